@@ -1,0 +1,68 @@
+"""The edge of every command: one-line errors, exit codes, quiet libraries, signals.
+
+Exit status: 0 done · 2 the user can mend it (one line: what, where, what to do) · 1 the machine failed (disk full,
+read-only, out of memory) · 130 interrupted · 143 terminated.
+"""
+
+import errno
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from types import FrameType
+
+_MACHINE = {errno.ENOSPC: "no space left", errno.EROFS: "read-only file system", errno.EDQUOT: "disk quota exceeded", errno.EIO: "disk fault"}
+
+
+class UserError(Exception):
+    """Something the user can mend: `what` (with where it was found) and `mend` (what to do about it)."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(f"{what}; {mend}")
+        self.what, self.mend = what, mend
+
+
+class Terminated(BaseException):
+    """SIGTERM, raised where the program was, so that `finally` blocks run and a stage can save."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a command's `main` and turn its end into an exit status. Calls `sys.exit`."""
+    quiet()
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        main()
+    except UserError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        _fail("interrupted; run the same command again to go on", 130)
+    except Terminated:
+        _fail("terminated; run the same command again to go on", 143)
+    except MemoryError:
+        _fail("out of memory; close other programs, or lower the batch size in params.yaml", 1)
+    except OSError as error:
+        if error.errno not in _MACHINE:
+            raise
+        _fail(f"{error.filename or 'output'}: {_MACHINE[error.errno]}; nothing was changed: mend it and run again", 1)
+    sys.exit(0)
+
+
+def quiet() -> None:
+    """Keep libraries from printing what no user can act on. Errors still show."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the recipe's setting; forked workers deadlock otherwise
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    warnings.filterwarnings("ignore")
+    for name in ("TTS", "trainer", "transformers", "sox", "numba", "matplotlib", "torio", "torchaudio", "ray"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _fail(line: str, status: int) -> None:
+    print(f"error: {line}" if status not in (130, 143) else line, file=sys.stderr)
+    sys.exit(status)

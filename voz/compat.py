@@ -1,0 +1,86 @@
+"""Every change to somebody else's package, in one room: what breaks, where, and when the repair can go.
+
+Import this module before anything that imports torchaudio, transformers' generation or `TTS`.
+`tests/test_compat.py` holds one test per repair that fails without it.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def load_torchaudio_without_extension() -> None:
+    """Keep torchaudio from loading its compiled extension.
+
+    Breaks: torchaudio 2.11.0 from the public index is a CUDA build; beside a CPU or ROCm torch `import torchaudio`
+    fails on `libc10_cuda.so`. XTTS needs only MelSpectrogram and resample, which are pure PyTorch, and torchaudio's
+    own code takes the same path when its `.so` is absent.
+    Can go: when torchaudio publishes a build without CUDA for the pinned torch.
+    """
+    name = "torchaudio._extension.utils"
+    spec = importlib.util.find_spec("torchaudio")  # top-level: finds the folder without importing it
+    if name in sys.modules or spec is None or spec.origin is None:
+        return
+    path = Path(spec.origin).parent / "_extension" / "utils.py"
+    loader = importlib.util.spec_from_file_location(name, path)
+    if loader is None or loader.loader is None:
+        raise ImportError(f"{path}: torchaudio has no such file; voz.compat knows torchaudio 2.11.0")
+    module = importlib.util.module_from_spec(loader)
+    loader.loader.exec_module(module)
+    module._load_lib = lambda lib: False  # type: ignore[attr-defined]
+    sys.modules[name] = module
+
+
+@contextmanager
+def torch_threads_kept() -> Iterator[None]:
+    """Restore torch's thread count after an import.
+
+    Breaks: `TTS.tts.layers.xtts.trainer.dataset` (coqui-tts 0.28.0) runs `torch.set_num_threads(1)` on import, and all
+    CPU work of the process drops to one thread.
+    Can go: when coqui-tts stops doing it.
+    """
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def repair_generation_config() -> None:
+    """Let `GenerationConfig.to_diff_dict` compare values that are arrays or tensors.
+
+    Breaks: transformers (seen up to 5.23.0) compares each value with its default by `!=` inside an `if`; an array there
+    (`suppress_tokens=np.array([1, 2])`) raises `ValueError: The truth value of an array ... is ambiguous` wherever a
+    generation config is printed, logged or saved, XTTS's `generate` among them.
+    Can go: when transformers compares such values itself.
+    """
+    from transformers import GenerationConfig
+
+    def to_diff_dict(self: GenerationConfig) -> dict[str, Any]:
+        """Return the settings that differ from the defaults, ready to serialise."""
+        own, default = self.to_dict(), GenerationConfig().to_dict()
+        different = {
+            key: value
+            for key, value in own.items()
+            if key == "transformers_version" or key not in default or not _same(value, default[key])
+        }
+        self.dict_dtype_to_str(different)
+        return {key: value.tolist() if isinstance(value, np.ndarray | torch.Tensor) else value for key, value in different.items()}
+
+    GenerationConfig.to_diff_dict = to_diff_dict  # type: ignore[method-assign]
+
+
+def _same(a: object, b: object) -> bool:
+    """Equality that is one bool also for arrays and tensors."""
+    if isinstance(a, np.ndarray | torch.Tensor) or isinstance(b, np.ndarray | torch.Tensor):
+        return type(a) is type(b) and np.array_equal(np.asarray(a), np.asarray(b))
+    return bool(a == b)
+
+
+load_torchaudio_without_extension()

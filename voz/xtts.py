@@ -1,0 +1,220 @@
+"""XTTS models of any width, read without ever writing their files.
+
+coqui-tts hard-codes the widths of the DVAE, the decoder and the speaker encoder. A base whose `config.json` has a key
+`widths` is built with those instead (the pocket models); a stock base has none and gets coqui's own numbers.
+"""
+
+import functools
+import json
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from voz import compat
+from voz.audio import SAMPLE_RATE_HZ
+from voz.command import UserError
+
+with compat.torch_threads_kept():
+    from TTS.config.shared_configs import BaseDatasetConfig
+    from TTS.tts.configs.xtts_config import XttsArgs, XttsAudioConfig, XttsConfig
+    from TTS.tts.layers.xtts import hifigan_decoder
+    from TTS.tts.layers.xtts.dvae import DiscreteVAE
+    from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer
+    from TTS.tts.layers.xtts.trainer import gpt_trainer
+    from TTS.tts.models import xtts as coqui_xtts
+    from TTS.tts.models.xtts import Xtts
+
+BASE_FILES = ("model.pth", "config.json", "vocab.json", "dvae.pth", "mel_stats.pth")
+_MOVED = "TTS.tts.models.xtts"  # where the classes inside the original XTTS_v2 checkpoint used to live
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Widths that coqui-tts hard-codes; the defaults are its own numbers."""
+
+    dvae_hidden: int = 512
+    decoder_channels: int = 512
+    speaker_filters: tuple[int, ...] = (32, 64, 128, 256)
+
+    @property
+    def stock(self) -> bool:
+        """True if unchanged coqui-tts can load such a model."""
+        return self == Widths()
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What a reference recording gives to the model.
+
+    latents: for the GPT, 32 vectors. [1, 32, C]
+    speaker: for the decoder, unit length. [1, 512, 1]
+    """
+
+    latents: torch.Tensor
+    speaker: torch.Tensor
+
+
+def require(folder: Path, files: tuple[str, ...] = BASE_FILES) -> None:
+    """Raise a UserError that names what is missing in a model folder and the command that fetches it."""
+    missing = [name for name in files if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"{folder}: {', '.join(missing)} missing", "run `make base` (XTTS_v2) or `git checkout -- models/pocket` (demo)")
+
+
+def read_config(folder: Path) -> tuple[XttsConfig, Widths]:
+    """Read a model folder's `config.json`.
+
+    Raises:
+        UserError: the file is missing or is no XTTS configuration.
+    """
+    require(folder, ("config.json",))
+    path = folder / "config.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        widths = data.pop("widths", {})
+        config = XttsConfig()
+        config.from_dict(data)
+        return config, Widths(**{key: tuple(value) if isinstance(value, list) else value for key, value in widths.items()})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}: not an XTTS configuration ({error})", "restore the file, or fetch the base again with `make base`") from error
+
+
+def write_config(folder: Path, config: XttsConfig, widths: Widths) -> None:
+    """Write `config.json`; widths only where they differ from coqui's."""
+    data: dict[str, Any] = config.to_dict()
+    if not widths.stock:
+        data["widths"] = asdict(widths)
+    (folder / "config.json").write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint with `weights_only=True` and the few classes the original XTTS_v2 file holds. Never writes.
+
+    Raises:
+        UserError: missing, truncated, or a pickle that holds anything else than weights.
+    """
+    classes: tuple[type, ...] = (XttsConfig, XttsArgs, XttsAudioConfig, BaseDatasetConfig)
+    known: list[Any] = [*classes, *((c, f"{_MOVED}.{c.__name__}") for c in classes)]
+    try:
+        with torch.serialization.safe_globals(known):
+            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: missing", "run `make base`, or `dvc pull`") from error
+    except (RuntimeError, EOFError, ValueError, OSError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: not a readable checkpoint ({reason})", "restore the file: `dvc checkout`, or `make base`") from error
+    return checkpoint
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read the weights of an `Xtts` from a base's or a voice's `model.pth`, whatever trainer wrote them."""
+    state: dict[str, torch.Tensor] = read_checkpoint(path)["model"]
+    unused = ("torch_mel_spectrogram_style_encoder", "torch_mel_spectrogram_dvae", "dvae")
+    named = {key.removeprefix("xtts."): value for key, value in state.items()}
+    return {key: value for key, value in named.items() if key.split(".")[0] not in unused and not key.startswith("gpt.gpt_inference.")}
+
+
+@contextmanager
+def widths_applied(widths: Widths) -> Iterator[None]:
+    """Within this block coqui's constructors of DVAE, decoder and speaker encoder use `widths`."""
+    kept = gpt_trainer.DiscreteVAE, coqui_xtts.HifiDecoder, hifigan_decoder.ResNetSpeakerEncoder
+    gpt_trainer.DiscreteVAE = _Defaults(DiscreteVAE, hidden_dim=widths.dvae_hidden)
+    coqui_xtts.HifiDecoder = functools.partial(hifigan_decoder.HifiDecoder, upsample_initial_channel_decoder=widths.decoder_channels)
+    hifigan_decoder.ResNetSpeakerEncoder = functools.partial(kept[2], num_filters=list(widths.speaker_filters))
+    try:
+        yield
+    finally:
+        gpt_trainer.DiscreteVAE, coqui_xtts.HifiDecoder, hifigan_decoder.ResNetSpeakerEncoder = kept
+
+
+class _Defaults:
+    """Call a class with some keyword arguments replaced, also where the caller passes them."""
+
+    def __init__(self, cls: type, **replaced: Any) -> None:
+        self.cls, self.replaced = cls, replaced
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.cls(*args, **{**kwargs, **self.replaced})
+
+
+def read_tokenizer(folder: Path) -> VoiceBpeTokenizer:
+    """The text tokenizer of a model folder."""
+    require(folder, ("vocab.json",))
+    return VoiceBpeTokenizer(vocab_file=str(folder / "vocab.json"))
+
+
+def build_model(config: XttsConfig, widths: Widths, tokenizer: VoiceBpeTokenizer) -> Xtts:
+    """An `Xtts` with random weights, its GPT sized for `tokenizer`."""
+    config.model_args.gpt_number_text_tokens = tokenizer.get_number_tokens()
+    config.model_args.gpt_start_text_token = tokenizer.tokenizer.token_to_id("[START]")
+    config.model_args.gpt_stop_text_token = tokenizer.tokenizer.token_to_id("[STOP]")
+    with widths_applied(widths):
+        model = Xtts(config)
+    model.tokenizer = tokenizer
+    return model
+
+
+def build_dvae(config: XttsConfig, widths: Widths) -> DiscreteVAE:
+    """The DVAE that `GPTTrainer` builds (its constructor's numbers), random weights."""
+    return DiscreteVAE(
+        channels=80,
+        normalization=None,
+        positional_dims=1,
+        num_tokens=config.model_args.gpt_num_audio_tokens - 2,
+        codebook_dim=512,
+        hidden_dim=widths.dvae_hidden,
+        num_resnet_blocks=3,
+        kernel_size=3,
+        num_layers=2,
+        use_transposed_convs=False,
+    )
+
+
+def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Xtts:
+    """Load a base or a voice for inference: `model.pth`, `config.json`, `vocab.json` of `folder`, float32, eval mode.
+
+    Raises:
+        UserError: a file is missing, damaged, or its weights do not fit its configuration.
+    """
+    require(folder, ("model.pth", "config.json", "vocab.json"))
+    config, widths = read_config(folder)
+    model = build_model(config, widths, read_tokenizer(folder))
+    load_weights(model, folder / "model.pth")
+    model.hifigan_decoder.eval()
+    model.gpt.init_gpt_for_inference(kv_cache=True)
+    model.gpt.eval()
+    return model.to(device)
+
+
+def load_weights(model: Xtts, path: Path) -> None:
+    """Copy a checkpoint's weights into `model` (converted to its dtype). Every weight must be there.
+
+    Raises:
+        UserError: names of weights or their shapes differ.
+    """
+    try:
+        missing, unexpected = model.load_state_dict(read_weights(path), strict=False)
+    except RuntimeError as error:
+        raise UserError(f"{path}: weights do not fit config.json ({str(error).splitlines()[-1].strip()})", "use files of one model") from error
+    missing = [key for key in missing if not key.startswith("gpt.gpt_inference.")]
+    if missing or unexpected:
+        raise UserError(f"{path}: {len(missing)} weights missing, {len(unexpected)} unknown: {[*missing, *unexpected][:3]}", "use files of one model")
+
+
+@torch.inference_mode()
+def conditioning(model: Xtts, pcm: np.ndarray, *, rate_hz: int = SAMPLE_RATE_HZ) -> Conditioning:
+    """Compute what coqui's `get_conditioning_latents` would for a recording, with the lengths of the model's own config.
+
+    Args:
+        pcm: float32 in [-1, 1], mono, at `rate_hz`. [T]
+    """
+    config = model.config
+    audio = torch.from_numpy(np.ascontiguousarray(pcm)).float()[None, : rate_hz * config.max_ref_len].to(model.device)
+    latents = model.get_gpt_cond_latents(audio, rate_hz, length=config.gpt_cond_len, chunk_length=config.gpt_cond_chunk_len)
+    return Conditioning(latents=latents, speaker=model.get_speaker_embedding(audio, rate_hz))
