@@ -1,0 +1,35 @@
+"""A command's end is one line and the right exit status."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def end(body: str) -> subprocess.CompletedProcess[str]:
+    code = f"import os, signal, errno\nfrom voz.command import UserError, run\ndef main():\n    {body}\nrun(main)\n"
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ("pass", 0, ""),
+        ("raise UserError('a.ogg: no audio', 'remove it')", 2, "error: a.ogg: no audio; remove it\n"),
+        ("raise OSError(errno.ENOSPC, 'x', '/out')", 1, "error: /out: no space left; nothing was changed: mend it and run again\n"),
+        ("raise KeyboardInterrupt", 130, "interrupted; run the same command again to go on\n"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", 128 + signal.SIGTERM, "terminated; run the same command again to go on\n"),
+    ],
+)
+def test_status_and_line(body: str, status: int, said: str) -> None:
+    done = end(body)
+    assert (done.returncode, done.stderr) == (status, said)
+
+
+def test_a_fault_of_ours_keeps_its_traceback() -> None:
+    done = end("raise RuntimeError('bug')")
+    assert done.returncode == 1 and "Traceback" in done.stderr

@@ -1,0 +1,50 @@
+"""params.yaml is read into a stage's dataclass or refused in one line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from voz import params
+from voz.command import UserError
+
+
+@dataclass(frozen=True)
+class Stage:
+    lr: float
+    epochs: int
+    betas: list[float]
+    careful: bool
+
+    def __post_init__(self) -> None:
+        if self.lr <= 0:
+            raise ValueError(f"lr {self.lr} is not above 0")
+
+
+GOOD = "stage:\n  lr: 5e-6\n  epochs: 2\n  betas: [0.9, 1]\n  careful: true\n"
+
+
+def test_numbers_mean_what_a_person_meant(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(GOOD)  # YAML 1.1 reads 5e-6 as text
+    assert params.load("stage", Stage, tmp_path / "p.yaml") == Stage(lr=5e-6, epochs=2, betas=[0.9, 1.0], careful=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("epochs: 2", "epochs: 2.5", "stage.epochs: 2.5 is no int"),
+        ("epochs: 2", "epochs: true", "stage.epochs: True is no int"),
+        ("lr: 5e-6", "lr: fast", "stage.lr: 'fast' is no number"),
+        ("lr: 5e-6", "lr: .nan", "stage.lr: nan is no float"),
+        ("lr: 5e-6", "lr: -1", "lr -1.0 is not above 0"),
+        ("careful: true", "careless: true", "unknown ['careless']"),
+        ("  careful: true\n", "", "missing ['careful']"),
+        ("stage:", "other:", "section `stage` missing"),
+        ("lr: 5e-6", "lr: [", "no YAML"),
+    ],
+)
+def test_bad_values_are_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    (tmp_path / "p.yaml").write_text(GOOD.replace(old, new))
+    with pytest.raises(UserError) as error:
+        params.load("stage", Stage, tmp_path / "p.yaml")
+    assert said in str(error.value) and "\n" not in str(error.value)

@@ -1,0 +1,44 @@
+"""A manifest is checked on read and on write."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from voz import records
+
+NOTE = records.Note(id="0123456789ab", name="PTT.opus", duration_s=2.5, format="ogg-opus", source_hz=16_000, missing_s=0.0)
+
+
+def test_manifest_is_sorted_and_reads_back(tmp_path: Path) -> None:
+    second = records.Note(id="ffffffffffff", name='a|b\n"c"', duration_s=1.0, format="wav", source_hz=8_000, missing_s=0.0)
+    records.write(tmp_path, [second, NOTE])
+    assert records.read(tmp_path, records.Note) == [NOTE, second]
+    assert len((tmp_path / records.MANIFEST).read_text().splitlines()) == 2  # the newline in a name is escaped
+    assert [path.name for path in tmp_path.iterdir()] == [records.MANIFEST]  # no temporary file stays
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [("duration_s", "2.5", "duration_s: '2.5' is no float"), ("id", "../../etc", "id: '../../etc'"), ("duration_s", float("nan"), "nan")],
+)
+def test_bad_value_names_file_line_field_and_value(tmp_path: Path, field: str, value: object, said: str) -> None:
+    good = vars(NOTE)
+    (tmp_path / records.MANIFEST).write_text(json.dumps(good) + "\n" + json.dumps(good | {field: value}) + "\n")
+    with pytest.raises(records.BadRecord) as error:
+        records.read(tmp_path, records.Note)
+    assert f"{records.MANIFEST}:2:" in str(error.value) and said in str(error.value)
+
+
+def test_an_id_may_occur_once(tmp_path: Path) -> None:
+    records.write(tmp_path, [NOTE, NOTE])
+    with pytest.raises(records.BadRecord, match="0123456789ab occurs twice"):
+        records.read(tmp_path, records.Note)
+
+
+def test_metrics_refuse_nan(tmp_path: Path) -> None:
+    records.write_json(tmp_path / "m.json", {"a": {"b": 0.123456789}})
+    assert json.loads((tmp_path / "m.json").read_text()) == {"a": {"b": 0.123457}}
+    with pytest.raises(ValueError, match="nan"):
+        records.write_json(tmp_path / "m.json", {"a": float("nan")})
+    assert json.loads((tmp_path / "m.json").read_text()) == {"a": {"b": 0.123457}}  # the old file is whole

@@ -1,0 +1,63 @@
+"""The scratch answers only for the same item, parameters, model and version, and holds no half entry."""
+
+from pathlib import Path
+
+import pytest
+
+from voz import scratch
+from voz.command import UserError
+
+
+@pytest.fixture(autouse=True)
+def _own_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+
+def store(version: int = 1, lr: float = 1.0, model: str = "") -> scratch.Scratch:
+    return scratch.Scratch("step", version, params={"lr": lr}, model=model)
+
+
+def test_entry_is_found_only_under_the_same_circumstances() -> None:
+    key = store().key("clip")
+    with store().put(key) as folder:
+        (folder / "text").write_text("hola")
+    found = store().get(store().key("clip"))
+    assert found is not None and (found / "text").read_text() == "hola"
+    for other in (store(version=2), store(lr=2.0), store(model="m")):
+        assert other.get(other.key("clip")) is None
+    assert store().get(store().key("clip", "")) is None
+
+
+def test_a_failed_entry_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), store().put(store().key("clip")) as folder:
+        (folder / "half").write_text("x")
+        raise RuntimeError
+    assert store().get(store().key("clip")) is None
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_the_second_writer_of_an_entry_is_content() -> None:
+    key = store().key("clip")
+    with store().put(key) as first, store().put(key) as second:
+        (first / "x").write_text("1")
+        (second / "x").write_text("1")
+    found = store().get(key)
+    assert found is not None and (found / "x").read_text() == "1"
+
+
+def test_trim_removes_the_oldest_first_and_keeps_the_log() -> None:
+    import os
+
+    for number, name in enumerate(("old", "new")):
+        with store().put(store().key(name)) as folder:
+            (folder / "x").write_bytes(bytes(1_000_000))
+        os.utime(store().path(store().key(name)), (number, number))
+    scratch.log("step", computed=1)
+    scratch.trim(0.0015)
+    assert store().get(store().key("old")) is None and store().get(store().key("new")) is not None
+    assert scratch.read_log("step")[0]["computed"] == 1
+
+
+def test_too_little_disk_is_said_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="GB free, training needs"):
+        scratch.require_free(tmp_path / "not" / "there", 10**18, what="training")
