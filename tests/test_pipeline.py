@@ -8,30 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
+from tools import deps
+
 ROOT = Path(__file__).parent.parent
 DVC: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 ORDER = ["convert", "segment", "transcribe", "curate", "train", "evaluate", "synthesize", "report"]
-
-
-def imported(path: Path, seen: set[Path] | None = None) -> set[Path]:
-    """The files of `voz/` and `stages/` that a file imports, directly or through others, itself included."""
-    seen = set() if seen is None else seen
-    if path in seen:
-        return seen
-    seen.add(path)
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        for name in names:
-            file = ROOT / f"{name.replace('.', '/')}.py"
-            if name.split(".")[0] in ("voz", "stages") and file.is_file():
-                imported(file, seen)
-    return seen
 
 
 def paths(entries: list[Any]) -> list[str]:
@@ -45,9 +27,9 @@ def test_stages_stand_in_the_order_data_flows() -> None:
 
 @pytest.mark.parametrize("stage", ORDER)
 def test_deps_are_exactly_what_the_stage_imports(stage: str) -> None:
-    needed = {str(file.relative_to(ROOT)) for file in imported(ROOT / "stages" / f"{stage}.py")}
-    listed = {path for path in paths(DVC[stage]["deps"]) if path.startswith(("stages/", "voz/")) and path.endswith(".py")}
-    assert listed == needed, f"{stage}: add {sorted(needed - listed)}, remove {sorted(listed - needed)}"
+    needed = deps.code_of(stage, ROOT)
+    listed = [dep for dep in DVC[stage]["deps"] if deps.is_code(dep)]
+    assert listed == needed, f"{stage}: run `python -m tools.deps`"
 
 
 def test_packages_hold_no_code() -> None:

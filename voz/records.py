@@ -98,14 +98,33 @@ class Example(Record):
 
 @dataclass(frozen=True)
 class Utterance(Record):
-    """A line that was spoken: `<id>.wav` beside the manifest (`id` = 12 hex digits of the text's SHA-256 with its occurrence)."""
+    """A line that was spoken: `file` beside the manifest (`id` = 12 hex digits of the SHA-256 of the text and its occurrence)."""
 
     text: str
+    file: str  # <nn>-<slug>.wav, 24 000 Hz
     duration_s: float
     seed: int
-    tries: int
-    cer: float  # character error rate of what whisper heard
+    tries: int  # how often it was spoken; the best was kept
+    cer: float  # character error rate of what whisper heard, 0 = as written
+    passed: bool  # cer is within synthesize.max_cer
     heard: str
+
+
+@dataclass(frozen=True)
+class Comparison(Record):
+    """A test clip beside what base and fine-tuned voice made of its text: `real/`, `base/`, `fine_tuned/<id>.wav` beside the manifest.
+
+    Figures by name, one dict per voice: cer, similarity, mcd_db, f0_mean_hz ... (what could not be measured is not there).
+    """
+
+    note: str
+    text: str
+    heard_real: str
+    heard_base: str
+    heard_fine_tuned: str
+    real: dict[str, float]
+    base: dict[str, float]
+    fine_tuned: dict[str, float]
 
 
 R = TypeVar("R", bound=Record)

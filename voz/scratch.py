@@ -20,6 +20,7 @@ from typing import Any
 from voz.command import UserError
 
 LOG = "log"
+PARTS = ".parts.json"  # in each entry: what its key was made of, by which tools.forget finds what a note left
 
 
 def root() -> Path:
@@ -39,6 +40,12 @@ def hash_files(folder: Path, names: list[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+class Key(str):
+    """Name of an entry. It remembers what it was made of, also on its way to a worker process."""
+
+    parts: tuple[str, ...] = ()
+
+
 class Scratch:
     """The entries of one stage under one set of parameters.
 
@@ -53,9 +60,11 @@ class Scratch:
         self.folder = root() / stage
         self._salt = json.dumps([stage, version, params, model], sort_keys=True)
 
-    def key(self, *parts: str) -> str:
+    def key(self, *parts: str) -> Key:
         """Key of an item, from what it is made of (hashes, ids)."""
-        return hashlib.sha256(json.dumps([self._salt, *parts]).encode()).hexdigest()[:32]
+        key = Key(hashlib.sha256(json.dumps([self._salt, *parts]).encode()).hexdigest()[:32])
+        key.parts = parts
+        return key
 
     def path(self, key: str) -> Path:
         """Where the entry is or would be."""
@@ -77,6 +86,8 @@ class Scratch:
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
         try:
             yield temporary
+            if isinstance(key, Key):
+                (temporary / PARTS).write_text(json.dumps(key.parts), encoding="utf-8")
             try:
                 os.replace(temporary, path)
             except OSError:

@@ -25,10 +25,11 @@ with compat.torch_threads_kept():
     from TTS.tts.configs.xtts_config import XttsArgs, XttsAudioConfig, XttsConfig
     from TTS.tts.layers.xtts import hifigan_decoder
     from TTS.tts.layers.xtts.dvae import DiscreteVAE
-    from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer
-    from TTS.tts.layers.xtts.trainer import gpt_trainer
+    from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer as VoiceBpeTokenizer  # `as`: also for those who import it from here
+    from TTS.tts.layers.xtts.trainer import gpt_trainer as gpt_trainer
     from TTS.tts.models import xtts as coqui_xtts
-    from TTS.tts.models.xtts import Xtts
+    from TTS.tts.models.xtts import Xtts as Xtts
+compat.repair_generation_config()
 
 BASE_FILES = ("model.pth", "config.json", "vocab.json", "dvae.pth", "mel_stats.pth")
 _MOVED = "TTS.tts.models.xtts"  # where the classes inside the original XTTS_v2 checkpoint used to live

@@ -1,0 +1,84 @@
+# A folder of voice notes becomes a voice. `make help` lists what there is.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+# The first of these that runs and is 3.11-3.13; PYTHON=/path/to/python3.12 overrides. Looked up only when it is used.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && echo $$p && break; done)
+NAME ?= pocket
+WHISPER ?= medium
+OUT ?= spoken.wav
+# As typed: a price ("$500") in a text to speak is no make variable.
+override TEXT := $(value TEXT)
+override REV := $(value REV)
+override ZIP := $(value ZIP)
+override SENDER := $(value SENDER)
+override NOTE := $(value NOTE)
+export TEXT REV ZIP SENDER NOTE
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+# These run last: they run dvc on whole pipelines.
+PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
+FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint doctor notes forget base profile speak clean-scratch pocket
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## Python packages into .venv, and sox and FFmpeg by apt where possible
+
+$(VENV)/.installed: requirements.txt requirements-nodeps.txt tools/system.py
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 found; install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -m tools.system --install
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@echo "installing Python packages into $(VENV): 2 to 5 minutes, 3 GB (more with CUDA libraries)"
+	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements.txt
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps -r requirements-nodeps.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+demo: setup ## the whole pipeline on the demo notes, with what params.yaml says
+	dvc repro
+	@python -m tools.outcome
+
+test: lint ## set-up, lint, fast tests, then the tests that run dvc
+	python -m pytest -m "not slow" $(FAST_TESTS) $(PIPELINE_TESTS)
+
+test-slow: $(VENV)/.installed-dev ## what takes longer
+	python -m pytest -m slow
+
+lint: $(VENV)/.installed-dev ## ruff (lint and format) and mypy
+	ruff check .
+	ruff format --check .
+	mypy
+
+doctor: ## device, versions, disk, what is missing and how to get it
+	@if [ -x $(BIN)/python ]; then python -m tools.doctor; else $(or $(PYTHON),python3) -m tools.system; fi
+
+notes: setup ## take SENDER="..."'s voice notes out of a WhatsApp export: ZIP="chat.zip" (or a folder)
+	@python -m tools.import_chat "$$ZIP" --sender "$$SENDER"
+
+forget: setup ## remove a note and all that came of it: NOTE="..." (WEIGHTS=1: the voice too), or ALL=1
+	@python -m tools.forget $(if $(NOTE),"$$NOTE") $(if $(ALL),--all) $(if $(WEIGHTS),--weights)
+
+base: setup ## fetch XTTS_v2 and a Whisper (WHISPER=medium) into models/
+	@python -m tools.fetch_base --whisper "$(WHISPER)"
+
+profile: setup ## lay profiles/NAME.yaml over params.yaml (NAME=xtts_v2, NAME=pocket)
+	@python -m tools.profile "$(NAME)"
+
+speak: setup ## speak TEXT="..." with the voice, or with an earlier one: REV=<commit or experiment>
+	@python -m tools.speak --text "$$TEXT" --rev "$$REV" --out "$(OUT)"
+
+clean-scratch: ## delete .cache: costs only time
+	rm -rf .cache
+
+pocket: setup ## make the small demo models again (hours; needs espeak-ng)
+	@$(PYTHON) -m tools.system --install espeak-ng
+	cd pocket && dvc repro

@@ -1,0 +1,266 @@
+"""Precision and recall of each of curate's filters on a synthetic corpus with planted faults.
+
+    python -m benchmarks.bench_filters /tmp/filters --base models/pocket/xtts --asr models/pocket/whisper.pt
+
+Reads   espeak-ng, the word list of the Debian package `wspanish`, the base's speaker encoder, whisper
+Writes  the folder (clips, transcripts) and a table on stdout, ready for benchmarks/README.md
+
+Every clip is espeak-ng speech of one speaker through a phone's Opus, with background noise. Sound, level, speech time, whisper's
+confidence and the speaker are measured by the stages' own code; only what a fault replaces is planted. Texts of clean clips are
+the true ones. `wrong_language` is planted as a figure: the pocket Whisper knows one language.
+"""
+
+import argparse
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pocket import espeak, opus, sentences, voices
+from pocket.voices import Voice
+from stages import curate, segment
+from voz import asr, audio, command, cuts, device, engine, filters, listening, params, records, speech, xtts
+
+SEED = 7
+CLEAN, PER_FAULT = 300, 24
+PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."
+THANKS = ("Muchas gracias por ver el video.", "Gracias por ver.", "Nos vemos en la próxima.", "Muchas gracias, muchas gracias.")
+OTHERS = ("f2", "m7", "belinda", "paul", "victor", "Mike", "f5", "klatt3")
+SHE = voices.SHE
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A clip of the corpus: its sound at 22 050 Hz [T], what the transcript says, and the fault ("" for none).
+
+    figures: what the fault replaces in the transcript that whisper gave.
+    """
+
+    pcm: np.ndarray
+    text: str
+    fault: str
+    figures: dict[str, object]
+
+
+class Corpus:
+    """Draws clips, each from its own seed."""
+
+    def __init__(self, words: Path) -> None:
+        self.texts = sentences.generate(SEED, sentences.dictionary(words), length="medium", forbidden=set())
+
+    def spoken(self, rng: random.Random, voice: Voice = voices.DEMO_SPEAKER, text: str = "") -> tuple[np.ndarray, str]:
+        """One or two sentences with a pause, or `text`."""
+        said = [text] if text else [next(self.texts) for _ in range(rng.choice((1, 2)))]
+        parts = [part for line in said for part in (espeak.speak(line, voice), np.zeros(int(rng.uniform(0.2, 0.5) * audio.SAMPLE_RATE_HZ)))]
+        edge = np.zeros(int(0.2 * audio.SAMPLE_RATE_HZ))
+        return np.concatenate([edge, *parts]).astype(np.float32), " ".join(said)
+
+    def clean(self, rng: random.Random) -> Planted:
+        pcm, text = self.spoken(rng, text=rng.choice(THANKS) if rng.random() < 0.05 else "")
+        unclear = {"language": "gl", "language_prob": rng.uniform(0.3, 0.7)} if rng.random() < 0.05 else {}
+        return Planted(phone(noisy(pcm, rng, snr_db=rng.uniform(22, 40)), rng), text, "", unclear)
+
+    def low_snr(self, rng: random.Random) -> Planted:
+        pcm, text = self.spoken(rng)
+        return Planted(phone(noisy(pcm, rng, snr_db=rng.uniform(-2, 8)), rng), text, "low_snr", {})
+
+    def clipping(self, rng: random.Random) -> Planted:
+        pcm, text = self.spoken(rng)
+        top = np.quantile(np.abs(pcm), 1 - rng.uniform(0.03, 0.15))
+        return Planted(phone(noisy(np.clip(pcm, -top, top), rng, snr_db=35), rng), text, "clipping", {})
+
+    def music(self, rng: random.Random) -> Planted:
+        pcm, text = self.spoken(rng)
+        gain = np.sqrt(np.mean(pcm**2)) * 10 ** (-rng.uniform(5, 20) / 20)
+        return Planted(phone(noisy(pcm + gain * chords(len(pcm), rng), rng, snr_db=35), rng), text, "music", {})
+
+    def other_speaker(self, rng: random.Random) -> Planted:
+        pcm, text = self.spoken(rng, Voice(variant=rng.choice(OTHERS), pitch=rng.randint(45, 75), rate_wpm=165, gap=1, accent=SHE))
+        return Planted(phone(noisy(pcm, rng, snr_db=rng.uniform(22, 40)), rng), text, "other_speaker", {})
+
+    def hallucination(self, rng: random.Random) -> Planted:
+        pcm, _ = self.spoken(rng)
+        sound = pcm[::-1].copy() if rng.random() < 0.5 else np.pad(pcm[: len(pcm) // 8], (40_000, 40_000))
+        text = rng.choice(("¡Gracias por ver el video!", "Subtítulos por la comunidad de Amara.org", "Gracias.", "¡Suscríbete!"))
+        return Planted(phone(noisy(sound, rng, snr_db=20), rng), text, "hallucination", {})
+
+    def prompt_leak(self, rng: random.Random) -> Planted:
+        whole = replace(self.clean(rng), fault="prompt_leak", figures={})
+        return replace(whole, text=rng.choice((PROMPT, "¿Vos qué querés? Dale, mirá.", "No sabés lo que pasó ayer en la calle.")))
+
+    def too_fast(self, rng: random.Random) -> Planted:
+        whole = replace(self.clean(rng), fault="too_fast", figures={})
+        return replace(
+            whole, text=f"{whole.text} {next(self.texts)}" if len(whole.text) < 60 else whole.text, pcm=squeezed(whole.pcm, 0.45)
+        )
+
+    def too_slow(self, rng: random.Random) -> Planted:
+        whole = replace(self.clean(rng), fault="too_slow", figures={})
+        return replace(whole, text=" ".join(whole.text.split()[:3]), pcm=np.tile(whole.pcm, 2)[: 11 * audio.SAMPLE_RATE_HZ])
+
+    def low_confidence(self, rng: random.Random) -> Planted:
+        pcm, _ = self.spoken(rng)
+        return Planted(phone(noisy(pcm[::-1].copy(), rng, snr_db=25), rng), next(self.texts), "low_confidence", {})
+
+    def wrong_language(self, rng: random.Random) -> Planted:
+        return replace(
+            self.clean(rng),
+            fault="wrong_language",
+            figures={"language": rng.choice(("pt", "en")), "language_prob": rng.uniform(0.75, 0.99)},
+        )
+
+    def too_few_words(self, rng: random.Random) -> Planted:
+        return replace(self.clean(rng), fault="too_few_words", figures={}, text=rng.choice(("Dale.", "Sí, obvio.", "Buenísimo.")))
+
+    def no_text(self, rng: random.Random) -> Planted:
+        return replace(self.clean(rng), fault="no_text", figures={}, text=rng.choice(("", "...", "😂")))
+
+    def unknown_characters(self, rng: random.Random) -> Planted:
+        return replace(self.clean(rng), fault="unknown_characters", figures={}, text="Привет, ¿cómo va eso?")
+
+    def audio_too_long(self, rng: random.Random) -> Planted:
+        whole = replace(self.clean(rng), fault="audio_too_long", figures={})
+        return replace(whole, pcm=np.tile(whole.pcm, 6)[: curate.MAX_SAMPLES + rng.randint(1, 50_000)], text=whole.text * 3)
+
+    def audio_too_short(self, rng: random.Random) -> Planted:
+        pcm, _ = self.spoken(rng)
+        return Planted(phone(pcm[5_000:15_500], rng), "Bueno, dale, che.", "audio_too_short", {})
+
+
+FAULTS: tuple[Callable[[Corpus, random.Random], Planted], ...] = (
+    *(Corpus.low_snr, Corpus.clipping, Corpus.music, Corpus.other_speaker, Corpus.audio_too_long, Corpus.audio_too_short),
+    *(Corpus.hallucination, Corpus.prompt_leak, Corpus.too_fast, Corpus.too_slow, Corpus.low_confidence, Corpus.wrong_language),
+    *(Corpus.too_few_words, Corpus.no_text, Corpus.unknown_characters),
+)
+
+
+def noisy(pcm: np.ndarray, rng: random.Random, *, snr_db: float) -> np.ndarray:
+    """Add pink noise at `snr_db` under the power of the loud half of the clip."""
+    spectrum = np.fft.rfft(np.random.default_rng(rng.randrange(2**32)).normal(size=len(pcm)))
+    noise = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.fft.rfftfreq(len(pcm), 1 / audio.SAMPLE_RATE_HZ), 50.0)), len(pcm))
+    power = np.mean(pcm[np.abs(pcm) >= np.quantile(np.abs(pcm), 0.5)] ** 2)
+    return (pcm + noise * np.sqrt(power / np.mean(noise**2)) * 10 ** (-snr_db / 20)).astype(np.float32)
+
+
+def chords(length: int, rng: random.Random) -> np.ndarray:
+    """Organ-like chords of four partials each, a new one every second. [T], RMS 1"""
+    t_s = np.arange(length) / audio.SAMPLE_RATE_HZ
+    bars = []
+    for _ in range(length // audio.SAMPLE_RATE_HZ + 1):
+        roots = [rng.choice((196.0, 220.0, 246.9, 261.6)) * ratio for ratio in (1.0, 1.25, 1.5)]
+        bars.append(sum(np.sin(2 * np.pi * hz * n * t_s[: audio.SAMPLE_RATE_HZ]) / n for hz in roots for n in (1, 2, 3, 4)))
+    sound = np.concatenate(bars)[:length]
+    return sound / np.sqrt(np.mean(sound**2))
+
+
+def squeezed(pcm: np.ndarray, share: float) -> np.ndarray:
+    """Drop the end of a clip: what it says goes on without it."""
+    return pcm[: int(len(pcm) * share)]
+
+
+def phone(pcm: np.ndarray, rng: random.Random) -> np.ndarray:
+    """Through Opus as a phone sends it, and back to the level of `convert`: RMS -23 dB. At most 11.3 s."""
+    loud = pcm[: int(11.3 * audio.SAMPLE_RATE_HZ)] * 0.5 / max(float(np.abs(pcm).max()), 1e-9)
+    heard = opus.roundtrip(
+        audio.resample(loud.astype(np.float32), audio.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ), bitrate_bps=rng.choice((16_000, 20_000, 24_000))
+    )
+    back = audio.resample(heard, opus.SAMPLE_RATE_HZ, audio.SAMPLE_RATE_HZ)
+    return (back * 10 ** (-23 / 20) / max(float(np.sqrt(np.mean(back**2))), 1e-9)).astype(np.float32)
+
+
+def build(words: Path) -> list[Planted]:
+    """The corpus; each fault takes PER_FAULT clips. Copies are re-encoded, shifted clean clips."""
+    corpus = Corpus(words)
+    made = [corpus.clean(random.Random(f"{SEED} clean {n}")) for n in range(CLEAN)]
+    for fault in FAULTS:
+        made += [fault(corpus, random.Random(f"{SEED} {fault.__name__} {n}")) for n in range(PER_FAULT)]
+    for n in range(PER_FAULT):
+        rng = random.Random(f"{SEED} copy {n}")
+        copy = np.concatenate([np.zeros(rng.randrange(2_000), np.float32), made[n].pcm])
+        made.append(replace(made[n], pcm=phone(copy * rng.uniform(0.3, 1.0), rng), fault="near_duplicate"))
+    return made
+
+
+def record(folder: Path, number: int, planted: Planted) -> records.Clip:
+    """Write the clip and describe it with segment's own figures. Copies sort after what they copy."""
+    note = f"{number:04x}" + hashlib.sha256(str(number).encode()).hexdigest()[:8]
+    name = f"{note}-0000000-{round(len(planted.pcm) / audio.SAMPLE_RATE_HZ * 1000):07d}"
+    audio.write(folder / f"{name}.wav", planted.pcm)
+    heard = speech.listen(folder / f"{name}.wav")
+    if not heard.mask.any():  # silero hears no speech in some faults; segment would have left them out, here they are to be caught
+        heard = replace(heard, mask=np.arange(len(heard.mask)) < len(heard.mask) // 20 + 1)
+    clip = segment.describe(note, heard, cuts.Stretch(0, len(heard.energy) - 1, ""))
+    return replace(clip, id=name, start_s=0.0, duration_s=len(planted.pcm) / audio.SAMPLE_RATE_HZ)
+
+
+def transcripts(folder: Path, clips: list[records.Clip], corpus: list[Planted], model: Path, where: str) -> list[records.Transcript]:
+    """Whisper's own figures for each clip's sound, the planted text."""
+    listener = asr.load(model, device.pick(where))
+    rows = []
+    for at in engine.progress(range(0, len(clips), asr.BATCH), total=-(-len(clips) // asr.BATCH), label="whisper", unit="batch"):
+        batch = clips[at : at + asr.BATCH]
+        pcms = [audio.resample(audio.read(folder / f"{clip.id}.wav"), audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ) for clip in batch]
+        heard = asr.transcribe(listener, pcms, language="es", prompt="", temperatures=[0.0], seeds=[0] * len(batch))
+        for clip, one, planted in zip(batch, heard, corpus[at:], strict=False):
+            figures = {"avg_logprob": one.avg_logprob, "no_speech_prob": one.no_speech_prob, "compression_ratio": one.compression_ratio}
+            plain = {"temperature": 0.0, "language": "es", "language_prob": 0.99} | figures | planted.figures
+            rows.append(records.Transcript(id=clip.id, text=planted.text, **plain))  # type: ignore[arg-type]
+    return rows
+
+
+def table(found: list[curate.Candidate], corpus: list[Planted]) -> list[str]:
+    """One line per code: planted, caught, clean clips that it took, precision, recall."""
+    lines = ["| filter | planted | caught | clean clips taken | precision | recall |", "|---|---|---|---|---|---|"]
+    clean = [c for c, planted in zip(found, corpus, strict=True) if not planted.fault]
+    for code in sorted({planted.fault for planted in corpus} - {""}):
+        mine = [c for c, planted in zip(found, corpus, strict=True) if planted.fault == code]
+        caught, wrong = sum(code in c.reasons for c in mine), sum(code in c.reasons for c in clean)
+        precision = f"{caught / (caught + wrong):.3f}" if caught + wrong else "-"
+        lines.append(f"| {code} | {len(mine)} | {caught} | {wrong} of {len(clean)} | {precision} | {caught / len(mine):.3f} |")
+    lost = sum(bool(c.reasons) for c in clean)
+    let_through = sum(not c.reasons for c, planted in zip(found, corpus, strict=True) if planted.fault)
+    lines.append(
+        f"\n{len(found)} clips: {lost} of {len(clean)} clean ones lost, {let_through} of {len(found) - len(clean)} faulty ones let through."
+    )
+    listed = [any(f" {filters.fold(p)} " in f" {filters.fold(c.text)} " for p in filters.PHRASES) for c in clean]
+    lines.append(f"The list of phrases alone would have taken {sum(listed)} clean clips as hallucinations.")
+    return lines
+
+
+def main() -> None:
+    args = parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    corpus = build(args.words)
+    clips = [
+        record(args.folder, number, planted) for number, planted in enumerate(engine.progress(corpus, total=len(corpus), label="corpus"))
+    ]
+    compute = params.load("compute", params.Compute)
+    heard = transcripts(args.folder, clips, corpus, args.asr, compute.device)
+    records.write(args.folder, clips)
+    records.write(args.folder, heard, name="transcripts.jsonl")
+    tokenizer = xtts.read_tokenizer(args.base)
+    words = [curate.text.fit(curate.text.normalize(one.text), tokenizer) for one in heard]
+    found = [curate.Candidate(clip, one, None, one.text, each) for clip, one, each in zip(clips, heard, words, strict=True)]
+    curate.score(found, listening.measure(args.folder, clips, args.base, compute), PROMPT)
+    curate.judge(found, [len(planted.pcm) for planted in corpus], tokenizer, params.load("curate", curate.Params))
+    print("\n".join(table(found, corpus)))
+    if args.scores:
+        lines = [f"{p.fault or 'clean'}\t{' '.join(c.reasons)}\t{c.scores}\t{c.text}\n" for c, p in zip(found, corpus, strict=True)]
+        records.write_text(args.scores, "".join(lines))
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the clips go")
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--asr", type=Path, required=True)
+    parser.add_argument("--words", type=Path, default=Path("/usr/share/dict/spanish"))
+    parser.add_argument("--scores", type=Path, help="write every clip's fault, reasons and scores here, for tuning")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)

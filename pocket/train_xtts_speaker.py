@@ -1,0 +1,110 @@
+"""Train the speaker encoder: which of the corpus's voices speaks, whatever the words, the level and the recording.
+
+    python -m pocket.train_xtts_speaker pocket/build/packed pocket/build/xtts
+
+Reads   pocket/build/packed                  all voices of the train split, both accents
+Writes  pocket/build/xtts/speaker.pt
+
+Additive-margin softmax over the voices (Wang et al. 2018, arXiv:1801.05599) on unit-length embeddings, so that their cosine
+means something for voices that were never heard. Half of the clips pass through a narrow band, noise or both, as notes do.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from pocket import xtts_base
+from pocket.xtts_data import Corpus, Progress, resume, save, warm_cosine
+from voz import command, compat
+
+STEPS = 260
+VOICES, CLIPS, SAMPLES = 16, 2, 28_000  # per step: voices, stretches of each, 1.27 s at 22 050 Hz
+SCALE, MARGIN = 20.0, 0.2
+
+
+def batch(corpus: Corpus, rows: dict[str, list], step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns (pcm [VOICES * CLIPS, SAMPLES] at 22 050 Hz, voice numbers)."""
+    rng = np.random.default_rng((xtts_base.SEED, step))
+    picked = rng.choice(len(corpus.voices), VOICES, replace=False)
+    wav = torch.cat([corpus.slices(rng, CLIPS, SAMPLES, rows=rows[corpus.voices[i]]) for i in picked])
+    gain = torch.from_numpy(10 ** (rng.uniform(-15, 3, (len(wav), 1)) / 20)).float()
+    noise = torch.from_numpy(np.where(rng.random((len(wav), 1)) < 0.5, 10 ** rng.uniform(-4, -2, (len(wav), 1)), 1e-5)).float()
+    wav = wav * gain + torch.from_numpy(rng.standard_normal(wav.shape, dtype=np.float32)) * noise
+    return wav, torch.from_numpy(np.repeat(picked, CLIPS))
+
+
+def narrow(wav: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Cut a random half of the rows at 3.4-7 kHz, as codecs do. [B, T] at 16 kHz -> [B, T]"""
+    spectrum = torch.fft.rfft(wav)
+    hz = torch.linspace(0, 8000, spectrum.shape[1])
+    limit = torch.from_numpy(np.where(rng.random((len(wav), 1)) < 0.5, rng.uniform(3400, 7000, (len(wav), 1)), 9000)).float()
+    return torch.fft.irfft(spectrum * torch.sigmoid((limit - hz) / 150), n=wav.shape[1])
+
+
+@torch.no_grad()
+def check(encoder: torch.nn.Module, corpus: Corpus, resample) -> str:  # noqa: ANN001
+    """Cosines of clips of unseen voices with clips of the same and of other voices."""
+    rng = np.random.default_rng(0)
+    rows = {voice: [row for row in corpus.rows if row.voice == voice] for voice in corpus.voices}
+    wav = torch.cat([corpus.slices(rng, 6, 2 * 22050, rows=own) for own in rows.values()])
+    encoder.eval()
+    found = encoder(resample(wav), l2_norm=True)
+    encoder.train()
+    voice = torch.arange(len(rows)).repeat_interleave(6)
+    same = (voice[:, None] == voice[None]) & ~torch.eye(len(voice), dtype=torch.bool)
+    cosine = found @ found.T
+    other = cosine[voice[:, None] != voice[None]]
+    return f"{len(rows)} unseen voices: same {cosine[same].mean():.3f}, other {other.mean():.3f}, other above the median of same {(other > cosine[same].median()).float().mean():.3f}"
+
+
+def main() -> None:
+    args = parse_args()
+    torch.set_num_threads(args.threads)
+    compat.load_torchaudio_without_extension()
+    from torchaudio.transforms import Resample
+
+    corpus = Corpus(args.packed)
+    unseen = Corpus(args.packed, roles=("asr",), splits=("dev", "test"))
+    rows = {voice: [row for row in corpus.rows if row.voice == voice and row.samples > SAMPLES // 2] for voice in corpus.voices}
+    resample = Resample(22050, 16000)
+    encoder = xtts_base.random_model(args.build).hifigan_decoder.speaker_encoder.train()
+    heads = torch.nn.Parameter(torch.randn(len(corpus.voices), 512) * 0.05)
+    head = torch.nn.ParameterDict({"weight": heads})
+    optimizer = torch.optim.AdamW([*encoder.parameters(), heads], lr=1.0, weight_decay=1e-3)
+    path = args.build / "speaker.pt"
+    done = resume(path, {"model": encoder, "head": head, "optimizer": optimizer})
+    progress = Progress("speaker", args.steps, 25)
+    for step in range(done, args.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = warm_cosine(step, steps=args.steps, warm=30, peak=2e-3)
+        wav, voices = batch(corpus, rows, step)
+        wav = narrow(resample(wav), np.random.default_rng((xtts_base.SEED, step, 1)))
+        with torch.autocast("cpu", torch.bfloat16):
+            found = encoder(wav)
+        cosine = F.normalize(found.float()) @ F.normalize(heads).T
+        logits = SCALE * (cosine - MARGIN * F.one_hot(voices, len(heads)))
+        loss = F.cross_entropy(logits, voices)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 5.0)
+        optimizer.step()
+        progress.add(step + 1, loss=loss.item(), right=(cosine.argmax(1) == voices).float().mean().item())
+        if (step + 1) % 100 == 0 or step + 1 == args.steps:
+            save(path, {"model": encoder.state_dict(), "head": head.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
+            print(check(encoder, unseen, resample), flush=True)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("packed", type=Path)
+    parser.add_argument("build", type=Path)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)

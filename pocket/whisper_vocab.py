@@ -1,0 +1,64 @@
+"""A Whisper vocabulary cut down to the tokens a corpus uses, and back to the 51 865 rows that `whisper.load_model` expects.
+
+While it trains, the model has one row per used token and one "other" row that stands for all the rest: their number is added
+to that row's logit as a logarithm, so the loss is exactly that of the full model with the unused rows tied. The head is then
+five times smaller, which on a CPU is a third of a step.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from whisper.model import ModelDimensions, Whisper
+from whisper.tokenizer import Tokenizer, get_tokenizer
+
+LANGUAGE = "es"
+N_VOCAB = 51_865  # the package's multilingual tokenizer
+DIMS = ModelDimensions(
+    n_mels=80, n_audio_ctx=600, n_audio_state=128, n_audio_head=4, n_audio_layer=4,  # 600 = 12 s at 20 ms
+    n_vocab=N_VOCAB, n_text_ctx=256, n_text_state=128, n_text_head=4, n_text_layer=3,
+)  # fmt: skip
+
+
+def tokenizer() -> Tokenizer:
+    return get_tokenizer(multilingual=True, language=LANGUAGE, task="transcribe")
+
+
+class CompactVocab:
+    """Used token ids, sorted; compact id = position; the last compact id is "other"."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self.tokenizer = tokenizer()
+        used = {token for text in texts for token in self.tokenizer.encode(f" {text}")}
+        self.start = [*self.tokenizer.sot_sequence_including_notimestamps]
+        used |= {*self.start, self.tokenizer.eot, self.tokenizer.sot_prev}
+        self.used = np.array(sorted(used))
+        self.other = len(self.used)
+        self.compact = np.full(N_VOCAB, self.other)
+        self.compact[self.used] = np.arange(len(self.used))
+
+    @property
+    def size(self) -> int:
+        return len(self.used) + 1
+
+    @property
+    def other_log_count(self) -> float:
+        """What to add to the logit of "other"."""
+        return float(np.log(N_VOCAB - len(self.used)))
+
+    def ids(self, text: str) -> list[int]:
+        """Compact ids of ` text`, without start or end."""
+        return self.compact[self.tokenizer.encode(f" {text.strip()}")].tolist()
+
+    def small_model(self) -> Whisper:
+        """The model to train, its decoder's embedding of width `size`. Random weights from torch's generator."""
+        model = Whisper(replace(DIMS, n_vocab=self.size))
+        torch.nn.init.normal_(model.decoder.token_embedding.weight, std=0.02)
+        torch.nn.init.normal_(model.decoder.positional_embedding, std=0.01)
+        return model
+
+    def full_state(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The state of the 51 865-row model that gives the same logits, in half precision."""
+        rows = state["decoder.token_embedding.weight"]
+        full = rows[torch.from_numpy(self.compact)]
+        return {name: (full if name == "decoder.token_embedding.weight" else value).half().clone() for name, value in state.items()}

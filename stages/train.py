@@ -1,0 +1,190 @@
+"""Fine-tune the base's GPT on the dataset and export the voice; epoch and reference are chosen on eval.
+
+    python -m stages.train data/dataset models/voice --base models/pocket/xtts --epochs reports/epochs \\
+        --metrics reports/train.json --plots reports/plots/train
+
+Reads   data/dataset/{manifest.jsonl, wavs/<id>.wav, consent.yaml}; the splits train and eval, never test
+        BASE/{model.pth, config.json, vocab.json, dvae.pth, mel_stats.pth}, never written
+Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.md}
+        reports/epochs/{epochs.json, epoch-NN.wav}     eval losses by clip, an eval line spoken after each epoch (0 = base)
+        reports/epochs/live/                           DVCLive's curves, growing while it trains
+        reports/train.json, reports/plots/train/{train,eval}.csv    aggregate numbers and curves
+
+The loss, the model and its optimizer are coqui's GPTTrainer's, with the prompt mask repaired (voz/trainer.py), no gradient
+clipping, as there. Interrupted or killed: run it again, it goes on where it was and ends with the same bytes.
+"""
+
+import argparse
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from voz import batches, command, consent, device, diary, engine, fit, params, records, scratch, trainer, voice, xtts
+
+STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_train.py holds golden losses
+CODES_VERSION = 1  # raise when the same clip gives other audio codes
+BYTES_PER_WEIGHT = 36  # weights 4, Adam 8: two states while one replaces the other, best weights twice, the export
+
+
+@dataclass(frozen=True)
+class Params:
+    """Section `train` of params.yaml."""
+
+    epochs: int
+    batch_size: int
+    grad_accumulation: int
+    lr: float
+    weight_decay: float
+    betas: list[float]
+    eps: float
+    text_loss_weight: float
+    mel_loss_weight: float
+    precision: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "grad_accumulation"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: {getattr(self, name)} is below 1")
+        for name in ("lr", "weight_decay", "eps", "text_loss_weight", "mel_loss_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: {getattr(self, name)} is below 0")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas: {self.betas} are not two numbers in [0, 1)")
+        if self.precision not in ("fp32", "bf16", "fp16"):
+            raise ValueError(f"precision: {self.precision!r} is none of fp32, bf16, fp16")
+
+    @property
+    def schedule(self) -> fit.Schedule:
+        """The part of the parameters that the loop needs."""
+        return fit.Schedule(**{name: getattr(self, name) for name in fit.Schedule.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the training is made of, and the hashes of it.
+
+    data_hash: of the train and eval clips and their texts; the test split changes nothing here.
+    """
+
+    examples: list[records.Example]
+    train: list[batches.Sample]
+    held_out: list[batches.Sample]
+    data_hash: str
+    base_hash: str
+
+
+def gather(dataset: Path, base: Path, limits: batches.Limits) -> Material:
+    """Read and check the train and eval clips.
+
+    Raises:
+        UserError: a split is empty, or a clip cannot be used (it is named).
+    """
+    tokenizer = xtts.read_tokenizer(base)
+    examples = [e for e in records.read(dataset, records.Example) if e.split in ("train", "eval")]
+    splits = {name: [e for e in examples if e.split == name] for name in ("train", "eval")}
+    for name, found in splits.items():
+        if not found:
+            raise command.UserError(f"{dataset}: no clip in the {name} split", "add notes, or see reports/ledger/curate.csv")
+    train, held_out = (batches.load(splits[name], dataset / "wavs", tokenizer, limits) for name in ("train", "eval"))
+    ordered = sorted(examples, key=lambda e: e.id)
+    lines = [json.dumps([e.id, e.split, e.normalized, scratch.hash_file(dataset / "wavs" / f"{e.id}.wav")]) for e in ordered]
+    data_hash = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return Material(examples, train, held_out, data_hash, scratch.hash_files(base, list(xtts.BASE_FILES)))
+
+
+def with_codes(samples: list[batches.Sample], model: trainer.Trainer, base: Path) -> list[batches.Sample]:
+    """The samples with what the DVAE hears in them, from scratch where it is known already."""
+    memo = scratch.Scratch("codes", CODES_VERSION, params={}, model=scratch.hash_files(base, ["dvae.pth", "mel_stats.pth", "config.json"]))
+    done = []
+    for sample in engine.progress(samples, total=len(samples), label="audio codes", unit="clip"):
+        key = memo.key(scratch.hash_file(sample.path))
+        entry = memo.get(key)
+        if entry is None:
+            with memo.put(key) as folder:
+                fit.write_torch(folder / "codes.pt", {"codes": model.codes(batches.pcm(sample))})
+            entry = memo.path(key)
+        done.append(replace(sample, codes=fit.read_torch(entry / "codes.pt")["codes"]))
+    return done
+
+
+def measure(material: Material, history: fit.History, p: Params) -> dict[str, float | int]:
+    """Aggregate numbers only."""
+    losses, best = history.eval_losses(p.schedule), history.best_epoch(p.schedule)
+    return {
+        "best_epoch": best,
+        "eval_loss_base": losses[0]["loss"],
+        "eval_loss": losses[best]["loss"],
+        "eval_text_loss": losses[best]["text"],
+        "eval_mel_loss": losses[best]["mel"],
+        "updates": len(history.updates),
+        "train_clips": len(material.train),
+        "eval_clips": len(material.held_out),
+    }
+
+
+def main() -> None:
+    args = parse_args()
+    p, compute = params.load("train", Params), params.load("compute", params.Compute)
+    given = consent.read(args.dataset)
+    xtts.require(args.base)
+    limits, on = batches.Limits(), device.pick(compute.device)
+    material = gather(args.dataset, args.base, limits)
+    memo = scratch.Scratch("train", STEP_VERSION, params=asdict(p), model=material.base_hash)
+    folder = memo.path(memo.key(material.data_hash))
+    device.seed_everything(p.seed)
+    model = trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps).to(on)
+    if not (folder / fit.DONE).is_file():
+        weights = sum(weight.numel() for weight in model.xtts.gpt.parameters())
+        scratch.require_free(folder, weights * BYTES_PER_WEIGHT, what="training")
+    train, held_out = (with_codes(samples, model, args.base) for samples in (material.train, material.held_out))
+    texts = {example.id: example.normalized for example in material.examples}
+    notes = diary.Diary(folder, scratch.fresh_folder(args.epochs), model, p.schedule, held_out, texts)
+    loop = fit.Fit(model, train, held_out, p.schedule, folder=folder, limits=limits, device=on, on_epoch=notes)
+    history = loop.run()
+    model.xtts.gpt.load_state_dict(fit.best_weights(folder))
+    reference = voice.choose_reference(model, material.examples, train, held_out)
+    metrics = measure(material, history, p)
+    card = voice.Card(
+        base=str(args.base),
+        base_hash=material.base_hash,
+        data_hash=material.data_hash,
+        params=asdict(p),
+        consent=given,
+        epoch=int(metrics["best_epoch"]),
+        loss=metrics["eval_loss"],
+        base_loss=metrics["eval_loss_base"],
+        train_clips=len(train),
+        eval_clips=len(held_out),
+    )
+    voice.export(scratch.fresh_folder(args.voice), args.base, fit.best_weights(folder), reference, card)
+    notes.report(history)
+    diary.write_curves(scratch.fresh_folder(args.plots), history, p.schedule)
+    records.write_json(args.metrics, metrics)
+    scratch.log("train", device=str(on), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
+    scratch.trim(compute.scratch_gb)
+    tell(metrics, p, reference.id)
+
+
+def tell(metrics: dict[str, float | int], p: Params, reference: str) -> None:
+    """A few lines for a person."""
+    base, best = metrics["eval_loss_base"], metrics["eval_loss"]
+    print(f"train: best on eval is epoch {metrics['best_epoch']} of {p.epochs}: loss {best:.4f}, base {base:.4f}; reference {reference}")
+    if best >= base:
+        print("train: no epoch is better than the base on eval: lower train.lr, or add notes")
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("voice", type=Path, help="folder of the finished voice, made anew")
+    parser.add_argument("--base", type=Path, required=True, help="folder of the XTTS base")
+    parser.add_argument("--epochs", type=Path, required=True, help="folder for what each epoch did, made anew")
+    parser.add_argument("--metrics", type=Path, required=True)
+    parser.add_argument("--plots", type=Path, required=True, help="folder of curves, made anew")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)

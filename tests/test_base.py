@@ -1,0 +1,192 @@
+"""`make base` against a real HTTP server on this machine: good bytes, and the ways in which a download goes wrong."""
+
+import hashlib
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools import fetch_base
+from voz.command import UserError
+
+PAYLOAD = hashlib.shake_256(b"a checkpoint").digest(3_000_000)
+SHA256 = hashlib.sha256(PAYLOAD).hexdigest()
+
+
+class Shelf(BaseHTTPRequestHandler):
+    """Serves PAYLOAD in several states of health; understands Range where a path does not say otherwise."""
+
+    requests: list[tuple[str, str]] = []  # noqa: RUF012 - the handler class is the only state a server shares
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range", "")
+        self.requests.append((self.path, asked))
+        if self.path == "/gone":
+            self.send_error(404)
+            return
+        body = {
+            "/flipped": PAYLOAD[:77] + bytes([PAYLOAD[77] ^ 1]) + PAYLOAD[78:],
+            "/page": b"<html>sign in first</html>",
+            "/short": PAYLOAD[:-1000],
+        }
+        data = body.get(self.path, PAYLOAD)
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.path != "/no-range" else 0
+        if start >= len(data):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.end_headers()
+        drops = self.path == "/always-drops" or (
+            self.path in ("/drops", "/no-range") and sum(path == self.path for path, _ in self.requests) < 3
+        )
+        self.wfile.write(data[start : start + 1_200_000] if drops else data[start:])
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    Shelf.requests = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_base, "WAIT_S", 0.0)
+
+
+def remote(server: str, path: str, folder: Path) -> fetch_base.Remote:
+    return fetch_base.Remote(f"{server}{path}", SHA256, folder / "models" / "model.pth")
+
+
+def nothing_left(file: fetch_base.Remote) -> bool:
+    return not file.path.exists() and not file.part.exists()
+
+
+def test_good_file_lands_whole_and_is_not_fetched_twice(server: str, tmp_path: Path) -> None:
+    file = remote(server, "/good", tmp_path)
+    fetch_base.fetch(file)
+    fetch_base.fetch(file)
+    assert file.path.read_bytes() == PAYLOAD
+    assert not file.part.exists()
+    assert Shelf.requests == [("/good", "")]
+
+
+def test_dropped_connection_goes_on_where_it_stopped(server: str, tmp_path: Path) -> None:
+    file = remote(server, "/drops", tmp_path)
+    fetch_base.fetch(file)
+    assert file.path.read_bytes() == PAYLOAD
+    assert [asked for _, asked in Shelf.requests] == ["", "bytes=1200000-", "bytes=2400000-"]
+
+
+def test_part_of_an_earlier_run_is_used(server: str, tmp_path: Path) -> None:
+    file = remote(server, "/good", tmp_path)
+    file.part.parent.mkdir()
+    file.part.write_bytes(PAYLOAD[:2_999_999])
+    fetch_base.fetch(file)
+    assert Shelf.requests == [("/good", "bytes=2999999-")]
+    assert file.path.read_bytes() == PAYLOAD
+
+
+def test_server_without_range_starts_over_and_no_byte_is_doubled(server: str, tmp_path: Path) -> None:
+    file = remote(server, "/no-range", tmp_path)
+    fetch_base.fetch(file)
+    assert file.path.read_bytes() == PAYLOAD
+
+
+def test_part_that_is_whole_needs_no_byte_more(server: str, tmp_path: Path) -> None:
+    file = remote(server, "/good", tmp_path)
+    file.part.parent.mkdir()
+    file.part.write_bytes(PAYLOAD)
+    fetch_base.fetch(file)
+    assert file.path.read_bytes() == PAYLOAD
+
+
+def test_connection_that_keeps_dropping_keeps_what_came_and_says_so(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_base, "TRIES", 2)
+    file = remote(server, "/always-drops", tmp_path)
+    with pytest.raises(UserError, match=r"2400000 of 3000000 bytes \(2 MB are kept\).*goes on from there"):
+        fetch_base.fetch(file)
+    assert file.part.read_bytes() == PAYLOAD[:2_400_000]
+
+
+@pytest.mark.parametrize(("path", "says"), [("/flipped", "SHA-256"), ("/short", "SHA-256"), ("/page", "web page"), ("/gone", "404")])
+def test_wrong_bytes_are_never_kept(server: str, tmp_path: Path, path: str, says: str) -> None:
+    file = remote(server, path, tmp_path)
+    with pytest.raises(UserError, match=says):
+        fetch_base.fetch(file)
+    assert nothing_left(file)
+
+
+def test_damaged_part_is_thrown_away_so_that_the_next_run_starts_clean(server: str, tmp_path: Path) -> None:
+    file = remote(server, "/good", tmp_path)
+    file.part.parent.mkdir()
+    file.part.write_bytes(b"x" * 1000)
+    with pytest.raises(UserError, match="SHA-256"):
+        fetch_base.fetch(file)
+    fetch_base.fetch(file)
+    assert file.path.read_bytes() == PAYLOAD
+
+
+def test_a_file_that_is_there_and_wrong_is_not_overwritten(server: str, tmp_path: Path) -> None:
+    file = remote(server, "/good", tmp_path)
+    file.path.parent.mkdir()
+    file.path.write_bytes(b"somebody's own")
+    with pytest.raises(UserError, match="move it away"):
+        fetch_base.fetch(file)
+    assert file.path.read_bytes() == b"somebody's own"
+    assert Shelf.requests == []
+
+
+def test_nobody_listening_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_base, "TRIES", 1)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as closed:
+        port = closed.server_port
+    with pytest.raises(UserError, match="refused"):
+        fetch_base.fetch(remote(f"http://127.0.0.1:{port}", "/good", tmp_path))
+
+
+def test_licence_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("COQUI_TOS_AGREED", raising=False)
+    with pytest.raises(UserError, match="COQUI_TOS_AGREED=1"):  # pytest's stdin is no terminal
+        fetch_base.agree(tmp_path)
+    assert "NON-COMMERCIAL" in capsys.readouterr().out
+    monkeypatch.setenv("COQUI_TOS_AGREED", "1")
+    fetch_base.agree(tmp_path)
+    monkeypatch.delenv("COQUI_TOS_AGREED")
+    capsys.readouterr()
+    fetch_base.agree(tmp_path)
+    assert capsys.readouterr().out == ""
+
+
+def test_dvc_knows_the_base_and_never_pushes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "remote", "add", "-q", "-d", "here", str(tmp_path / "remote")]):
+        subprocess.run(command, check=True)
+    base = Path("models/xtts_v2")
+    base.mkdir(parents=True)
+    (base / "config.json").write_text("{}", encoding="utf-8")
+    fetch_base.track(base)
+    fetch_base.track(base)
+    assert yaml.safe_load(Path("models/xtts_v2.dvc").read_text(encoding="utf-8"))["outs"][0]["push"] is False
+    subprocess.run(["dvc", "push", "-q"], check=True)
+    assert not [path for path in (tmp_path / "remote").rglob("*") if path.is_file()]
+
+
+def test_whisper_address_carries_its_hash() -> None:
+    file = fetch_base.whisper_file("medium", Path("w"))
+    assert file.sha256 == "345ae4da62f9b3d59415adc60127b97c714f32e89e936602e85993674d08dcb1"
+    assert file.path == Path("w/medium.pt")
+    with pytest.raises(UserError, match="medium"):
+        fetch_base.whisper_file("gigantic")

@@ -1,0 +1,93 @@
+"""Chats as phones export them: who sent which file, and when. Names and texts are invented."""
+
+import unicodedata
+
+import pytest
+
+from voz.chat import Attachment, clean, parse
+
+NNBSP, NBSP, LRM, BOM = "\u202f", "\u00a0", "\u200e", "\ufeff"
+
+
+@pytest.mark.parametrize(
+    ("line", "sender", "date"),
+    [
+        ("12/5/23, 17:45 - Ana Pérez: PTT-20230512-WA0001.opus (archivo adjunto)", "Ana Pérez", "2023-05-12T17:45"),
+        (f"12/5/23, 5:45{NNBSP}p.{NBSP}m. - Ana: {LRM}PTT-20230512-WA0001.opus (archivo adjunto)", "Ana", "2023-05-12T17:45"),
+        ("12/5/2023, 12:05 a. m. - Ana: PTT-20230512-WA0001.opus (archivo adjunto)", "Ana", "2023-05-12T00:05"),
+        ("5/12/23, 12:05 PM - Ana: PTT-20230512-WA0001.opus (file attached)", "Ana", "2023-05-12T12:05"),
+        ("12.05.23, 17:45 - Ana: PTT-20230512-WA0001.opus (Datei angehängt)", "Ana", "2023-05-12T17:45"),
+        ("12/5/2023 a las 17:45 - Ana: PTT-20230512-WA0001.opus (archivo adjunto)", "Ana", "2023-05-12T17:45"),
+        ("2023/5/12 下午5:45 - Ana: PTT-20230512-WA0001.opus (文件附件)", "Ana", "2023-05-12T17:45"),
+        ("2023. 05. 12. 17:45 - Ana: PTT-20230512-WA0001.opus (fájl csatolva)", "Ana", "2023-05-12T17:45"),
+        ("١٢/٥/٢٠٢٣, ٥:٤٥ م - \u202aAna\u202c: PTT-20230512-WA0001.opus (الملف مرفق)", "Ana", "2023-05-12T17:45"),
+        ("12/5/23, 17:45 - Ana: trabajo: PTT-20230512-WA0001.opus (archivo adjunto)", "Ana: trabajo", "2023-05-12T17:45"),
+        (
+            "12/5/23, 17:45 - \u202a+54 9 11 5555-0101\u202c: PTT-20230512-WA0001.opus (archivo adjunto)",
+            "+54 9 11 5555-0101",
+            "2023-05-12T17:45",
+        ),
+        ("12/5/23, 5:45 vespere - Ana: PTT-20230512-WA0001.opus (adiunctum)", "Ana", "2023-05-12"),
+    ],
+)
+def test_android_line(line: str, sender: str, date: str) -> None:
+    chat = parse(f"{BOM}{line}\nsegunda línea\n")
+    assert chat.attachments == [Attachment("PTT-20230512-WA0001.opus", sender, date)]
+
+
+@pytest.mark.parametrize(
+    ("line", "sender", "date"),
+    [
+        (f"{LRM}[12/5/23, 17:45:32] Ana: {LRM}<adjunto: NAME>", "Ana", "2023-05-12T17:45"),
+        (f"[12/5/23, 5:45:32{NNBSP}p.{NNBSP}m.] ~{NNBSP}Ana: {LRM}<adjunto: NAME>", "Ana", "2023-05-12T17:45"),
+        ("[5/12/23, 5:45:32 PM] Ana: <attached: NAME>", "Ana", "2023-05-12T17:45"),
+        ("[12.05.23, 17:45:32] Ana: <Anhang: NAME>", "Ana", "2023-05-12T17:45"),
+        ("[2023-05-12, 17:45:32] Ana: NAME <attached>", "Ana", "2023-05-12T17:45"),
+        (f"[12/5/23, 17:45:32] Ana: {LRM}escuchá: esto <adjunto: NAME>", "Ana", "2023-05-12T17:45"),
+        ("[12/5/23, 17:45:32] Ana: trabajo: <adjunto: NAME>\r", "Ana: trabajo", "2023-05-12T17:45"),
+    ],
+)
+def test_ios_line(line: str, sender: str, date: str) -> None:
+    name = "00000012-AUDIO-2023-05-12-17-45-32.opus"
+    assert parse(line.replace("NAME", name) + "\n").attachments == [Attachment(name, sender, date)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "12/5/23, 17:45 - Ana: te mandé PTT-20230512-WA0001.opus",  # somebody wrote a file's name
+        "PTT-20230512-WA0001.opus (archivo adjunto)",  # the second line of a message
+        "12/5/23, 17:45 - Ana: <Multimedia omitido>",
+        "12/5/23, 17:45 - Ana cambió el asunto a PTT-20230512-WA0001.opus y se fue",
+    ],
+)
+def test_no_attachment(line: str) -> None:
+    assert parse(line).attachments == []
+
+
+def test_month_before_day_is_told_by_other_lines() -> None:
+    lines = ["5/3/23, 9:00 AM - Ana: hola", "5/25/23, 9:00 AM - Ana: hola", "6/2/23, 9:00 AM - Ana: tema.mp3 (file attached)"]
+    assert parse("\n".join(lines)).attachments[0].date == "2023-06-02T09:00"
+
+
+def test_month_before_day_is_told_by_file_names_alone() -> None:
+    assert parse("5/6/23, 9:00 - Ana: PTT-20230506-WA0000.opus (x)").attachments[0].date == "2023-05-06T09:00"
+    assert parse("5/6/23, 9:00 - Ana: PTT-20230605-WA0000.opus (x)").attachments[0].date == "2023-06-05T09:00"
+
+
+def test_a_name_belongs_to_the_first_line_that_attaches_it() -> None:
+    name = "PTT-20230512-WA0001.opus"
+    chat = parse(f"12/5/23, 17:45 - Ana: {name} (archivo adjunto)\n12/5/23, 17:46 - Beto: {name} (archivo adjunto)")
+    assert [each.sender for each in chat.attachments] == ["Ana"]
+
+
+def test_odd_line_separators_do_not_split_a_message() -> None:
+    chat = parse("12/5/23, 17:45 - Ana: hola\u2028[12/5/23, 17:45:32] Beto: <adjunto: PTT-20230512-WA0001.opus>\x0b\n")
+    assert chat.lines == 1 and not [each for each in chat.attachments if each.sender == "Beto"]
+
+
+def test_names_are_composed_and_marks_go() -> None:
+    decomposed = unicodedata.normalize("NFD", "José Núñez")
+    assert clean(f"\u202a~{NNBSP}{decomposed}\u202c ") == "José Núñez"
+    assert clean("👨\u200d👩\u200d👧 familia") == "👨\u200d👩\u200d👧 familia"  # joiners are part of the emoji
+    assert clean("~~ Ana") == "~ Ana"  # one mark is WhatsApp's, the other hers

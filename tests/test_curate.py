@@ -1,0 +1,283 @@
+"""Curate: every planted fault under its own code, no clean clip lost, the person has the last word."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from stages import curate
+from tests import clips
+from voz import audio, command, corrections, dataset, filters, ledger, listening, records, scratch, xtts
+
+ROOT = Path(__file__).parent.parent
+BASE = ROOT / "models" / "pocket" / "xtts"
+CLEAN = [f"mine-{n}" for n in range(8)]
+
+
+@dataclass
+class Workshop:
+    """A folder with clips, transcripts and corrections, and what curate made of them."""
+
+    folder: Path
+    clips: dict[str, records.Clip]
+
+    def run(self) -> dict[str, ledger.Row]:
+        """Run the stage here and return the ledger by the sounds' names."""
+        names = [
+            "clips",
+            "transcripts",
+            "dataset",
+            "--corrections",
+            "c.csv",
+            "--base",
+            str(BASE),
+            "--ledger",
+            "ledger.csv",
+            "--metrics",
+            "curate.json",
+        ]
+        sys.argv = ["curate", *names]
+        curate.main()
+        rows = {row.input: row for row in ledger.read(self.folder / "ledger.csv")}
+        return {name: rows[clip.id] for name, clip in self.clips.items()}
+
+    @property
+    def metrics(self) -> dict[str, object]:
+        return dict(json.loads((self.folder / "curate.json").read_text()))
+
+    def correct(self, *rows: str) -> None:
+        (self.folder / "c.csv").write_text("\n".join(["clip,action,text", *rows]) + "\n", encoding="utf-8")
+
+
+Make = Callable[..., Workshop]
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Give sounds by name; texts are the fixtures' own, unless `heard` says otherwise. Keyword: changes of records.Clip."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr(sys, "argv", ["curate"])
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+
+    def make(sounds: dict[str, np.ndarray], heard: dict[str, dict[str, object]] | None = None, **changes: dict[str, object]) -> Workshop:
+        changed = {name: replace(clips.clip_of(name, sounds[name]), **change) for name, change in changes.items()}
+        made = clips.write_clips(tmp_path / "clips", sounds, **changed)
+        rows = []
+        for name, clip in made.items():
+            said = {"text": clips.texts().get(name, "")} | (heard or {}).get(name, {})
+            rows.append(clips.transcript_of(clip, str(said.pop("text")), **said))
+        records.write(tmp_path / "transcripts", rows)
+        records.write_json(tmp_path / "transcripts" / curate.SETTINGS, {"prompt": "Che, ¿vos qué querés? Dale, mirá, yo ya llegué."})
+        done = Workshop(tmp_path, made)
+        done.correct()
+        return done
+
+    return make
+
+
+def clean() -> dict[str, np.ndarray]:
+    return {name: clips.pcm(name) for name in CLEAN}
+
+
+def noise(seconds: float) -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 0.02, round(seconds * 22_050)).astype(np.float32)
+
+
+FAULTS: dict[str, dict[str, object]] = {
+    "no_text": {"text": "…"},
+    "hallucination": {"text": "¡Gracias por ver el video!", "avg_logprob": -0.7, "no_speech_prob": 0.5},
+    "wrong_language": {"language": "pt", "language_prob": 0.95},
+    "prompt_leak": {"text": "¿Vos qué querés? Dale, mirá, yo ya llegué."},
+    "low_confidence": {"avg_logprob": -1.4},
+    "too_fast": {
+        "text": "Esto es mucho más de lo que alguien puede decir en tan poco tiempo, por más que hable rápido y se apure, "
+        "y todavía sigue otro poco más, y otro, hasta llegar por fin acá, che."
+    },
+    "too_slow": {"text": "Hola, che, vos."},
+    "too_few_words": {"text": "Extraordinariamente desproporcionadamente."},
+}
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_a_fault_of_the_text_has_its_code_and_clean_clips_stay(workshop: Make, code: str) -> None:
+    rows = workshop(clean(), {"mine-3": FAULTS[code]}).run()
+    assert rows["mine-3"].reason == code
+    assert [name for name in CLEAN if rows[name].outcome == "rejected"] == ["mine-3"]
+
+
+def test_faults_of_the_sound_have_their_codes(workshop: Make) -> None:
+    loud = np.clip(clips.pcm("mine-1") * 12, -0.7, 0.7)
+    chord = sum(np.sin(2 * np.pi * hz * np.arange(len(clips.pcm("mine-2"))) / 22_050) for hz in (220, 277.2, 329.6, 440))
+    sounds = clean() | {"mine-1": loud, "mine-2": (clips.pcm("mine-2") + 0.02 * chord).astype(np.float32)}
+    sounds["copy"] = np.concatenate([np.zeros(1_500, np.float32), clips.pcm("mine-0")]) * 0.5
+    work = workshop(sounds, {"copy": {"text": clips.texts()["mine-0"]}}, **{"mine-5": {"noise_db": -27.0}})
+    rows = work.run()
+    found = {name: row.reason for name, row in rows.items() if row.outcome == "rejected"}
+    first, second = sorted(("mine-0", "copy"), key=lambda name: work.clips[name].id)
+    assert found == {"mine-1": "clipping", "mine-2": "music", "mine-5": "low_snr", second: "near_duplicate"}
+    assert f"copy of {work.clips[first].id}" in rows[second].detail
+
+
+def test_a_copy_of_a_rejected_clip_is_kept(workshop: Make) -> None:
+    sounds = clean() | {"copy": np.concatenate([np.zeros(1_500, np.float32), clips.pcm("mine-0")])}
+    work = workshop(sounds, {"copy": {"text": clips.texts()["mine-0"]}})
+    first, second = sorted(("mine-0", "copy"), key=lambda name: work.clips[name].id)
+    work.correct(f"{work.clips[first].id},reject,")
+    rows = work.run()
+    assert rows[first].reason == "rejected_by_person" and rows[second].outcome == "accepted"
+
+
+def test_what_the_trainer_cannot_take_stays_out_whoever_approves_it(workshop: Make) -> None:
+    sounds = clean() | {"short": clips.pcm("mine-0")[:10_000], "long": np.concatenate([clips.pcm("mine-1")] * 3)[: 255_995 + 1]}
+    work = workshop(sounds, {"mine-7": {"text": ""}, "mine-6": {"text": "Привет, как дела?"}})
+    longest = "bueno che dale " * 25
+    for_all = dict.fromkeys(("short", "long"), "Esto lo escribió una persona.") | {"mine-5": longest}
+    work.correct(
+        *(f"{work.clips[name].id},text,{words}" for name, words in for_all.items()),
+        *(f"{work.clips[n].id},accept," for n in ("mine-6", "mine-7")),
+    )
+    rows = work.run()
+    codes = {
+        "short": "audio_too_short",
+        "long": "audio_too_long",
+        "mine-5": "too_many_tokens",
+        "mine-6": "unknown_characters",
+        "mine-7": "no_text",
+    }
+    assert {name: row.reason for name, row in rows.items() if row.reason} == codes
+
+
+def test_a_person_overrules_every_filter_and_rejects_what_is_clean(workshop: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    heard = {"mine-3": {"avg_logprob": -1.4, "language": "pt", "language_prob": 0.99}, "mine-4": {"text": "Sí."}, "mine-6": {"text": ""}}
+    work = workshop(clean(), heard, **{"mine-4": {"noise_db": -21.0}})
+    orphan = "0123456789ab-0000000-0009000"
+    ids = {name: clip.id for name, clip in work.clips.items()}
+    rows = [
+        f"{ids['mine-3']},accept,",
+        f"{ids['mine-4']},accept,",
+        f'{ids["mine-6"]},text,"Estaba en la calle, che | con $20."',
+        f"{ids['mine-0']},reject,",
+    ]
+    work.correct(*rows, f"{orphan},accept,")
+    found = work.run()
+    assert {name: row.reason for name, row in found.items() if row.reason} == {"mine-0": "rejected_by_person"}
+    kept = {e.id: e for e in dataset.read(work.folder / "dataset")}
+    assert kept[ids["mine-6"]].text == "Estaba en la calle, che , con $20."
+    assert kept[ids["mine-6"]].normalized == "Estaba en la calle, che, con veinte pesos."
+    assert kept[ids["mine-3"]].corrected and not kept[ids["mine-1"]].corrected
+    assert work.metrics["orphaned_corrections"] == 1 and orphan in capsys.readouterr().out
+    assert work.metrics["corrected"] == 3
+
+
+def test_real_thanks_are_kept(workshop: Make) -> None:
+    """The phrase of a hallucination, said at its own pace and heard without doubt, is speech."""
+    rows = workshop(
+        clean(), {"mine-3": {"text": "Muchas gracias por ver el video, nos vemos en la próxima."}}, **{"mine-3": {"speech_s": 3.6}}
+    ).run()
+    assert rows["mine-3"].outcome == "accepted"
+
+
+def test_metrics_hold_numbers_only_and_every_code(workshop: Make) -> None:
+    work = workshop(clean(), {"mine-3": {"text": ""}})
+    work.run()
+    rejected = work.metrics["rejected"]
+    assert isinstance(rejected, dict) and tuple(rejected) == curate.REASONS and sum(rejected.values()) == rejected["no_text"] == 1
+    assert not any(word in json.dumps(work.metrics) for word in ("mine", *(clip.id for clip in work.clips.values())))
+
+
+def test_the_same_again_gives_the_same_bytes_and_computes_nothing(workshop: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = workshop(clean())
+    work.run()
+    written = {path.relative_to(work.folder): path.read_bytes() for path in sorted((work.folder / "dataset").rglob("*.*"))}
+    monkeypatch.setattr(xtts, "load_model", lambda *_, **__: pytest.fail("the base was loaded though nothing is new"))
+    work.run()
+    assert {path.relative_to(work.folder): path.read_bytes() for path in sorted((work.folder / "dataset").rglob("*.*"))} == written
+    assert [(line["computed"], line["reused"]) for line in scratch.read_log("curate")] == [(8, 0), (0, 8)]
+
+
+def test_too_little_left_is_one_line(workshop: Make) -> None:
+    work = workshop({name: clips.pcm(name) for name in CLEAN[:3]}, {"mine-0": {"text": ""}})
+    with pytest.raises(command.UserError, match=r"2 notes: train, eval and test need one each.*ledger/curate\.csv"):
+        work.run()
+    assert not (work.folder / "dataset").exists()
+
+
+def test_transcripts_of_other_clips_are_refused(workshop: Make) -> None:
+    work = workshop(clean())
+    clips.write_clips(work.folder / "clips", clean() | {"new": noise(4)})
+    with pytest.raises(command.UserError, match="dvc repro transcribe"):
+        work.run()
+
+
+def test_limits_are_coquis_own() -> None:
+    from voz.xtts import gpt_trainer
+
+    assert gpt_trainer.GPTArgs().max_wav_length == curate.MAX_SAMPLES and gpt_trainer.GPTArgs().max_text_length == curate.MAX_TOKENS
+
+
+def test_every_filter_has_a_threshold_or_a_constant() -> None:
+    knobs = yaml.safe_load((ROOT / "params.yaml").read_text())["curate"]
+    assert set(knobs) == set(curate.Params.__annotations__)
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("0123456789ab-0000000-0009000,delete,", "c.csv:2: action 'delete'"),
+        ("mine-0,accept,", "c.csv:2: 'mine-0' is no clip id"),
+        ("0123456789ab-0000000-0009000,text,", "c.csv:2: action text without a text"),
+        ("0123456789ab-0000000-0009000,text,hola, che", "c.csv:2: 4 columns"),
+    ],
+)
+def test_a_bad_correction_names_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str, problem: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.csv").write_text(f"clip,action,text\n{row}\n")
+    with pytest.raises(command.UserError) as caught:
+        corrections.read(Path("c.csv"))
+    assert str(caught.value).startswith(problem)
+
+
+def test_the_last_correction_wins_and_accept_keeps_an_earlier_text(tmp_path: Path) -> None:
+    one, two = "0123456789ab-0000000-0009000", "0123456789ab-0009000-0018000"
+    path = tmp_path / "c.csv"
+    path.write_text(f"\ufeffclip,action,text\n{one},text,Hola che\n{two},accept,\n\n{one},accept,\n{two},reject,\n", encoding="utf-8")
+    found = corrections.read(path)
+    assert found == {one: corrections.Correction(one, True, "Hola che"), two: corrections.Correction(two, False, "")}
+    corrections.write(path, found.values())
+    assert corrections.read(path) == found
+
+
+def test_scores_of_a_clip_are_golden() -> None:
+    """Guards listening.STEP_VERSION: when these change, raise it."""
+    assert listening.STEP_VERSION == 1
+    sound = filters.listen(clips.pcm("mine-0"))
+    assert sound.clipping == pytest.approx(0.0011, abs=1e-4)
+    assert sound.bandwidth_hz == pytest.approx(7633.52, abs=1)
+    assert sound.music == pytest.approx(0.0, abs=5e-3)
+    assert len(sound.envelope) == len(clips.pcm("mine-0")) // 441
+
+
+def test_two_takes_of_a_sentence_are_no_copies() -> None:
+    take = clips.pcm("mine-0")
+    slower = audio.resample(take, 22_050, 22_800)  # the same words, 3 % slower
+    sounds = [filters.envelope(pcm) for pcm in (take, slower, take[300:] * 0.3)]
+    found = filters.duplicates(["a", "b", "c"], ["che ayer llegué"] * 3, sounds)
+    assert found["b"][0] < 0.8 < 0.95 < found["c"][0] and found["c"][1] == "a"
+
+
+def test_one_other_speaker_among_many_is_far_out_and_none_is_when_all_are_alike() -> None:
+    rng = np.random.default_rng(1)
+    voice, other = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 64)))
+    mine = np.array([v / np.linalg.norm(v) for v in voice + rng.normal(0, 0.05, (30, 64))])
+    theirs = np.array([v / np.linalg.norm(v) for v in other + rng.normal(0, 0.05, (9, 64))])
+    _, far = filters.speaker_deviation(np.concatenate([mine, theirs]))
+    assert far[:30].max() < 5 and far[30:].min() > 10
+    _, alike = filters.speaker_deviation(mine)
+    assert alike.max() < 5

@@ -1,0 +1,68 @@
+"""`make doctor` finds what is wrong and names the way out; `tools/system.py` runs where there is nothing yet."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools import doctor, system
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_paths_that_choke_dvc_are_named(tmp_path: Path) -> None:
+    (tmp_path / "good ñandú.opus").touch()
+    (tmp_path / "linked.opus").symlink_to("good ñandú.opus")
+    (tmp_path / "2024").mkdir()
+    os.mkfifo(tmp_path / "2024" / "pipe.opus")
+    (tmp_path / "broken.opus").symlink_to("nowhere.opus")
+    (tmp_path / "itself.opus").symlink_to("itself.opus")
+    (tmp_path / "2024" / "up").symlink_to("..")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/latin1-\xf1.opus")).touch()
+    found = {Path(path).name: why for path, why in doctor.choking(tmp_path)}
+    assert set(found) == {"pipe.opus", "broken.opus", "itself.opus", "up", r"latin1-\udcf1.opus"}
+    assert "FIFO" in found["pipe.opus"]
+    assert "UTF-8" in found[r"latin1-\udcf1.opus"]
+
+
+def test_doctor_names_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")) | {"base": "models/xtts_v9"}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    shutil.copy(ROOT / "requirements.txt", tmp_path)
+    (tmp_path / "requirements-nodeps.txt").write_text("torchaudio==1.0.0\n", encoding="utf-8")
+    command = [sys.executable, "-m", "tools.doctor", "--params", str(tmp_path / "params.yaml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "models/xtts_v9: missing" in done.stdout and "make base" in done.stdout
+    assert "torchaudio 2.11.0 (pinned 1.0.0)" in done.stdout and "make setup" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("version", "well"), [((3, 10), False), ((3, 11), True), ((3, 13), True), ((3, 14), False), ((2, 7), False)])
+def test_python_versions(version: tuple[int, int], well: bool) -> None:
+    assert (system.wrong_python(version) == "") is well
+
+
+def test_missing_package_is_one_line_with_a_command_to_paste(tmp_path: Path) -> None:
+    """On a machine whose PATH holds apt-get but neither sox nor git (and which may not install by itself)."""
+    (tmp_path / "apt-get").touch(mode=0o755)
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.system", "git", "sox"],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: git, sox missing; run: ")
+    assert "install -y --no-install-recommends git sox" in done.stderr
+
+
+def test_system_check_imports_nothing_but_the_standard_library() -> None:
+    done = subprocess.run([sys.executable, "-S", "-m", "tools.system", "git"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

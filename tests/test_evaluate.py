@@ -1,0 +1,144 @@
+"""Base against fine-tuned: which lines are judged, what is written, and that equal voices are found equal."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from stages import evaluate
+from tests import tiny_base, tiny_dataset, tiny_whisper
+from voz import audio, measures, records
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset with three test notes, a base, a whisper that hears nonsense; run once with a voice that is the base itself."""
+    made = tmp_path_factory.mktemp("evaluate")
+    examples = tiny_dataset.make(made / "dataset")
+    split = ["test", "test", "test", "eval", *["train"] * (len(examples) - 4)]
+    records.write(made / "dataset", [replace(each, split=side) for each, side in zip(examples, split, strict=True)])
+    tiny_base.make(made / "base")
+    tiny_whisper.make(made / "whisper.pt")
+    shutil.copytree(made / "base", made / "voice")
+    shutil.copyfile(made / "dataset" / "wavs" / f"{examples[3].id}.wav", made / "voice" / "reference.wav")
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values["compute"]["device"], values["evaluate"]["lines"] = "cpu", 2
+    (made / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        run(made, patch)
+    return made
+
+
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *, voice: str = "voice") -> None:
+    monkeypatch.chdir(folder)
+    outputs = ["--lines", "out/lines", "--metrics", "out/evaluate.json", "--plots", "out/plots"]
+    monkeypatch.setattr("sys.argv", ["evaluate", "dataset", voice, "--base", "base", "--asr", "whisper.pt", *outputs])
+    evaluate.main()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_voice_that_is_the_base_differs_in_nothing(folder: Path) -> None:
+    values = json.loads((folder / "out" / "evaluate.json").read_text(encoding="utf-8"))
+    assert (values["lines"], values["clips"], values["notes"]) == (2, 3, 3)
+    assert values["base"] == values["fine_tuned"]
+    assert values["difference"].keys() == values["base"].keys() >= {"loss", "cer", "similarity", "mcd_db"}
+    assert all(each == {"mean": 0.0, "low": 0.0, "high": 0.0} for each in values["difference"].values())
+    assert "loss" not in values["real"] and "mcd_db" not in values["real"]
+    assert values["real"]["f0_mean_hz"]["mean"] == pytest.approx(110, abs=25)  # espeak-ng's man
+    assert 0 < values["base"]["loss"]["mean"] < 10  # a random model of 514 codes guesses: ln 514 = 6.2
+
+
+def test_lines_lie_beside_their_figures(folder: Path) -> None:
+    lines = folder / "out" / "lines"
+    rows = records.read(lines, records.Comparison)
+    assert len(rows) == len({row.note for row in rows}) == 2
+    for row in rows:
+        assert (lines / "real" / f"{row.id}.wav").read_bytes() == (folder / "dataset" / "wavs" / f"{row.id}.wav").read_bytes()
+        one, other = (audio.read(lines / name / f"{row.id}.wav", rate_hz=24_000) for name in ("base", "fine_tuned"))
+        assert np.array_equal(one, other) and row.base == row.fine_tuned
+        assert row.real["f0_mean_hz"] == pytest.approx(measures.f0(audio.read(lines / "real" / f"{row.id}.wav")).mean_hz)
+
+
+def test_what_goes_to_git_holds_no_words(folder: Path) -> None:
+    plots = folder / "out" / "plots"
+    assert {"loss.csv", "cer.csv", "similarity.csv", "mcd_db.csv", "f0_mean_hz.csv"} <= {path.name for path in plots.iterdir()}
+    for path in plots.iterdir():
+        head, *rows = path.read_text(encoding="utf-8").splitlines()
+        assert head.split(",")[0] == "line" and set(head.split(",")[1:]) <= set(evaluate.VOICES)
+        for row in rows:
+            [float(cell) for cell in row.split(",") if cell]
+        assert [row.split(",")[0] for row in rows] == [str(n) for n in range(1, (3 if path.name == "loss.csv" else 2) + 1)]
+    words = (folder / "out" / "evaluate.json").read_text(encoding="utf-8")
+    assert not any(example.id in words or example.text in words for example in records.read(folder / "dataset", records.Example))
+
+
+def test_again_gives_the_same_bytes_and_the_base_is_not_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, base = files(folder / "out"), files(folder / "base")
+    run(folder, monkeypatch)
+    assert files(folder / "out") == before
+    assert files(folder / "base") == base
+
+
+def test_another_voice_is_compared_line_by_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(folder / "voice", folder / "other")
+    checkpoint = torch.load(folder / "other" / "model.pth", weights_only=True)
+    checkpoint["model"]["gpt.mel_head.bias"][-1] += 3.0  # it stops sooner, and expects to
+    torch.save(checkpoint, folder / "other" / "model.pth")
+    first = json.loads((folder / "out" / "evaluate.json").read_text(encoding="utf-8"))
+    run(folder, monkeypatch, voice="other")
+    values = json.loads((folder / "out" / "evaluate.json").read_text(encoding="utf-8"))
+    assert values["base"] == first["base"] and values["real"] == first["real"]
+    loss, base_loss = (values[voice]["loss"]["mean"] for voice in ("fine_tuned", "base"))
+    assert values["difference"]["loss"]["mean"] == pytest.approx(loss - base_loss, abs=2e-6) and loss != base_loss
+    rows = records.read(folder / "out" / "lines", records.Comparison)
+    shorter = [len(audio.read(folder / f"out/lines/fine_tuned/{row.id}.wav", rate_hz=24_000)) for row in rows]
+    longer = [len(audio.read(folder / f"out/lines/base/{row.id}.wav", rate_hz=24_000)) for row in rows]
+    assert all(one < other for one, other in zip(shorter, longer, strict=True))
+
+
+def example(note: str, number: int) -> records.Example:
+    start = number * 9000
+    return records.Example(f"{note}-{start:07d}-{start + 9000:07d}", note, "test", "a", "a", 9.0, False, {})
+
+
+def test_lines_are_spread_over_the_notes() -> None:
+    notes = [hashlib.sha256(str(n).encode()).hexdigest()[:12] for n in range(6)]
+    many = [example(notes[0], n) for n in range(50)] + [example(note, n) for note in notes[1:] for n in range(2)]
+    chosen = evaluate.choose_lines(many, 8)
+    counts = {note: sum(clip.note == note for clip in chosen) for note in notes}
+    assert len(chosen) == 8 and min(counts.values()) == 1 and max(counts.values()) == 2
+    assert evaluate.choose_lines(many[::-1], 8) == chosen == sorted(chosen, key=lambda clip: clip.id)
+    assert evaluate.choose_lines(many, 1000) == sorted(many, key=lambda clip: clip.id)
+    without = evaluate.choose_lines([clip for clip in many if clip.note != notes[5]], 5)
+    assert {clip.id for clip in evaluate.choose_lines(many, 6)} >= {clip.id for clip in without}  # a new note moves none of the others
+
+
+def test_likeness_leaves_out_the_lines_own_note() -> None:
+    one, other = np.array([1.0, 0.0]), np.array([0.6, 0.8])
+    assert evaluate.likeness(one, "a", [("a", one), ("b", other)]) == {"similarity": pytest.approx(0.6)}
+    assert evaluate.likeness(one, "a", [("a", one)]) == {}
+
+
+def test_figures_that_are_missing_are_left_out() -> None:
+    base, fine_tuned = [{"x": 1.0, "y": 5.0}, {"x": 2.0}], [{"x": 4.0, "y": 5.5}, {"x": 2.0, "y": 9.0}]
+    assert evaluate.differences(base, fine_tuned) == [{"x": 3.0, "y": 0.5}, {"x": 0.0}]
+    summary = evaluate.summarise(evaluate.differences(base, fine_tuned), ["a", "b"], seed=1)
+    assert summary["x"] == {"mean": 1.5, "low": 0.0, "high": 3.0} and summary["y"] == {"mean": 0.5}
+
+
+def test_params_refuse_senseless_values() -> None:
+    good = evaluate.Params(lines=1, temperature=0.7, top_p=0.85, top_k=50, repetition_penalty=5.0, seed=1)
+    for wrong in ({"lines": 0}, {"top_p": 2.0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            replace(good, **wrong)

@@ -1,0 +1,137 @@
+"""What is measured of speech, on tones whose answer is known and on clips of a few seconds."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import clips, tiny_base
+from voz import audio, measures, xtts
+
+RATE_HZ = audio.SAMPLE_RATE_HZ
+
+
+def tone(hz: np.ndarray | float, *, length_s: float = 1.0, harmonics: tuple[float, ...] = (1.0, 0.6, 0.4, 0.2)) -> np.ndarray:
+    """A voice-like tone with a constant or changing fundamental."""
+    frequency = np.broadcast_to(hz, int(length_s * RATE_HZ))
+    phase = 2 * np.pi * np.cumsum(frequency) / RATE_HZ
+    return (0.2 * sum(level * np.sin(k * phase) for k, level in enumerate(harmonics, start=1))).astype(np.float32)
+
+
+@pytest.mark.parametrize("hz", [70.0, 120.0, 220.0, 440.0])
+def test_pitch_of_a_tone(hz: float) -> None:
+    found = measures.f0(tone(hz))
+    assert found is not None
+    assert found.mean_hz == pytest.approx(hz, rel=0.005)
+    assert found.range_st < 0.1
+    assert found.mean_st == pytest.approx(12 * np.log2(hz / 100), abs=0.1)
+
+
+def test_pitch_is_no_octave_off_where_the_fundamental_is_weak() -> None:
+    found = measures.f0(tone(110.0, harmonics=(0.05, 1.0, 0.8, 0.6, 0.4)))
+    assert found is not None and found.mean_hz == pytest.approx(110.0, rel=0.01)
+
+
+def test_pitch_range_of_a_glide() -> None:
+    found = measures.f0(tone(np.geomspace(100.0, 200.0, RATE_HZ * 6), length_s=6.0))
+    assert found is not None
+    assert found.range_st == pytest.approx(0.9 * 12, abs=0.3)  # an octave, from the 5th to the 95th percentile
+    assert found.range_hz == pytest.approx(100 * (2**0.95 - 2**0.05), rel=0.03)
+    assert found.mean_st == pytest.approx(6.0, abs=0.15)
+
+
+def test_noise_and_silence_have_no_pitch() -> None:
+    assert measures.f0(np.zeros(RATE_HZ, np.float32)) is None
+    noise = np.random.default_rng(0).normal(0, 0.1, RATE_HZ).astype(np.float32)
+    assert np.isfinite(measures.pitch_hz(noise)).mean() < 0.02
+    mixed = np.concatenate([tone(150.0), 1e-4 * noise, tone(150.0)])
+    voiced = np.isfinite(measures.pitch_hz(mixed))
+    assert not voiced[int(1.1 * RATE_HZ / measures.HOP) : int(1.9 * RATE_HZ / measures.HOP)].any()  # what is 40 dB down is silence
+
+
+def test_pitch_of_a_clip_shorter_than_a_frame() -> None:
+    assert measures.f0(np.zeros(10, np.float32)) is None
+
+
+def test_warped_distance_is_that_of_the_best_path() -> None:
+    cost = np.random.default_rng(1).random((4, 5))
+
+    def paths(i: int, j: int) -> list[list[float]]:
+        if (i, j) == (0, 0):
+            return [[cost[0, 0]]]
+        steps = [(i - 1, j - 1), (i - 1, j), (i, j - 1)]
+        return [[*path, cost[i, j]] for a, b in steps if a >= 0 and b >= 0 for path in paths(a, b)]
+
+    best = min(paths(3, 4), key=sum)
+    assert measures.warped_distance(cost) == pytest.approx(sum(best) / len(best))
+    assert measures.warped_distance(cost[:1, :]) == pytest.approx(cost[0].mean())
+    assert measures.warped_distance(cost[:1, :1]) == pytest.approx(cost[0, 0])
+
+
+def test_cepstra_are_the_coefficients_of_the_log_spectrum() -> None:
+    bands = (np.arange(measures.MELS) + 0.5) / measures.MELS
+    log_mel = 1.5 + 0.7 * np.cos(np.pi * bands) - 0.3 * np.cos(5 * np.pi * bands) + 9.0 * np.cos(20 * np.pi * bands)
+    found = measures.cosines(log_mel[None])[0]
+    assert found == pytest.approx([0.7, 0, 0, 0, -0.3, *[0] * 8], abs=1e-9)
+
+
+def test_distortion_of_two_spectra_is_their_distance_in_db() -> None:
+    quiet, loud = np.zeros((1, 13)), np.zeros((1, 13))
+    loud[0, 2] = 1.0  # ln|X| differs by cos(3 x): its RMS is sqrt(1/2) nepers of 8.686 dB
+    assert measures.distortion_db(quiet, loud) == pytest.approx(8.685889638 * np.sqrt(0.5))
+
+
+def test_distortion_knows_the_sentence_not_level_length_or_silence() -> None:
+    one, other = clips.pcm("mine-0"), clips.pcm("mine-1")
+    assert measures.mcd_db(one, one) == 0.0
+    assert measures.mcd_db(0.5 * one, one) < 0.5
+    padded = np.concatenate([np.zeros(RATE_HZ // 2, np.float32), one, np.zeros(RATE_HZ, np.float32)])
+    assert measures.mcd_db(padded, one) < 0.5
+    slower = audio.resample(one, RATE_HZ, int(RATE_HZ * 1.1))  # 10 % longer, and a little deeper
+    assert 0.5 < measures.mcd_db(slower, one) < measures.mcd_db(other, one)
+
+
+def test_character_errors_are_of_what_is_heard() -> None:
+    assert measures.cer("Che, ¿vos qué querés?", "che vos qué querés") == 0.0
+    assert measures.cer("Son las 3.", "son las tres") == 0.0
+    assert measures.cer("hola", "ola") == pytest.approx(0.25)
+    assert measures.cer("hola", "") == 1.0
+    assert measures.cer("hola", "hola hola hola") == pytest.approx(2.5)  # extra speech is counted: over 1
+    assert measures.cer("…", "") == 0.0 and measures.cer("…", "algo") == 1.0
+
+
+def test_voiceprint_is_coquis_own(tmp_path: Path) -> None:
+    model = xtts.load_model(tiny_base.make(tmp_path / "base"))
+    one, other = (measures.voiceprint(model, clips.pcm(name)) for name in ("mine-0", "mine-1"))
+    assert one.shape == (512,) and np.linalg.norm(one) == pytest.approx(1.0, abs=1e-5)
+    assert np.array_equal(one, xtts.conditioning(model, clips.pcm("mine-0")).speaker.flatten().numpy())
+    assert measures.similarity(one, [one]) == pytest.approx(1.0, abs=1e-5)
+    assert measures.similarity(one, [one, other]) == pytest.approx((1.0 + float(one @ other)) / 2, abs=1e-5)
+
+
+def test_interval_draws_whole_notes() -> None:
+    values, notes = [0.0] * 10 + [1.0] * 10, ["a"] * 10 + ["b"] * 10
+    found = measures.interval(values, notes, seed=1)
+    assert (found.mean, found.low, found.high) == (0.5, 0.0, 1.0)  # two notes say little, however many lines they hold
+    spread = measures.interval(values, [str(i) for i in range(20)], seed=1)
+    assert spread.low is not None and spread.high is not None and 0.2 < spread.low < 0.5 < spread.high < 0.8
+    assert found == measures.interval(values, notes, seed=1)
+    order = [*range(1, 20), 0]
+    assert measures.interval([values[i] for i in order], [notes[i] for i in order], seed=1) == found
+
+
+def test_interval_covers_the_truth_as_often_as_it_says() -> None:
+    generator, hits = np.random.default_rng(0), 0
+    for trial, _ in enumerate(itertools.repeat(None, 200)):
+        of_note = generator.normal(0, 1, 30)
+        values = [float(of_note[i // 4] + generator.normal(0, 0.5)) for i in range(120)]
+        found = measures.interval(values, [f"{i // 4:02d}" for i in range(120)], seed=trial)
+        assert found.low is not None and found.high is not None
+        hits += found.low <= 0.0 <= found.high
+    assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_one_note_gives_no_interval() -> None:
+    found = measures.interval([1.0, 3.0], ["a", "a"], seed=1)
+    assert (found.mean, found.low, found.high) == (2.0, None, None)

@@ -1,0 +1,246 @@
+"""The report page: what is on it, that strangers' words stay words, that it needs no network, that its bytes repeat."""
+
+import base64
+import io
+import re
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from stages import report
+from voz import audio, consent, embed, ledger, records, scoreboard
+
+HOSTILE = '<script>alert("x")</script>"><img src=x onerror=alert(1)> {{ 7*7 }} ñandú'
+NOTES = ("0123456789ab", "ba9876543210", "00ff00ff00ff")
+
+
+def tone(hz: float, seconds: float, rate_hz: int) -> np.ndarray:
+    return (0.4 * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz)).astype(np.float32)
+
+
+def fill(root: Path) -> Namespace:
+    """What the eight stages would have left, three notes small, written with the same records."""
+    args = Namespace(page=root / "reports/report.html", **{name: root / path for name, path in FOLDERS.items()})
+    for folder in (args.wav, args.dataset / "wavs", args.epochs, args.voice, args.outputs, args.reports / "plots/train"):
+        folder.mkdir(parents=True)
+    records.write(args.wav, [records.Note(n, f"{HOSTILE}.opus", 20.0 + i, "ogg-opus", 16000, 0.0) for i, n in enumerate(NOTES)])
+    consent.write(args.dataset / consent.NAME, consent.Consent("Ana <b>Pérez</b>", "2026-05-12", "I agree.", "private"))
+    clips = [f"{note}-{start:07d}-{start + 9000:07d}" for note in NOTES for start in (0, 9000)]
+    split = dict(zip(NOTES, records.SPLITS, strict=True))
+    examples = [records.Example(c, c[:12], split[c[:12]], HOSTILE, "hola", 9.0, c.endswith("9000"), {"snr_db": 21.5}) for c in clips]
+    records.write(args.dataset, examples)
+    for i, clip in enumerate(clips):
+        audio.write(args.dataset / "wavs" / f"{clip}.wav", tone(200 + 40 * i, 1.0, 22_050))
+    fill_ledgers(args.ledger, clips)
+    fill_training(args)
+    fill_speech(args, clips[-2:])
+    return args
+
+
+FOLDERS = {
+    "wav": "data/wav",
+    "dataset": "data/dataset",
+    "ledger": "reports/ledger",
+    "reports": "reports",
+    "lines": "reports/lines",
+    "epochs": "reports/epochs",
+    "voice": "models/voice",
+    "outputs": "outputs",
+}
+
+
+def fill_ledgers(folder: Path, clips: list[str]) -> None:
+    convert = ledger.Account("convert", ["a.opus", "b.opus", "c.opus", "empty.opus", f"{HOSTILE}.opus"])
+    for name, note in zip("abc", NOTES, strict=True):
+        convert.accept(f"{name}.opus", note, name=f"{name}.opus")
+    convert.reject("empty.opus", "empty.opus", "empty", name="empty.opus")
+    convert.reject(f"{HOSTILE}.opus", f"{HOSTILE}.opus", "truncated", name=HOSTILE, detail="lacks 3.2 s")
+    convert.close(folder / "convert.csv")
+    segment = ledger.Account("segment", NOTES)
+    for clip in clips:
+        segment.accept(clip[:12], clip)
+    segment.reject(NOTES[0], f"{NOTES[0]}@18.000", "no_safe_cut", start_s=18.0, end_s=20.0)
+    segment.close(folder / "segment.csv")
+
+
+def fill_training(args: Namespace) -> None:
+    losses = [3.2, 2.9, 2.7, 2.75]
+    rows = [{"epoch": i, "loss": loss, "text": 4.0, "mel": loss, "wav": f"epoch-{i:02d}.wav", "clips": {}} for i, loss in enumerate(losses)]
+    records.write_json(args.epochs / "epochs.json", {"best_epoch": 2, "line": {"id": "x", "text": HOSTILE}, "epochs": rows})
+    for i in range(4):
+        audio.write(args.epochs / f"epoch-{i:02d}.wav", tone(150 + 50 * i, 1.0, 24_000), rate_hz=24_000)
+    plots = args.reports / "plots/train"
+    records.write_text(plots / "eval.csv", "epoch,loss,text,mel\n" + "".join(f"{i},{loss},4,{loss}\n" for i, loss in enumerate(losses)))
+    decay = "".join(f"{i},{2.5 + 3 / i**0.5:.4f},4,3\n" for i in range(1, 200))
+    records.write_text(plots / "train.csv", "update,loss,text,mel\n" + decay)
+    records.write_json(args.reports / "train.json", {"best_epoch": 2, "eval_loss_base": 3.2, "eval_loss": 2.7, "updates": 199})
+    records.write_text(args.voice / "README.md", f"# The voice\n\n{HOSTILE}\n")
+    audio.write(args.voice / "reference.wav", tone(220, 1.0, 22_050))
+
+
+def fill_speech(args: Namespace, clips: list[str]) -> None:
+    figures = {"cer": 0.25, "similarity": 0.8}
+    records.write(args.lines, [records.Comparison(c, c[:12], HOSTILE, "hola", HOSTILE, "hola", figures, figures, figures) for c in clips])
+    for i, kind in enumerate(scoreboard.KINDS):
+        (args.lines / kind).mkdir()
+        for clip in clips:
+            audio.write(args.lines / kind / f"{clip}.wav", tone(300 + 100 * i, 1.0, 24_000), rate_hz=24_000)
+    records.write_json(args.reports / "evaluate.json", EVALUATED)
+    rows = [
+        records.Utterance(
+            "0123456789aa", "Bueno muchachos, gracias por la bancada.", "01-bueno.wav", 2.5, 1, 1, 0.0, True, "bueno muchachos"
+        ),
+        records.Utterance("0123456789a0", HOSTILE, "02-hostile.wav", 2.5, 1, 3, 0.5, False, HOSTILE),
+    ]
+    records.write(args.outputs, rows)
+    for row in rows:
+        audio.write(args.outputs / row.file, tone(440, 1.0, 24_000), rate_hz=24_000)
+
+
+EVALUATED = {
+    "lines": 2,
+    "real": {"cer": {"mean": 0.05, "low": 0.01, "high": 0.09}, "similarity": {"mean": 0.91}},
+    "base": {"cer": {"mean": 0.4, "low": 0.3, "high": 0.5}, "similarity": {"mean": 0.6, "low": 0.5, "high": 0.7}},
+    "fine_tuned": {"cer": {"mean": 0.2, "low": 0.1, "high": 0.35}, "similarity": {"mean": 0.7, "low": 0.55, "high": 0.8}},
+    "difference": {"cer": {"mean": -0.2, "low": -0.3, "high": -0.1}, "similarity": {"mean": 0.1, "low": -0.05, "high": 0.2}},
+}
+
+
+class Page(HTMLParser):
+    """The tags and the visible text of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.text += " "
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return report.render(report.contents(fill(tmp_path_factory.mktemp("checkout")), report.Params(clips=4)))
+
+
+def test_every_recording_is_on_the_page_and_plays(html: str) -> None:
+    sounds = [attrs["src"] or "" for tag, attrs in Page(html).tags if tag == "audio"]
+    assert len(sounds) == 2 + 2 * 3 + 4 + 4 + 1  # spoken, lines x 3, epochs, clips, reference
+    pcm, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(sounds[0].removeprefix("data:audio/mpeg;base64,"))))
+    assert rate_hz == 24_000
+    assert abs(len(pcm) / rate_hz - 1.0) < 0.1
+    assert abs(np.argmax(np.abs(np.fft.rfft(pcm[:12_000]))) * 2 - 440) <= 4  # bins of 2 Hz
+
+
+def test_nothing_is_asked_of_a_network(html: str) -> None:
+    for tag, attrs in Page(html).tags:
+        for name in ("src", "href", "srcset", "data", "action"):
+            assert (attrs.get(name) or "data:").startswith(("data:", "#")), (tag, attrs)
+    assert "url(" not in html and "@import" not in html and "http://" not in html
+    assert "default-src 'none'" in html
+
+
+def test_strangers_words_stay_words(html: str) -> None:
+    page = Page(html)
+    assert page.count("script") == 1  # ours
+    assert not any(attrs.get("onerror") or attrs.get("src") == "x" for _, attrs in page.tags)
+    assert HOSTILE in page.text
+    assert "The voice of Ana <b>Pérez</b>" in page.text
+    assert "49" not in re.findall(r"\{\{.{0,9}", page.text)
+
+
+def test_ledger_adds_up_on_the_page(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    assert "convert 5 3 2 3 1 empty 1 truncated" in text
+    assert "segment 3 3 0 6 1 no_safe_cut" in text
+    assert "lacks 3.2 s" in text
+
+
+def test_green_only_where_the_difference_leaves_out_zero() -> None:
+    better = {measure.key: measure.better for measure in scoreboard.measures(EVALUATED)}
+    assert better == {"cer": "fine_tuned", "similarity": ""}
+    turned = EVALUATED | {"difference": {"cer": {"mean": 0.2, "low": 0.1, "high": 0.3}}}
+    assert scoreboard.measures(turned)[0].better == "base"
+
+
+def test_intervals_are_shown_where_there_are_any(html: str) -> None:
+    assert "[0.100 to 0.350]" in html
+    assert scoreboard.measures(EVALUATED)[1].cells["real"].range == ""
+
+
+def test_same_inputs_same_bytes_wherever_they_lie(html: str, tmp_path: Path) -> None:
+    assert report.render(report.contents(fill(tmp_path / "elsewhere"), report.Params(clips=4))) == html
+
+
+def test_missing_parts_are_named_with_the_stage_that_makes_them(tmp_path: Path) -> None:
+    args = fill(tmp_path)
+    for folder in (args.lines, args.outputs, args.epochs, args.reports / "plots"):
+        shutil.rmtree(folder)
+    (args.reports / "evaluate.json").unlink()
+    text = " ".join(Page(report.render(report.contents(args, report.Params(clips=1)))).text.split())
+    for part in (
+        "Test lines: not there. evaluate makes it",
+        "Samples: not there. synthesize makes it",
+        "Loss curves: not there. train makes it",
+    ):
+        assert part in text
+
+
+def test_command_writes_one_file(tmp_path: Path) -> None:
+    args = fill(tmp_path)
+    options = [text for name in FOLDERS for text in (f"--{name}", str(getattr(args, name)))]
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.report", str(args.page), *options],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert args.page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert len(done.stdout.splitlines()) == 1 and done.stderr == ""
+
+
+def test_what_whisper_repeats_without_end_is_cut() -> None:
+    assert report.shortened("." * 10_000) == "." * report.HEARD + "…"
+
+
+def test_spectrogram_has_a_tone_where_it_belongs() -> None:
+    picture = embed.spectrogram(tone(1000, 0.5, 24_000), 24_000)
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.split(",")[1]))))
+    assert pixels.shape == (embed.MEL_ROWS, 50)  # 10 ms a column
+    brightest_from_below = embed.MEL_ROWS - 1 - int(pixels[:, 25].argmax())
+    share_of_mel_scale = 2595 * np.log10(1 + 1000 / 700) / (2595 * np.log10(1 + 8000 / 700))
+    assert abs(brightest_from_below - share_of_mel_scale * (embed.MEL_ROWS - 1)) <= 1.5
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([0, 10], [0, 2, 4, 6, 8, 10]), ([2.7, 3.2], [2.7, 2.8, 2.9, 3.0, 3.1, 3.2]), ([5.0, 5.0], [5, 6]), ([0.0], [0, 0.2])],
+)
+def test_ticks_are_round_and_enclose(values: list[float], expected: list[float]) -> None:
+    ticks = embed._ticks(values)
+    assert ticks[0] <= min(values) and ticks[-1] >= max(values)
+    assert ticks[:2] == expected[:2] or ticks == expected
+
+
+def test_clips_are_spread_over_the_dataset() -> None:
+    ids = [f"{i:012x}-0000000-0009000" for i in range(10)]
+    examples = [records.Example(i, i[:12], "train", "t", "t", 9.0, False, {}) for i in ids]
+    assert [ids.index(e.id) for e in report.chosen_clips(examples, 3)] == [0, 3, 6]
+    assert report.chosen_clips(examples, 99) == examples

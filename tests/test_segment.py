@@ -1,0 +1,167 @@
+"""segment: clips of the wanted length, cut in silence; all speech is in a clip or in the ledger."""
+
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from stages import segment
+from tests import recordings
+from voz import audio, command, cuts, ledger, records, scratch, speech
+
+PARAMS = {"target_s": 9.0, "min_s": 3.0, "max_s": 11.3, "min_gap_ms": 150}
+
+
+def heard(stretches: list[tuple[float, float]], length_s: float, *, pause_db: float = -70.0) -> speech.Heard:
+    """A note in which there is speech at -20 dB in `stretches` (seconds) and noise at `pause_db` elsewhere."""
+    count = round(length_s / speech.HOP_S)
+    mask = np.zeros(count, bool)
+    for start_s, end_s in stretches:
+        mask[round(start_s / speech.HOP_S) : round(end_s / speech.HOP_S)] = True
+    energy = np.where(mask, 10**-2.0, 10 ** (pause_db / 10))
+    return speech.Heard(energy, mask * 0.9 + 0.05, mask, speech.quiet_db(energy), count * speech.HOP)
+
+
+def lengths(stretches: list[cuts.Stretch]) -> list[float]:
+    return [round((each.end - each.start) * speech.HOP_S, 1) for each in stretches if not each.reason]
+
+
+def plan(sound: speech.Heard) -> list[cuts.Stretch]:
+    return cuts.plan(sound, target_s=9.0, min_s=3.0, max_s=11.3, min_gap_ms=150)
+
+
+def test_the_chain_is_the_best_not_the_first() -> None:
+    """Speech of 4 s each with pauses: cutting as soon as 9 s are near would leave 4 s at the end; 8 + 8 is nearer."""
+    sound = heard([(0.3 + 4.2 * n, 4.3 + 4.2 * n) for n in range(4)], 17.3)
+    assert lengths(plan(sound)) == [8.4, 8.4]
+
+
+def test_a_short_note_is_one_clip_with_its_padding() -> None:
+    (only,) = plan(heard([(1.0, 3.0), (3.4, 6.0)], 8.0))
+    assert only.start * speech.HOP_S == pytest.approx(0.85, abs=0.02)
+    assert only.end * speech.HOP_S == pytest.approx(6.15, abs=0.02)
+
+
+def test_what_no_cut_can_divide_is_left_out_with_its_reason() -> None:
+    found = plan(heard([(0.5, 6.5), (7.0, 20.0), (21.0, 27.0), (31.0, 32.0)], 33.0))
+    assert [each.reason for each in found] == ["", "no_safe_cut", ""]  # the last 1 s rides with the 6 s before it
+    assert [each.reason for each in plan(heard([(0.5, 2.0)], 4.0))] == ["too_short"]
+    assert plan(heard([], 5.0)) == []
+
+
+def test_a_short_rest_that_fits_nowhere_is_too_short() -> None:
+    found = plan(heard([(0.2, 11.0), (11.4, 12.4)], 13.0))
+    assert [(each.reason, lengths([each])) for each in found] == [("", [11.1]), ("too_short", [])]
+
+
+def test_a_loud_pause_is_no_place_to_cut() -> None:
+    """Music in the pauses, 10 dB under the speech: silero hears none of it as speech, but a cut there is not proven."""
+    stretches = [(0.5 + 5 * n, 5.0 + 5 * n) for n in range(4)]
+    quiet = heard(stretches, 21.0)
+    assert lengths(plan(quiet)) != []
+    energy = np.where(quiet.mask, 10**-2.0, 10**-3.0)
+    energy[: round(0.05 / speech.HOP_S)] = 10**-7.0  # the noise floor is lower than the pauses
+    probability = np.where(quiet.mask, 0.9, 0.31)
+    loud = speech.Heard(energy, probability, quiet.mask, -70.0, quiet.samples)
+    assert {each.reason for each in plan(loud)} == {"cut_in_speech"}
+
+
+def test_a_note_that_begins_in_the_middle_of_a_word_loses_only_that_stretch() -> None:
+    found = plan(heard([(0.0, 2.0), (2.5, 10.0), (10.4, 18.0)], 18.5))
+    assert [each.reason for each in found] == ["too_short", "", ""]
+    assert lengths(found) == [8.0, 7.9]
+
+
+def test_all_speech_is_in_exactly_one_stretch() -> None:
+    random = np.random.default_rng(7)
+    for _ in range(20):
+        at, stretches = 0.3, []
+        while at < 100:
+            length_s = float(random.choice([0.4, 1.5, 3.0, 6.0, 14.0]) * random.uniform(0.7, 1.3))
+            stretches.append((at, at + length_s))
+            at += length_s + float(random.choice([0.05, 0.16, 0.3, 1.0, 4.0]))
+        sound = heard(stretches, at + 0.5)
+        found = plan(sound)
+        assert sum(int(sound.mask[each.start : each.end + 1].sum()) for each in found) == sound.mask.sum()
+        assert all(a.end <= b.start for a, b in itertools.pairwise(found))
+        assert all(3.0 <= length <= 11.3 for length in lengths(found))
+        assert not any(sound.mask[[each.start, each.end]].any() for each in found if not each.reason)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """A call that segments the fixture (silence before it, the 25 s of speech, a note of noise) in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr(sys, "argv", ["segment", "wav", "clips", "--ledger", "ledger.csv", "--metrics", "metrics.json"])
+
+    def call(names: tuple[str, ...] = ("a" * 12,), **changed: object) -> None:
+        compute = {"device": "cpu", "workers": 1, "scratch_gb": 1.0}
+        Path("params.yaml").write_text(yaml.safe_dump({"compute": compute, "segment": {**PARAMS, **changed}}))
+        pcm = audio.resample(recordings.pcm(), recordings.RATE_HZ, audio.SAMPLE_RATE_HZ)
+        noise = 0.001 * np.random.default_rng(1).standard_normal(22_050 * 6)
+        Path("wav").mkdir(exist_ok=True)
+        for name in names:
+            audio.write(Path("wav", f"{name}.wav"), noise if name == "f" * 12 else pcm)
+        notes = [records.Note(name, f"{name}.opus", len(pcm) / 22_050, "ogg-opus", 16_000, 0.0) for name in names]
+        records.write(Path("wav"), notes)
+        segment.main()
+
+    return call
+
+
+def test_the_step_version_guards_the_cuts(run) -> None:  # type: ignore[no-untyped-def]
+    """If this fails, the same note gives other clips: raise stages.segment.STEP_VERSION, then write the new ids here."""
+    run()
+    assert segment.STEP_VERSION == 1
+    assert [clip.id for clip in records.read(Path("clips"), records.Clip)] == GOLDEN
+
+
+def test_every_boundary_is_quiet_in_the_clips_themselves(run) -> None:  # type: ignore[no-untyped-def]
+    run()
+    for clip in records.read(Path("clips"), records.Clip):
+        pcm = audio.read(Path("clips", f"{clip.id}.wav")).astype(np.float64)
+        assert len(pcm) / 22_050 == pytest.approx(clip.duration_s, abs=1e-4)
+        edges = [10 * np.log10((edge**2).mean()) for edge in (pcm[:441], pcm[-441:])]
+        assert max(edges) <= clip.level_db - 20
+        assert max(clip.start_db, clip.end_db) <= clip.level_db - 20
+
+
+def test_every_note_and_all_speech_is_accounted_for(run) -> None:  # type: ignore[no-untyped-def]
+    run(("a" * 12, "f" * 12))
+    rows = ledger.read(Path("ledger.csv"))
+    assert {row.reason for row in rows if row.input == "f" * 12} == {"no_speech"}
+    metrics = json.loads(Path("metrics.json").read_text())
+    left = sum(metrics["speech_s_rejected"].values()) / 60
+    assert metrics["speech_minutes_in"] == pytest.approx(metrics["speech_minutes_kept"] + left, abs=1e-4)
+    assert metrics["speech_kept"] > 0.95
+    assert metrics["clips"] == len([row for row in rows if row.outcome == "accepted"])
+
+
+def test_only_the_new_note_is_computed_and_a_changed_target_cuts_anew(run) -> None:  # type: ignore[no-untyped-def]
+    run()
+    run(("a" * 12, "b" * 12))
+    run(("b" * 12,))
+    assert {clip.note for clip in records.read(Path("clips"), records.Clip)} == {"b" * 12}
+    assert len(list(Path("clips").glob("*.wav"))) == len(GOLDEN)
+    run(("b" * 12,), target_s=5.0)
+    assert len(records.read(Path("clips"), records.Clip)) > len(GOLDEN)
+    assert [(line["computed"], line["reused"]) for line in scratch.read_log("segment")] == [(1, 0), (1, 1), (0, 1), (1, 0)]
+
+
+def test_no_clip_at_all_is_one_line(run) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(command.UserError, match="no clip came out \\(1 no_speech\\)"):
+        run(("f" * 12,))
+    assert not Path("clips").exists()
+
+
+def test_a_clip_longer_than_the_trainer_takes_is_refused(run) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(command.UserError, match=r"9\.0, 12\.0"):
+        run(max_s=12.0)
+
+
+GOLDEN = ["aaaaaaaaaaaa-0000250-0010817", "aaaaaaaaaaaa-0010817-0017690", "aaaaaaaaaaaa-0017690-0024603"]

@@ -1,0 +1,144 @@
+"""Whisper in batches: a clip's text is its own, failed rows are tried again alone, scratch answers for what is known."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import whisper
+import yaml
+from whisper.decoding import DecodingOptions
+
+from tests import clips
+from voz import asr, audio, command, ledger, records, scratch
+
+ROOT = Path(__file__).parent.parent
+MODEL = ROOT / "models" / "pocket" / "whisper.pt"
+
+
+@pytest.fixture(scope="module")
+def confused(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real Whisper of 6 s with random weights: its greedy text loops, so every row falls back to sampling."""
+    torch.manual_seed(3)
+    dims = whisper.model.ModelDimensions(80, 300, 32, 2, 1, 51865, 64, 32, 2, 1)  # n_audio_ctx 300 = 6 s
+    model = whisper.model.Whisper(dims)
+    for name, weights in model.named_parameters():  # wide enough that what is heard matters; whisper leaves some memory uninitialised
+        torch.nn.init.normal_(weights, std=0.02 if "token_embedding" in name else 0.3)
+    path = tmp_path_factory.mktemp("whisper") / "tiny.pt"
+    torch.save({"dims": vars(dims), "model_state_dict": model.state_dict()}, path)
+    return path
+
+
+def sounds(count: int) -> list[np.ndarray]:
+    return [audio.resample(clips.pcm(f"mine-{n}"), audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ)[: 16_000 * 5] for n in range(count)]
+
+
+def hear(
+    model: whisper.model.Whisper, pcms: Sequence[np.ndarray], seeds: list[int], temperatures: Sequence[float] = (0.0, 0.4, 0.8)
+) -> list[asr.Heard]:
+    return asr.transcribe(model, pcms, language="es", prompt="Che, vos.", temperatures=temperatures, seeds=seeds)
+
+
+def test_text_does_not_depend_on_neighbours_order_or_drawn_numbers(confused: Path) -> None:
+    model = asr.load(confused, "cpu")
+    pcms, seeds = [*sounds(7), np.random.default_rng(0).normal(0, 0.9, 60_000).astype(np.float32)], list(range(8))
+    together = hear(model, pcms, seeds)
+    assert max(one.temperature for one in together) > 0  # sampling took part
+    torch.manual_seed(99)
+    backwards = hear(model, pcms[::-1], seeds[::-1])[::-1]
+    alone = [hear(model, [pcm], [seed])[0] for pcm, seed in zip(pcms[:3], seeds, strict=False)]
+    assert backwards == together and alone == together[:3]
+
+
+def test_sampling_follows_the_seed(confused: Path) -> None:
+    model = asr.load(confused, "cpu")
+    first, second, again = (hear(model, sounds(1), [seed], temperatures=[0.8])[0].text for seed in (1, 2, 1))
+    assert first == again != second
+
+
+def test_only_rows_that_failed_are_tried_again(confused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = asr.load(confused, "cpu")
+    greedy = hear(model, sounds(4), [1, 2, 3, 4], temperatures=[0.0])
+    limit = float(np.median([one.avg_logprob for one in greedy]))  # two rows pass, two do not
+    monkeypatch.setattr(asr, "MIN_AVG_LOGPROB", limit)
+    monkeypatch.setattr(asr, "MAX_COMPRESSION_RATIO", 1000.0)
+    found = hear(model, sounds(4), [1, 2, 3, 4], temperatures=[0.0, 0.4])
+    assert sorted(one.temperature for one in found) == [0.0, 0.0, 0.4, 0.4]
+    for one, before in zip(found, greedy, strict=True):
+        assert (one == before) == (before.avg_logprob >= limit)
+
+
+def test_greedy_in_a_batch_equals_whispers_own_decode() -> None:
+    model = asr.load(MODEL, "cpu")
+    pcm = sounds(3)[2]
+    mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(pcm, 12 * 16_000))
+    own = whisper.decode(model, mel, DecodingOptions(language="es", without_timestamps=True, fp16=False, temperature=0.0))
+    ours = asr.transcribe(model, sounds(3), language="es", prompt="", temperatures=[0.0], seeds=[0, 1, 2])[2]
+    assert ours.text == " ".join(own.text.split()) and ours.avg_logprob == pytest.approx(own.avg_logprob, abs=2e-4)
+
+
+def test_what_is_longer_than_the_window_is_heard_in_pieces_cut_in_the_pause(confused: Path) -> None:
+    model = asr.load(confused, "cpu")
+    assert asr.window_s(model) == 6.0
+    first, second = sounds(2)
+    pause = np.zeros(8_000, np.float32)
+    long = np.concatenate([first, pause, second, pause, first])  # 16 s; the pauses lie at 5.0-5.5 and 10.5-11 s
+    pieces = asr._windows(long, 6.0)
+    assert sum(map(len, pieces)) == len(long) and max(map(len, pieces)) <= 6 * 16_000
+    assert 5.0 < len(pieces[0]) / 16_000 < 5.5
+    heard = hear(model, [long, second], [1, 2])
+    assert heard[0].windows == len(pieces) == 3 and heard[1].windows == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle", None])
+def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "medium.pt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(command.UserError, match=r"medium\.pt: .*make base") as caught:
+        asr.load(path, "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def run_stage(folder: Path, model: Path) -> subprocess.CompletedProcess[str]:
+    command_line = [sys.executable, "-m", "stages.transcribe", "clips", "transcripts", "--asr", str(model)]
+    paths = ["--ledger", "ledger.csv", "--metrics", "transcribe.json"]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    return subprocess.run([*command_line, *paths], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_stage_gives_every_clip_a_row_and_recomputes_only_the_new_one(
+    tmp_path: Path, confused: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knobs = yaml.safe_load((ROOT / "params.yaml").read_text())
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(knobs | {"transcribe": knobs["transcribe"] | {"temperatures": [0.0, 0.4]}}))
+    folder = tmp_path / "clips"
+    clips.write_clips(folder, {f"mine-{n}": clips.pcm(f"mine-{n}") for n in range(2)} | {"silence": np.zeros(66_150, np.float32)})
+    first = run_stage(tmp_path, confused)
+    assert first.returncode == 0, first.stderr
+    before = (tmp_path / "transcripts" / "manifest.jsonl").read_text().splitlines()
+    clips.write_clips(folder, {f"mine-{n}": clips.pcm(f"mine-{n}") for n in range(3)} | {"silence": np.zeros(66_150, np.float32)})
+    assert run_stage(tmp_path, confused).returncode == 0
+    after = (tmp_path / "transcripts" / "manifest.jsonl").read_text().splitlines()
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert [(line["computed"], line["reused"]) for line in scratch.read_log("transcribe")] == [(3, 0), (1, 3)]
+    assert len(after) == 4 and set(before) < set(after)
+    rows = records.read(tmp_path / "transcripts", records.Transcript)
+    accounted = ledger.read(tmp_path / "ledger.csv")
+    assert {row.id for row in rows} == {row.input for row in accounted} and {row.outcome for row in accounted} == {"accepted"}
+    # mine-0 lasts 6.01 s, the model hears 6.0: said where a person looks, not hidden
+    assert sum("2 pieces" in row.detail for row in accounted) == sum(len(clips.pcm(f"mine-{n}")) > 6.0 * 22_050 for n in range(3)) == 1
+    numbers = json.loads((tmp_path / "transcribe.json").read_text())
+    assert numbers["clips"] == 4 and not any(isinstance(value, str) for value in numbers.values())
+
+
+def test_wrong_language_code_is_one_line(tmp_path: Path, confused: Path) -> None:
+    text = (ROOT / "params.yaml").read_text().replace("language: es", "language: rioplatense")
+    (tmp_path / "params.yaml").write_text(text)
+    clips.write_clips(tmp_path / "clips", {"mine-0": clips.pcm("mine-0")})
+    done = run_stage(tmp_path, confused)
+    assert done.returncode == 2 and "transcribe: language: 'rioplatense'" in done.stderr and "Traceback" not in done.stderr

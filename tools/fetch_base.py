@@ -1,0 +1,215 @@
+"""Fetch XTTS_v2 and a Whisper into models/, checked against their published SHA-256.
+
+    python -m tools.fetch_base [--whisper medium]        (`make base`, `make base WHISPER=small`)
+
+Writes models/xtts_v2/ and models/whisper/<name>.pt, and tells DVC about both without ever pushing them. A download that
+stopped goes on where it was. Files that are there and right are left alone.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO
+
+from ruamel.yaml import YAML
+from tqdm import tqdm
+
+from voz import command
+from voz.command import UserError
+from voz.scratch import hash_file, require_free
+
+XTTS_URL = "https://huggingface.co/coqui/XTTS-v2/resolve/6c2b0d75eae4b7047358e3b6bd9325f857d43f77"
+XTTS_SHA256 = {  # of that revision, as several public repositories record them
+    "model.pth": "c7ea20001c6a0a841c77e252d8409f6a74fb423e79b3206a0771ba5989776187",
+    "config.json": "ef262b1454dd2a77e1461b0b2cd53e19b8a7624cc131b837d36df67356bc75e8",
+    "vocab.json": "928260878a59da8a72a2a5b7687fea29d5106137669d90945430fe17e415304a",
+    "dvae.pth": "b29bc227d410d4991e0a8c09b858f77415013eeb9fba9650258e96095557d97a",
+    "mel_stats.pth": "1f69422a8a8f344c4fca2f0c6b8d41d2151d6615b7321e48e6bb15ae949b119c",
+    "speakers_xtts.pth": "f0f6137c19a4eab0cbbe4c99b5babacf68b1746e50da90807708c10e645b943b",
+}
+XTTS, WHISPER = Path("models/xtts_v2"), Path("models/whisper")
+AGREED = "tos_agreed.txt"  # coqui-tts keeps the same file with the same words
+AGREEMENT = "I have read, understood and agreed to the Terms and Conditions."
+LICENCE = """XTTS_v2 is under the Coqui Public Model License 1.0.0 (CPML): https://huggingface.co/coqui/XTTS-v2/blob/main/LICENSE.txt
+In short: the model, what is made from it (your fine-tuned voice too) and what it speaks are for NON-COMMERCIAL use only."""
+TRIES = 5  # of a connection that drops, each going on where the last one stopped
+WAIT_S = 0.5  # before the first new try; four times as long before each further one
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file to fetch: where it is, what its bytes hash to (SHA-256, hex), where it goes."""
+
+    url: str
+    sha256: str
+    path: Path
+
+    @property
+    def part(self) -> Path:
+        """Where the bytes wait until all are there and right."""
+        return self.path.with_name(self.path.name + ".part")
+
+
+class Dropped(Exception):
+    """The connection ended before the file did."""
+
+
+def xtts_files(folder: Path = XTTS) -> list[Remote]:
+    """The six files of XTTS_v2."""
+    return [Remote(f"{XTTS_URL}/{name}", sha256, folder / name) for name, sha256 in XTTS_SHA256.items()]
+
+
+def whisper_file(name: str, folder: Path = WHISPER) -> Remote:
+    """A checkpoint of openai-whisper; the package's own table holds its address, and the address its SHA-256.
+
+    Raises:
+        UserError: no such model.
+    """
+    import whisper  # 3 s; only here
+
+    url = whisper._MODELS.get(name)
+    if url is None:
+        raise UserError(f"whisper: no model {name!r}", f"take one of {', '.join(whisper.available_models())}")
+    return Remote(url, url.split("/")[-2], folder / f"{name}.pt")
+
+
+def fetch(file: Remote) -> None:
+    """Download a file, going on where an earlier attempt stopped, and put it in place only when its hash is right.
+
+    Raises:
+        UserError: the server refuses, the connection keeps dropping, or the bytes are not the published ones.
+    """
+    if file.path.is_file():
+        if hash_file(file.path) == file.sha256:
+            print(f"{file.path}: there already, SHA-256 right")
+            return
+        raise UserError(f"{file.path}: not the published bytes (SHA-256 differs)", "move it away and run `make base` again")
+    file.path.parent.mkdir(parents=True, exist_ok=True)
+    _transfer(file)
+    found = hash_file(file.part)
+    if found != file.sha256:
+        start = file.part.read_bytes()[:40] if file.part.stat().st_size < CHUNK_BYTES else b""
+        file.part.unlink()
+        page = ": it is a web page" if b"<" in start[:5] else ""
+        raise UserError(
+            f"{file.url}: SHA-256 {found[:12]}…, published is {file.sha256[:12]}…{page}", "run `make base` again; nothing was kept"
+        )
+    os.replace(file.part, file.path)
+    print(f"{file.path}: fetched, SHA-256 right")
+
+
+def _transfer(file: Remote) -> None:
+    """Fill `file.part`, reconnecting when the connection drops."""
+    for attempt in range(TRIES):
+        try:
+            return _receive(file)
+        except urllib.error.HTTPError as error:
+            raise UserError(
+                f"{file.url}: {error.code} {error.reason}", "see whether the address still stands, or put the file there by hand"
+            ) from error
+        except (Dropped, urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as error:
+            last = error
+            time.sleep(WAIT_S * 4**attempt if attempt < TRIES - 1 else 0)
+    had = file.part.stat().st_size / 1e6 if file.part.exists() else 0.0
+    raise UserError(f"{file.url}: {last} ({had:.0f} MB are kept)", "run `make base` again: it goes on from there")
+
+
+def _receive(file: Remote) -> None:
+    """One connection: ask for what is missing of `file.part` and append it.
+
+    Raises:
+        Dropped: fewer bytes came than the server promised.
+    """
+    have = file.part.stat().st_size if file.part.exists() else 0
+    request = urllib.request.Request(file.url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=60)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:  # nothing lies beyond what we have: the hash will say whether it is all
+            return
+        raise
+    with response, open(file.part, "ab") as out:
+        if response.status != 206:  # the server starts over
+            out.truncate(0)
+            have = 0
+        length = int(response.headers.get("Content-Length") or 0)
+        require_free(file.path.parent, 2 * (have + length) - have, what=f"{file.path.name} (once here, once in DVC's cache)")
+        _copy(response, out, have, length, file.path.name)
+        os.fsync(out.fileno())
+
+
+def _copy(response: IO[bytes], out: IO[bytes], have: int, length: int, label: str) -> None:
+    """Copy a response's body with a progress bar; raises Dropped when it ends early."""
+    received = 0
+    watched = sys.stderr.isatty()
+    with tqdm(desc=label, total=have + length, initial=have, unit="B", unit_scale=True, delay=2, mininterval=0.2 if watched else 20) as bar:
+        while chunk := response.read(CHUNK_BYTES):
+            out.write(chunk)
+            received += len(chunk)
+            bar.update(len(chunk))
+    if received < length:
+        raise Dropped(f"connection dropped after {have + received} of {have + length} bytes")
+
+
+def agree(folder: Path = XTTS) -> None:
+    """Show the licence and have it accepted, once.
+
+    Raises:
+        UserError: not accepted, or nobody is there to ask.
+    """
+    if (folder / AGREED).is_file():
+        return
+    print(LICENCE)
+    if os.environ.get("COQUI_TOS_AGREED") != "1":
+        if not sys.stdin.isatty():
+            raise UserError("the licence of XTTS_v2 is not accepted", "run `make base` in a terminal, or set COQUI_TOS_AGREED=1")
+        if input('Type "yes" if you accept: ').strip().lower() not in ("yes", "y", "sí", "si"):
+            raise UserError("the licence of XTTS_v2 is not accepted", "nothing was fetched; the demo works without it")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / AGREED).write_text(AGREEMENT, encoding="utf-8")
+
+
+def track(path: Path) -> None:
+    """`dvc add` a file or folder and mark it as never to be pushed: everybody fetches it from its publisher.
+
+    Raises:
+        UserError: dvc refuses; its own words are in the message.
+    """
+    done = subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", str(path)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"dvc add {path}: {(done.stderr or done.stdout).strip()}", "mend that and run `make base` again")
+    pointer = path.with_name(path.name + ".dvc")
+    yaml = YAML()
+    document = yaml.load(pointer)
+    document["outs"][0]["push"] = False
+    with open(pointer, "w", encoding="utf-8") as out:
+        yaml.dump(document, out)
+
+
+def main() -> None:
+    args = parse_args()
+    whisper = whisper_file(args.whisper)
+    agree()
+    for file in [*xtts_files(), whisper]:
+        fetch(file)
+    for path in (XTTS, whisper.path):
+        track(path)
+    print(f"base: {XTTS}, whisper: {whisper.path}; `make profile NAME=xtts_v2` takes them into use")
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--whisper", default="medium", help="name of an openai-whisper model (default: medium)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,36 @@
+"""Name what a finished pipeline left: the voice, the samples, the report.
+
+    python -m tools.outcome [--voice models/voice] [--samples outputs] [--report reports/report.html]
+
+Runs at the end of `make demo`.
+"""
+
+import argparse
+from pathlib import Path
+
+from voz import audio, command
+from voz.command import UserError
+
+
+def main() -> None:
+    args = parse_args()
+    samples = sorted(args.samples.glob("*.wav"))
+    for path in (args.voice / "model.pth", args.report, *(samples or [args.samples / "*.wav"])):
+        if not path.is_file():
+            raise UserError(f"{path}: missing", "run `make demo`")
+    print(f"\nvoice    {args.voice}/  (model.pth, {(args.voice / 'model.pth').stat().st_size / 1e6:.0f} MB)")
+    for path in samples:
+        print(f"sample   {path}  ({audio.duration_s(path):.1f} s)")
+    print(f"report   {args.report.resolve().as_uri()}")
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--voice", type=Path, default=Path("models/voice"))
+    parser.add_argument("--samples", type=Path, default=Path("outputs"))
+    parser.add_argument("--report", type=Path, default=Path("reports/report.html"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,113 @@
+"""Lay a profile over params.yaml: its values replace those there, comments and everything else stay.
+
+    python -m tools.profile xtts_v2 [--params params.yaml] [--profiles profiles]        (`make profile NAME=xtts_v2`)
+
+Reads profiles/NAME.yaml, writes params.yaml.
+"""
+
+import argparse
+import io
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedBase, CommentedMap
+
+from tools.fetch_base import XTTS_SHA256
+from voz import command
+from voz.command import UserError
+from voz.records import write_text
+
+BASE_FILES = tuple(name for name in XTTS_SHA256 if name != "speakers_xtts.pth")  # its presets are no part of training
+
+
+def overlay(params: CommentedMap, profile: dict[str, Any], *, where: str = "") -> list[str]:
+    """Set the values of `profile` in `params`, in place.
+
+    Returns:
+        A line for each value that changed.
+
+    Raises:
+        UserError: the profile names a key that params.yaml does not have.
+    """
+    changes = []
+    for key, value in profile.items():
+        name = f"{where}{key}"
+        if key not in params:
+            raise UserError(f"profile: {name}: params.yaml has no such key", "mend the profile")
+        if isinstance(value, dict):
+            changes += overlay(params[key], value, where=f"{name}.")
+        elif params[key] != value:
+            changes.append(f"{name}: {params[key]} -> {value}")
+            params[key] = value
+    return changes
+
+
+def missing_files(params: dict[str, Any], root: Path) -> list[Path]:
+    """Files of the base and the Whisper that `params` names and that are not there."""
+    wanted = [root / params["base"] / name for name in BASE_FILES] + [root / params["asr"]]
+    return [path for path in wanted if not path.is_file()]
+
+
+def yaml_tool() -> YAML:
+    """A YAML reader and writer that keeps comments, quotes and long lines."""
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.preserve_quotes = True
+    return yaml
+
+
+def read(path: Path) -> CommentedMap:
+    """Read a YAML file with its comments.
+
+    Raises:
+        UserError: missing.
+    """
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in path.parent.glob("*.yaml")))
+        raise UserError(f"{path}: no such file", f"{path.parent} holds {known or 'none'}")
+    document: CommentedMap = yaml_tool().load(path.read_text(encoding="utf-8"))
+    return document
+
+
+def dump(document: CommentedMap) -> str:
+    """The text of a document, each end-of-line comment one space behind its value (not at its old column)."""
+    _unpin_comments(document)
+    text = io.StringIO()
+    yaml_tool().dump(document, text)
+    return text.getvalue()
+
+
+def _unpin_comments(node: CommentedBase) -> None:
+    for tokens in node.ca.items.values():
+        for token in tokens:
+            if token is not None and not isinstance(token, list):
+                token.start_mark.column = 0
+    if isinstance(node, CommentedMap):
+        for value in node.values():
+            if isinstance(value, CommentedBase):
+                _unpin_comments(value)
+
+
+def main() -> None:
+    args = parse_args()
+    params = read(args.params)
+    changes = overlay(params, read(args.profiles / f"{args.name}.yaml"))
+    missing = missing_files(params, args.params.parent)
+    if missing:
+        mend = "run `make base`" if args.name != "pocket" else "run `git checkout -- models/pocket`"
+        raise UserError(f"{missing[0]}: missing ({len(missing)} files in all); params.yaml stays as it is", mend)
+    write_text(args.params, dump(params))
+    print("\n".join(changes) or f"{args.params} is the {args.name} profile already")
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--profiles", type=Path, default=Path("profiles"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)

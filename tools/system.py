@@ -1,0 +1,112 @@
+"""Check what must be there before any Python package is: the Python version and the system packages.
+
+    python3 -m tools.system [--install] [espeak-ng]
+
+Runs on the system's Python, old ones included (to say that they are too old), so it imports only the standard library.
+With --install it installs what is missing by apt where that needs no password, and prints the exact command otherwise.
+Exit status: 0 all there, 2 something is missing.
+"""
+
+import argparse
+import ctypes.util
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+
+OLDEST, NEWEST = (3, 11), (3, 13)  # numpy 2.4 and scipy 1.17 need 3.11; newer than 3.13: no wheels looked at
+FFMPEG_LIBRARIES = ("avutil", "avcodec", "avformat", "avdevice", "avfilter", "swscale", "swresample")  # what torchcodec links to
+NEEDED = ("git", "sox", "ffmpeg", "venv")
+INSTALLERS = (
+    ("apt-get", "apt-get install -y --no-install-recommends"),
+    ("brew", "brew install"),
+    ("dnf", "dnf install"),
+    ("pacman", "pacman -S"),
+)
+
+
+def wrong_python(version):
+    # type: (tuple) -> str
+    """What is wrong with a Python of this (major, minor), or an empty text."""
+    if OLDEST <= tuple(version[:2]) <= NEWEST:
+        return ""
+    return "Python {}.{} found, 3.11, 3.12 or 3.13 needed; install one, or name it: make setup PYTHON=/path/to/python3.11".format(
+        *version[:2]
+    )
+
+
+def is_there(name):
+    # type: (str) -> bool
+    """True if a system package does its work here."""
+    if name == "ffmpeg":
+        return all(ctypes.util.find_library(library) for library in FFMPEG_LIBRARIES)
+    if name == "venv":  # Debian cuts it out of its Python
+        return importlib.util.find_spec("ensurepip") is not None and importlib.util.find_spec("venv") is not None
+    return shutil.which(name) is not None
+
+
+def missing(names=NEEDED):
+    # type: (tuple) -> list
+    """Those of `names` that are not here, in their order."""
+    return [name for name in names if not is_there(name)]
+
+
+def install_command(names):
+    # type: (list) -> str
+    """The command that installs `names` here, ready to paste; without a known installer, a sentence."""
+    packages = ["python3-venv" if name == "venv" else name for name in names]
+    for program, command in INSTALLERS:
+        if shutil.which(program):
+            prefix = "" if program == "brew" or os.geteuid() == 0 else "sudo "
+            return prefix + command + " " + " ".join(packages)
+    return "install with your system's package manager: " + " ".join(packages)
+
+
+def can_install():
+    # type: () -> bool
+    """True if apt is here and asks for no password."""
+    if not shutil.which("apt-get"):
+        return False
+    if os.geteuid() == 0:
+        return True
+    return shutil.which("sudo") is not None and subprocess.call(["sudo", "-n", "true"], stderr=subprocess.DEVNULL) == 0
+
+
+def install(names):
+    # type: (list) -> None
+    """Install by apt, quietly; raises subprocess.CalledProcessError with apt's own words on the screen."""
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    subprocess.check_call([*apt, "update"])
+    packages = ["python3-venv" if name == "venv" else name for name in names]
+    subprocess.check_call([*apt, "install", "-y", "--no-install-recommends", *packages], stdout=subprocess.DEVNULL)
+
+
+def main():
+    # type: () -> int
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--install", action="store_true", help="install what is missing by apt where that needs no password")
+    parser.add_argument("names", nargs="*", help="what to look for (default: what the set-up needs)")
+    args = parser.parse_args()
+    problem = wrong_python(sys.version_info)
+    if problem:
+        print("error: " + problem, file=sys.stderr)
+        return 2
+    names = missing(tuple(args.names) or NEEDED)
+    if names and args.install and can_install():
+        print("installing " + ", ".join(names))
+        try:
+            install(names)
+        except subprocess.CalledProcessError as error:
+            print(f"apt-get failed with status {error.returncode}", file=sys.stderr)
+        names = missing(tuple(names))
+    if names:
+        print("error: {} missing; run: {}".format(", ".join(names), install_command(names)), file=sys.stderr)
+        return 2
+    print("system packages: all there")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""The clips of a dataset as batches for the GPT trainer.
+
+Every clip comes exactly once an epoch. Order and conditioning slice follow from (seed, epoch, clip id) alone: not from a
+global generator, not from the file system, not from where a run was interrupted, not from which other clips there are.
+A clip that cannot be used is an error that names it; it is never swapped for another one.
+"""
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from voz import audio
+from voz.command import UserError
+from voz.records import Example
+from voz.xtts import VoiceBpeTokenizer
+
+LANGUAGE = "es"  # Rioplatense is Spanish to XTTS's tokenizer; the token [es] opens every text
+STRIDE = 1024  # samples of 22 050 Hz per audio code (XttsArgs.gpt_code_stride_len)
+MIN_SAMPLES = audio.SAMPLE_RATE_HZ // 2  # coqui's XTTSDataset refuses clips under half a second
+MIN_UNHEARD = audio.SAMPLE_RATE_HZ  # a slice leaves at least this much of its clip unheard, else it shrinks to half the clip
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What GPTArgs allows; the defaults are coqui's XTTS_v2 recipe. Lengths in samples of 22 050 Hz, text in tokens."""
+
+    min_conditioning: int = 66_150  # 3 s
+    max_conditioning: int = 132_300  # 6 s
+    max_wav: int = 255_995  # 11.6 s
+    max_text: int = 200
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip, ready but for its conditioning slice.
+
+    tokens: text of the clip. int64 [L]
+    codes: audio codes of the clip, empty until the DVAE has heard it. int64 [ceil(length / 1024)]
+    length: samples at 22 050 Hz.
+    """
+
+    id: str
+    path: Path
+    tokens: torch.Tensor
+    length: int
+    codes: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded tensors of some clips.
+
+    text [B, L] int64, text_lengths [B], codes [B, C] int64, wav_lengths [B] in samples, conditioning [B, S] float32 in
+    [-1, 1] (each clip's slice, zeros after it), slices [B, 2] (start, end of the slice in samples of its clip).
+    """
+
+    text: torch.Tensor
+    text_lengths: torch.Tensor
+    codes: torch.Tensor
+    wav_lengths: torch.Tensor
+    conditioning: torch.Tensor
+    slices: torch.Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return replace(self, **{name: value.to(device) for name, value in vars(self).items()})
+
+
+def load(examples: Iterable[Example], wavs: Path, tokenizer: VoiceBpeTokenizer, limits: Limits) -> list[Sample]:
+    """Check every clip against the trainer's limits, in the order of their ids.
+
+    Args:
+        wavs: folder of `<id>.wav`.
+
+    Raises:
+        UserError: a clip is missing, unreadable, too short, too long, or its text holds unknown tokens; names the clip.
+    """
+    return [_load(example, wavs / f"{example.id}.wav", tokenizer, limits) for example in sorted(examples, key=lambda e: e.id)]
+
+
+def _load(example: Example, path: Path, tokenizer: VoiceBpeTokenizer, limits: Limits) -> Sample:
+    mend = "mend or reject the clip in the corrections file, then run `dvc repro`"
+    try:
+        length = len(audio.read(path))
+    except (OSError, ValueError, RuntimeError) as error:  # soundfile's own error is a RuntimeError
+        raise UserError(f"{path}: unreadable ({str(error).splitlines()[0]})", "`dvc checkout data/dataset`") from error
+    if not MIN_SAMPLES <= length <= limits.max_wav:
+        raise UserError(f"{path}: {length} samples; the trainer takes {MIN_SAMPLES} to {limits.max_wav}", mend)
+    tokens = tokenizer.encode(example.normalized, LANGUAGE)
+    unknown, stop = (tokenizer.tokenizer.token_to_id(name) for name in ("[UNK]", "[STOP]"))
+    if not example.normalized.strip() or unknown in tokens or stop in tokens:
+        raise UserError(f"{path}: its text {example.normalized!r} is empty or holds characters the base does not know", mend)
+    if len(tokens) > limits.max_text:
+        raise UserError(f"{path}: its text has {len(tokens)} tokens; the trainer takes {limits.max_text}", mend)
+    return Sample(example.id, path, torch.tensor(tokens), length, torch.empty(0, dtype=torch.int64))
+
+
+def epoch(samples: Sequence[Sample], limits: Limits, *, batch_size: int, seed: int, number: int) -> list["Drawn"]:
+    """The batches of epoch `number`, not yet read from disk: every sample once, the last batch may be smaller."""
+    ordered = sorted(samples, key=lambda s: hashlib.sha256(f"{seed}:{number}:{s.id}".encode()).digest())
+    drawn = [(sample, training_slice(sample, limits, seed=seed, epoch=number)) for sample in ordered]
+    return [Drawn(drawn[i : i + batch_size], limits) for i in range(0, len(drawn), batch_size)]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The clips of a batch with their conditioning slices (start, end in samples)."""
+
+    clips: list[tuple[Sample, tuple[int, int]]]
+    limits: Limits
+
+    def read(self) -> Batch:
+        """Read the slices and pad everything. Each file is read once."""
+        samples, slices = [sample for sample, _ in self.clips], [where for _, where in self.clips]
+        heard = [torch.from_numpy(audio.read(sample.path)[start:end]) for sample, (start, end) in self.clips]
+        return Batch(
+            text=_pad([sample.tokens for sample in samples]),
+            text_lengths=torch.tensor([len(sample.tokens) for sample in samples]),
+            codes=_pad([sample.codes for sample in samples]),
+            wav_lengths=torch.tensor([sample.length for sample in samples]),
+            conditioning=_pad(heard, self.limits.max_conditioning),
+            slices=torch.tensor(slices),
+        )
+
+
+def training_slice(sample: Sample, limits: Limits, *, seed: int, epoch: int) -> tuple[int, int]:
+    """Where the model listens to the voice of a clip, in samples: 3 to 6 s anywhere in it.
+
+    coqui's rule (`get_prompt_slice`), with its own generator, and one difference: where the slice would leave less than a
+    second unheard, not only where it is longer than the clip, half the clip is taken. Otherwise the prompt mask would
+    leave nothing of such a clip to learn from.
+    """
+    drawn = random.Random(f"{seed}:{epoch}:{sample.id}")
+    length = drawn.randint(limits.min_conditioning, limits.max_conditioning)
+    if sample.length - length < MIN_UNHEARD:
+        length = sample.length // 2
+    start = drawn.randint(0, sample.length - length)
+    return start, start + length
+
+
+def eval_slice(sample: Sample, limits: Limits) -> tuple[int, int]:
+    """coqui's slice for evaluation: from the start, of middle length (4.5 s), half the clip where that is too long."""
+    length = (limits.min_conditioning + limits.max_conditioning) // 2
+    return 0, length if length <= sample.length else sample.length // 2
+
+
+def singles(samples: Sequence[Sample], limits: Limits) -> Iterator[tuple[Sample, Batch]]:
+    """Each sample as a batch of its own for evaluation, so that a clip's loss does not depend on its neighbours."""
+    for sample in samples:
+        yield sample, Drawn([(sample, eval_slice(sample, limits))], limits).read()
+
+
+def pcm(sample: Sample) -> np.ndarray:
+    """The whole clip. float32 [T]"""
+    return audio.read(sample.path)
+
+
+def _pad(rows: list[torch.Tensor], width: int = 0) -> torch.Tensor:
+    """Stack rows, zeros after the shorter ones. [B, max length or `width`]"""
+    width = width or max(len(row) for row in rows)
+    return torch.stack([F.pad(row, (0, width - len(row))) for row in rows])

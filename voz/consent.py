@@ -1,0 +1,91 @@
+"""The consent record: who speaks in the notes, and that they agree to a voice being made of it.
+
+`consent.yaml` lies in the notes folder and travels with the data (wav -> clips -> dataset). Fields, all of them text
+that says something:
+
+    speaker: Ana Pérez
+    date: 2026-05-12
+    statement: I am the speaker of these notes and agree that a synthetic voice is trained from them.
+    scope: private use on my own machine; not to be published, sold or passed on
+"""
+
+import datetime
+import shutil
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import yaml
+
+from voz.command import UserError
+from voz.records import write_text
+
+NAME = "consent.yaml"
+MAKE = "make notes ZIP=… SENDER=… asks for it; by hand: a consent.yaml with speaker, date (YYYY-MM-DD), statement, scope"
+STATEMENT = "I am the speaker of these notes and agree that a synthetic voice is trained from them."
+SCOPE = "private use by the speaker; not to be published, sold or passed on"
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What a speaker agreed to. `date` is an ISO day."""
+
+    speaker: str
+    date: str
+    statement: str
+    scope: str
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, str) or not value.strip():
+                raise ValueError(f"{field.name}: {value!r} says nothing")
+        try:
+            datetime.date.fromisoformat(self.date)
+        except ValueError as error:
+            raise ValueError(f"date: {self.date!r} is no day like 2026-05-12") from error
+
+
+def read(path: Path) -> Consent:
+    """Read a consent record; `path` is the file, or the folder that holds `consent.yaml`.
+
+    Raises:
+        UserError: missing, no YAML, a field missing or empty, a date that is none.
+    """
+    path = path / NAME if path.is_dir() else path
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no consent record: who speaks in these notes, and do they agree?", MAKE) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: no YAML ({str(error).splitlines()[0]})", MAKE) from error
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: holds no fields", MAKE)
+    if isinstance(data.get("date"), datetime.date):  # YAML reads an unquoted ISO day as a date
+        data["date"] = data["date"].strftime("%Y-%m-%d")
+    names = [field.name for field in fields(Consent)]
+    missing = [name for name in names if name not in data]
+    if missing:
+        raise UserError(f"{path}: missing {', '.join(missing)}", MAKE)
+    try:
+        return Consent(**{name: data[name] for name in names})
+    except ValueError as error:
+        raise UserError(f"{path}: {error}", MAKE) from error
+
+
+def write(path: Path, consent: Consent) -> None:
+    """Write a consent record, atomically; `path` is the file, or the folder that is to hold `consent.yaml`."""
+    path = path / NAME if path.is_dir() else path
+    write_text(path, yaml.safe_dump(asdict(consent), allow_unicode=True, sort_keys=False, width=1000))
+
+
+def carry(source: Path, target: Path) -> Consent | None:
+    """Copy the record from one stage's folder into the next one's and return it; None where there is none.
+
+    Raises:
+        UserError: there is one, and it is not valid.
+    """
+    if not (source / NAME).is_file():
+        return None
+    consent = read(source)
+    shutil.copyfile(source / NAME, target / NAME)
+    return consent

@@ -1,0 +1,154 @@
+"""Sound and pictures as text inside a page: MP3 and PNG as data URIs, charts as SVG that takes its colours from the page's CSS.
+
+The same input gives the same bytes: no dates, no random ids.
+"""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+from markupsafe import Markup, escape
+from matplotlib import colormaps
+from PIL import Image
+
+WIDTH, HEIGHT = 640, 240  # of a chart, in its own units; the page scales it
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 26, 34  # margins for the ticks, same units
+WINDOW_S, HOP_S = 0.040, 0.010  # of the spectrogram: 25 Hz wide lines keep the harmonics of a voice apart
+MEL_ROWS = 96
+TOP_HZ = 8_000.0  # of the spectrogram; above it speech has only noise
+RANGE_DB = 70.0  # below the loudest point it is black
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line of a chart: its name and its points. `style` is a CSS class of the page."""
+
+    name: str
+    points: list[tuple[float, float]]
+    style: str
+
+
+def mp3(pcm: np.ndarray, rate_hz: int) -> str:
+    """Sound as a data URI that every browser plays. float32 [T] in [-1, 1] at 16, 22.05 or 24 kHz."""
+    out = io.BytesIO()
+    soundfile.write(
+        out, np.clip(pcm, -1.0, 1.0), rate_hz, format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="VARIABLE", compression_level=0.6
+    )
+    return _data_uri("audio/mpeg", out.getvalue())
+
+
+def spectrogram(pcm: np.ndarray, rate_hz: int) -> str:
+    """Log spectrogram on the mel scale as a PNG data URI, low notes below, one column per 10 ms. float32 [T]"""
+    size, hop = round(WINDOW_S * rate_hz), round(HOP_S * rate_hz)
+    padded = np.pad(pcm, (size // 2, size))
+    starts = np.arange(0, max(len(pcm), 1), hop)
+    frames = padded[starts[:, None] + np.arange(size)] * np.hanning(size)  # [F, size]
+    power_db = 20.0 * np.log10(np.abs(np.fft.rfft(frames, n=2048)) + 1e-6)  # [F, 1025]
+    at = _mel_spaced_hz(MEL_ROWS) * 2048 / rate_hz
+    low = np.floor(at).astype(int)
+    rows = power_db[:, low] + (power_db[:, low + 1] - power_db[:, low]) * (at - low)  # [F, MEL_ROWS]
+    level = np.clip((rows - rows.max()) / RANGE_DB + 1.0, 0.0, 1.0)
+    image = Image.fromarray(np.round(level.T[::-1] * 255).astype(np.uint8), mode="P")
+    image.putpalette((np.array([colormaps["magma"](i)[:3] for i in range(256)]) * 255).astype(np.uint8).tobytes())
+    out = io.BytesIO()
+    image.save(out, format="PNG", compress_level=9)
+    return _data_uri("image/png", out.getvalue())
+
+
+def _mel_spaced_hz(count: int) -> np.ndarray:
+    """Frequencies equally far apart on the mel scale (O'Shaughnessy 1987: 2595 log10(1 + f / 700)). [count]"""
+    return np.asarray(700.0 * (10.0 ** (np.linspace(0.0, 2595.0 * math.log10(1.0 + TOP_HZ / 700.0), count) / 2595.0) - 1.0))
+
+
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def line_chart(series: Sequence[Series], *, x: str, y: str, mark_x: float | None = None) -> Markup:
+    """Lines over common axes as SVG, x in whole numbers; `mark_x` draws a vertical line. Empty text where there is no point to draw."""
+    points = [point for each in series for point in each.points]
+    if not points:
+        return Markup("")
+    frame = _Frame(_ticks([p[0] for p in points], least=1.0), _ticks([p[1] for p in points]))
+    parts = [frame.axes(x, y)]
+    if mark_x is not None:
+        at = frame.x(mark_x)
+        parts.append(Markup('<line class="mark" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(at, TOP, HEIGHT - BOTTOM))
+    for each in series:
+        path = " ".join(f"{frame.x(px)},{frame.y(py)}" for px, py in each.points)
+        parts.append(Markup('<polyline class="line {}" points="{}"/>').format(each.style, path))
+        if len(each.points) <= 40:
+            dots = (
+                Markup('<circle class="dot {}" cx="{}" cy="{}" r="3"/>').format(each.style, frame.x(px), frame.y(py))
+                for px, py in each.points
+            )
+            parts.append(Markup("").join(dots))
+    legend = Markup("").join(Markup('<span class="key {}">{}</span>').format(each.style, each.name) for each in series)
+    return Markup('<figure class="chart">{}<figcaption>{}</figcaption></figure>').format(_svg(parts), legend)
+
+
+def histogram(values: Sequence[float], *, bins: int, x: str, y: str) -> Markup:
+    """How many values fall into each of `bins` equal bins, as SVG bars. Empty text where there is no value."""
+    if not values:
+        return Markup("")
+    counts, edges = np.histogram(values, bins=bins)
+    frame = _Frame(_ticks([float(edges[0]), float(edges[-1])]), _ticks([0.0, float(counts.max())], least=1.0))
+    parts = [frame.axes(x, y)]
+    for count, start, end in zip(counts, edges, edges[1:], strict=False):
+        left, top = frame.x(float(start)), frame.y(float(count))
+        box = (left + 1, top, max(round(frame.x(float(end)) - left - 2, 1), 1), round(HEIGHT - BOTTOM - top, 1))
+        parts.append(Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(*box))
+    return Markup('<figure class="chart">{}</figure>').format(_svg(parts))
+
+
+class _Frame:
+    """Maps values to the chart's units and draws its axes."""
+
+    def __init__(self, x_ticks: list[float], y_ticks: list[float]) -> None:
+        self.x_ticks, self.y_ticks = x_ticks, y_ticks
+
+    def x(self, value: float) -> float:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * _share(value, self.x_ticks), 1)
+
+    def y(self, value: float) -> float:
+        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * _share(value, self.y_ticks), 1)
+
+    def axes(self, x: str, y: str) -> Markup:
+        """Grid, tick labels and names of both axes."""
+        parts = []
+        for tick in self.y_ticks:
+            parts.append(Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(LEFT, WIDTH - RIGHT, self.y(tick)))
+            parts.append(
+                Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(LEFT - 6, self.y(tick) + 4, f"{tick:g}")
+            )
+        for tick in self.x_ticks:
+            parts.append(
+                Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+                    self.x(tick), HEIGHT - BOTTOM + 15, f"{tick:g}"
+                )
+            )
+        parts.append(Markup('<text class="name" x="{}" y="{}" text-anchor="end">{}</text>').format(WIDTH - RIGHT, HEIGHT - 4, x))
+        parts.append(Markup('<text class="name" x="{}" y="{}">{}</text>').format(4, 13, y))
+        return Markup("").join(parts)
+
+
+def _share(value: float, ticks: list[float]) -> float:
+    return (value - ticks[0]) / (ticks[-1] - ticks[0])
+
+
+def _ticks(values: Sequence[float], *, least: float = 0.0) -> list[float]:
+    """A few round numbers that enclose the values: steps of 1, 2 or 5 times a power of ten, not below `least`."""
+    low, high = min(values), max(values)
+    span = (high - low) or abs(high) or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    step = max(least, next(power * factor for factor in (1, 2, 5, 10) if span / (power * factor) <= 5))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]
+
+
+def _svg(parts: Sequence[Markup]) -> Markup:
+    return Markup('<svg viewBox="0 0 {} {}" role="img">{}</svg>').format(WIDTH, HEIGHT, Markup("").join(escape(part) for part in parts))

@@ -1,0 +1,294 @@
+"""The training loop: Hugging Face Accelerate around the trainer, with a position that survives kill -9.
+
+The state (weights, optimizer, position, history) is replaced atomically in the scratch at the end of each epoch, on SIGINT and
+SIGTERM, and every few minutes. The random generators are seeded anew from (seed, update) before each update, so they need
+no saving: a run that was killed at any moment and run again ends with the same bytes as one that was not.
+"""
+
+import hashlib
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from voz import batches, engine
+from voz.batches import Drawn, Limits, Sample
+from voz.command import Terminated, UserError
+from voz.records import write_text
+from voz.trainer import Trainer
+
+SAVE_EVERY_S = 600.0  # a full-size state is 5.3 GB: seconds of writing every ten minutes
+STATE, BEST, DONE = "state.pt", "best.pt", "done.json"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long, in what portions and how exactly to train."""
+
+    epochs: int
+    batch_size: int
+    grad_accumulation: int  # batches summed into one update
+    text_loss_weight: float
+    mel_loss_weight: float
+    precision: str  # fp32 | bf16 | fp16
+    seed: int
+
+
+@dataclass
+class History:
+    """What happened, in numbers. Losses are in nats per token.
+
+    updates: (text, mel) of each update, in order.
+    clips: for each epoch, 0 being the base itself, each eval clip's (text, mel, text targets, mel targets).
+    """
+
+    updates: list[list[float]] = field(default_factory=list)
+    clips: list[dict[str, list[float]]] = field(default_factory=list)
+
+    def eval_losses(self, schedule: Schedule) -> list[dict[str, float]]:
+        """Mean losses per token over the eval clips: `text`, `mel`, and `loss`, their weighted sum, one row per epoch."""
+        rows = []
+        for clips in self.clips:
+            text, mel = (sum(c[i] * c[i + 2] for c in clips.values()) / sum(c[i + 2] for c in clips.values()) for i in (0, 1))
+            rows.append({"text": text, "mel": mel, "loss": schedule.text_loss_weight * text + schedule.mel_loss_weight * mel})
+        return rows
+
+    def best_epoch(self, schedule: Schedule) -> int:
+        """The trained epoch (1, 2, ...) of least eval loss, the first of equals."""
+        losses = [row["loss"] for row in self.eval_losses(schedule)]
+        return min(range(1, len(losses)), key=lambda number: losses[number])
+
+
+class Fit:
+    """One training, resumed from `folder` where that holds its state.
+
+    Args:
+        train, held_out: samples with their codes.
+        folder: scratch of this training; its key must hold everything that the result depends on.
+        on_epoch: called after each evaluation (0 = the base) with the history so far, also for those restored.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        train: Sequence[Sample],
+        held_out: Sequence[Sample],
+        schedule: Schedule,
+        *,
+        folder: Path,
+        limits: Limits,
+        device: torch.device,
+        on_epoch: Callable[[History], None],
+    ) -> None:
+        self.train, self.held_out, self.schedule = list(train), list(held_out), schedule
+        self.folder, self.limits, self.on_epoch = folder, limits, on_epoch
+        self.accelerator = accelerator(schedule.precision, device)
+        self.trainer = trainer
+        self.gpt = trainer.xtts.gpt
+        self.model, self.optimizer = self.accelerator.prepare(trainer, trainer.get_optimizer())
+        self.history = History()
+        self.epoch, self.update = 1, 0  # position: updates of this epoch that are done
+        self.computed, self.update_s = 0, 0.0  # updates made by this process, and seconds spent in them
+        self.saved_at = time.monotonic()
+
+    def run(self) -> History:
+        """Train to the end and return the history; the best epoch's GPT lies in `folder` (see `best_weights`)."""
+        if (self.folder / DONE).is_file():
+            self.history = History(**json.loads((self.folder / DONE).read_text(encoding="utf-8")))
+            (self.folder / STATE).unlink(missing_ok=True)
+            self._replay()
+            return self.history
+        self._restore()
+        self._replay()
+        total = self.schedule.epochs * (len(self.train) + len(self.held_out)) + len(self.held_out)
+        self.bar = engine.progress((), total=total, label="train", unit="clip")
+        self.bar.initial = self.bar.n = self._clips_done()
+        with interrupts() as asked, self.bar:
+            if not self.history.clips:
+                self._evaluate(asked)
+            while self.epoch <= self.schedule.epochs:
+                self._train_epoch(asked)
+                self._evaluate(asked)
+                self._end_epoch()
+        write_text(self.folder / DONE, json.dumps(asdict(self.history)))
+        (self.folder / STATE).unlink()  # optimizer states are three times the weights
+        return self.history
+
+    def _replay(self) -> None:
+        """Tell `on_epoch` of the evaluations that an earlier process made."""
+        batch_count = -(-len(self.train) // self.schedule.batch_size)
+        per_epoch = -(-batch_count // self.schedule.grad_accumulation)
+        for epoch in range(len(self.history.clips)):
+            self.on_epoch(History(self.history.updates[: epoch * per_epoch], self.history.clips[: epoch + 1]))
+
+    def _train_epoch(self, asked: list[int]) -> None:
+        """The updates of an epoch that are not done yet."""
+        self.trainer.learning(True)
+        drawn = batches.epoch(self.train, self.limits, batch_size=self.schedule.batch_size, seed=self.schedule.seed, number=self.epoch)
+        step = self.schedule.grad_accumulation
+        groups = [drawn[i : i + step] for i in range(0, len(drawn), step)]
+        for group in groups[self.update :]:
+            start = time.monotonic()
+            self.history.updates.append(self._one_update(group))
+            self.update_s += time.monotonic() - start
+            self.update, self.computed = self.update + 1, self.computed + 1
+            self.bar.update(sum(len(each.clips) for each in group))
+            self._heed(asked)
+
+    def _one_update(self, group: list[Drawn]) -> list[float]:
+        """One step of the optimizer over some batches; every token weighs the same however they are split into batches."""
+        torch.manual_seed(_number(self.schedule.seed, self.epoch, self.update))  # dropout's generator, on every device
+        read = [drawn.read() for drawn in group]
+        counts = [self.trainer.counts(batch) for batch in read]
+        of_text, of_mel = (sum(count[i] for count in counts) for i in (0, 1))
+        text_sum = mel_sum = 0.0
+        for batch in read:
+            text, mel = self.model(batch.to(self.accelerator.device))
+            loss = self.schedule.text_loss_weight * text / of_text + self.schedule.mel_loss_weight * mel / of_mel
+            self.accelerator.backward(loss)
+            text_sum, mel_sum = text_sum + float(text.detach()), mel_sum + float(mel.detach())
+        if not math.isfinite(text_sum + mel_sum):
+            raise UserError(f"training: the loss became {mel_sum} in epoch {self.epoch}", "lower train.lr, or train.precision: fp32")
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return [text_sum / of_text, mel_sum / of_mel]
+
+    @torch.no_grad()
+    def _evaluate(self, asked: list[int]) -> None:
+        """Loss of every eval clip, no mask, as coqui's eval_step."""
+        self.trainer.learning(False)
+        clips = {}
+        for sample, batch in batches.singles(self.held_out, self.limits):
+            text, mel = self.model(batch.to(self.accelerator.device), masked=False)
+            of_text, of_mel = self.trainer.counts(batch, masked=False)
+            clips[sample.id] = [float(text) / of_text, float(mel) / of_mel, of_text, of_mel]
+            self.bar.update(1)
+            self._heed(asked)
+        self.history.clips.append(clips)
+        self.on_epoch(self.history)
+        rows = self.history.eval_losses(self.schedule)
+        self.bar.set_postfix_str(f"epoch {len(rows) - 1}, eval loss {rows[-1]['loss']:.4f} (base {rows[0]['loss']:.4f})")
+
+    def _end_epoch(self) -> None:
+        """Keep the weights if they are the best so far, then save the position behind this epoch."""
+        if self.history.best_epoch(self.schedule) == self.epoch:
+            write_torch(self.folder / BEST, {"epoch": self.epoch, "gpt": weights(self.gpt)})
+        self.epoch, self.update = self.epoch + 1, 0
+        self._save()
+
+    def _heed(self, asked: list[int]) -> None:
+        """Save where it is time to, and stop where a signal asked for it."""
+        if asked:
+            self._save()
+            raise KeyboardInterrupt if asked[0] == signal.SIGINT else Terminated
+        if time.monotonic() - self.saved_at > SAVE_EVERY_S:
+            self._save()
+
+    def _save(self) -> None:
+        scaler = self.accelerator.scaler
+        state = {
+            "gpt": weights(self.gpt),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else {},
+            "position": [self.epoch, self.update],
+            "history": asdict(self.history),
+        }
+        write_torch(self.folder / STATE, state)
+        self.saved_at = time.monotonic()
+
+    def _restore(self) -> None:
+        """Take up the saved state, if there is one."""
+        path = self.folder / STATE
+        if not path.is_file():
+            return
+        state = read_torch(path)
+        self.gpt.load_state_dict(state["gpt"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.epoch, self.update = state["position"]
+        self.history = History(**state["history"])
+        print(f"train: going on in epoch {self.epoch} of {self.schedule.epochs}, after {len(self.history.updates)} updates")
+
+    def _clips_done(self) -> int:
+        per_update = self.schedule.batch_size * self.schedule.grad_accumulation
+        trained = (self.epoch - 1) * len(self.train) + min(self.update * per_update, len(self.train))
+        return trained + len(self.history.clips) * len(self.held_out)
+
+
+def accelerator(precision: str, device: torch.device) -> Accelerator:
+    """Accelerate for one device at one precision.
+
+    Raises:
+        UserError: fp16 on a CPU.
+    """
+    if precision == "fp16" and device.type == "cpu":
+        raise UserError("params.yaml: train.precision: fp16 needs an accelerator", "write bf16 or fp32")
+    os.environ["ACCELERATE_TORCH_DEVICE"] = str(device)  # Accelerate's own way to name one card of several
+    return Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision), cpu=device.type == "cpu")
+
+
+def best_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The GPT of the best epoch of a finished training."""
+    gpt: dict[str, torch.Tensor] = read_torch(folder / BEST)["gpt"]
+    return gpt
+
+
+def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A module's weights on the CPU."""
+    return {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+
+
+def read_torch(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that `write_torch` wrote, onto the CPU."""
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return content
+
+
+def write_torch(path: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint atomically, the same bytes for the same content.
+
+    torch names the zip's inner folder after the file: through an open file it is always `archive`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def interrupts() -> Iterator[list[int]]:
+    """Within this block SIGINT and SIGTERM only note themselves in the list; a second one ends the program at once."""
+    asked: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+        asked.append(number)
+
+    kept = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _number(*parts: int) -> int:
+    """A seed of 63 bits from some integers."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1

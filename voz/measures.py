@@ -1,0 +1,216 @@
+"""What can be measured of speech without ears: words heard, likeness of voice, distance to a recording, melody.
+
+All audio here is float32 in [-1, 1] at 22 050 Hz. librosa offers F0 and DTW too, but compiles them for half a minute on
+first use; both are a few lines of NumPy.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import jiwer
+import numpy as np
+import scipy.fft
+import torch
+from scipy.spatial.distance import cdist
+
+from voz import text
+from voz.audio import SAMPLE_RATE_HZ
+from voz.xtts import Xtts
+
+import torchaudio  # isort: skip  (after voz.compat, which voz.xtts imports)
+
+FRAME = 1024  # 46 ms
+HOP = 256  # 11.6 ms
+SILENCE_DB = 40.0  # frames this far below the loudest are silence
+MELS = 80
+MEL_MAX_HZ = 8000.0  # as far up as XTTS's own mel spectrograms reach
+CEPSTRA = 13  # c1..c13; c0 is the level
+F0_MIN_HZ, F0_MAX_HZ = 60.0, 500.0  # a low man's voice to a child's
+APERIODICITY = 0.15  # YIN's threshold; the paper takes 0.1 for clean speech, higher finds more voiced frames
+BOOTSTRAP = 2000  # resamplings for an interval
+
+
+@dataclass(frozen=True)
+class F0:
+    """Melody of the voiced frames. The range is from the 5th to the 95th percentile; semitones (st) count from 100 Hz."""
+
+    mean_hz: float
+    range_hz: float
+    mean_st: float
+    range_st: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over lines with its 95 % interval; one note alone gives no interval."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+def cer(written: str, heard: str) -> float:
+    """Character error rate of spoken forms (lower case, no punctuation): 0 = as written; over 1 where more was heard than written."""
+    reference, hypothesis = text.spoken(written), text.spoken(heard)
+    if not reference:
+        return 0.0 if not hypothesis else 1.0  # jiwer divides by the reference's length
+    return float(jiwer.cer(reference, hypothesis))
+
+
+@torch.inference_mode()
+def voiceprint(model: Xtts, pcm: np.ndarray) -> np.ndarray:
+    """Unit vector of XTTS's own speaker encoder. [T] -> [512]"""
+    embedding = model.get_speaker_embedding(torch.from_numpy(np.ascontiguousarray(pcm)).float()[None], SAMPLE_RATE_HZ)
+    return np.asarray(embedding.flatten().float().cpu().numpy())
+
+
+def similarity(voiceprint_: np.ndarray, others: Sequence[np.ndarray]) -> float:
+    """Mean cosine of a voiceprint with others, -1 to 1. [512]"""
+    return float(np.mean([float(voiceprint_ @ other) for other in others]))
+
+
+def mcd_db(pcm: np.ndarray, reference: np.ndarray) -> float:
+    """Mel-cepstral distortion along the best alignment, in dB; 0 = same spectra. [T], [R]
+
+    (10 / ln 10) * sqrt(2 * sum over d = 1..13 of (c_d - r_d)^2), the mean over the path of dynamic time warping
+    (Kubichek, "Mel-cepstral distance measure for objective speech quality assessment", 1993). The cepstra are the cosine
+    transform of the log mel spectrum, scaled as in ln|X| = c_0 + sum of c_d cos(...): the value is then the RMS distance
+    of the smoothed log spectra in dB. Silence at both ends is cut first. Values compare only with this function's own.
+    """
+    return distortion_db(cepstra(without_ends(pcm)), cepstra(without_ends(reference)))
+
+
+def distortion_db(one: np.ndarray, other: np.ndarray) -> float:
+    """Mel-cepstral distortion of two series of cepstra, see `mcd_db`. [N, 13], [M, 13]"""
+    return 10.0 / math.log(10.0) * math.sqrt(2.0) * warped_distance(cdist(one, other))
+
+
+def cepstra(pcm: np.ndarray) -> np.ndarray:
+    """Mel cepstra c_1..c_13, one row per frame. [T] -> [N, 13]"""
+    spectrum = np.abs(np.fft.rfft(_frames(pcm, FRAME) * np.hanning(FRAME), axis=1))
+    return cosines(np.log(np.maximum(spectrum @ _mel_filters(), 1e-5)))
+
+
+def cosines(log_mel: np.ndarray) -> np.ndarray:
+    """c_1..c_13 of log mel spectra, as in log_mel = c_0 + sum of c_d cos(pi d x), x from 0 to 1 over the bands. [N, MELS] -> [N, 13]"""
+    scaled: np.ndarray = scipy.fft.dct(log_mel, norm="ortho", axis=1)[:, 1 : CEPSTRA + 1] * math.sqrt(2.0 / MELS)
+    return scaled
+
+
+def warped_distance(cost: np.ndarray) -> float:
+    """Mean cost along the path of least total cost from corner to corner, by steps of one in either or both. [N, M]
+
+    Works along anti-diagonals, of which each cell depends only on the two before: O(N * M) in N + M NumPy steps.
+    """
+    rows, columns = cost.shape
+    total = np.full((rows + 1, columns + 1), np.inf)
+    length = np.zeros((rows + 1, columns + 1))
+    total[0, 0] = 0.0
+    for diagonal in range(rows + columns - 1):
+        i = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
+        j = diagonal - i
+        before = np.stack([total[i, j], total[i, j + 1], total[i + 1, j]])  # index + 1: the tables have a border
+        best = before.argmin(axis=0)
+        lengths = np.stack([length[i, j], length[i, j + 1], length[i + 1, j]])
+        total[i + 1, j + 1] = cost[i, j] + before.min(axis=0)
+        length[i + 1, j + 1] = 1 + np.take_along_axis(lengths, best[None], axis=0)[0]
+    return float(total[-1, -1] / length[-1, -1])
+
+
+def f0(pcm: np.ndarray) -> F0 | None:
+    """Mean and range of the fundamental frequency over the voiced frames; None where no frame is voiced. [T]"""
+    hz = pitch_hz(pcm)
+    hz = hz[np.isfinite(hz)]
+    if not len(hz):
+        return None
+    low, high = np.percentile(hz, [5, 95])
+    return F0(
+        mean_hz=float(hz.mean()),
+        range_hz=float(high - low),
+        mean_st=float(np.mean(12.0 * np.log2(hz / 100.0))),
+        range_st=float(12.0 * math.log2(high / low)),
+    )
+
+
+def pitch_hz(pcm: np.ndarray) -> np.ndarray:
+    """Fundamental frequency per frame, NaN where unvoiced or silent. [T] -> [N]
+
+    YIN (de Cheveigné and Kawahara, "YIN, a fundamental frequency estimator for speech and music", 2002): the first dip of
+    the cumulative mean normalised difference below the threshold, refined by a parabola.
+    """
+    shortest, longest = int(SAMPLE_RATE_HZ / F0_MAX_HZ), math.ceil(SAMPLE_RATE_HZ / F0_MIN_HZ)
+    frames = _frames(pcm, FRAME + longest + 1)
+    normalised = _normalised_difference(frames, longest + 1)
+    hz = np.full(len(frames), np.nan)
+    for at in np.flatnonzero(_loud(frames)):
+        row = normalised[at]
+        below = np.flatnonzero(row[shortest:longest] < APERIODICITY)
+        if not len(below):
+            continue
+        lag = shortest + int(below[0])
+        while lag + 1 < longest and row[lag + 1] < row[lag]:
+            lag += 1
+        hz[at] = SAMPLE_RATE_HZ / (lag + _vertex(row[lag - 1], row[lag], row[lag + 1]))
+    return hz
+
+
+def interval(values: Sequence[float], notes: Sequence[str], *, seed: int) -> Estimate:
+    """Mean over lines, with the 95 % percentile interval of a bootstrap that draws whole notes.
+
+    Lines of one note resemble each other (one day, one room), so they are no independent evidence: notes are drawn.
+    """
+    order = sorted(set(notes))
+    sums = np.array([sum(value for value, note in zip(values, notes, strict=True) if note == each) for each in order])
+    counts = np.array([list(notes).count(each) for each in order])
+    mean = float(sums.sum() / counts.sum())
+    if len(order) < 2:
+        return Estimate(mean, None, None)
+    drawn = np.random.default_rng(seed).integers(len(order), size=(BOOTSTRAP, len(order)))
+    low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [2.5, 97.5])
+    return Estimate(mean, float(low), float(high))
+
+
+def without_ends(pcm: np.ndarray) -> np.ndarray:
+    """Cut silence from both ends. [T] -> [T']"""
+    loud = np.flatnonzero(_loud(_frames(pcm, FRAME)))
+    return pcm[loud[0] * HOP : loud[-1] * HOP + FRAME] if len(loud) else pcm
+
+
+def _frames(pcm: np.ndarray, length: int) -> np.ndarray:
+    """Overlapping frames, one each HOP samples; a shorter signal is padded to one. [T] -> [N, length]"""
+    padded = np.pad(pcm.astype(np.float64), (0, max(0, length - len(pcm))))
+    return np.lib.stride_tricks.sliding_window_view(padded, length)[::HOP]
+
+
+def _loud(frames: np.ndarray) -> np.ndarray:
+    """Which frames are within SILENCE_DB of the loudest. [N, L] -> [N] bool"""
+    power = np.mean(np.square(frames), axis=1)
+    return (power > 0) & (power >= power.max() * 10 ** (-SILENCE_DB / 10))
+
+
+def _normalised_difference(frames: np.ndarray, lags: int) -> np.ndarray:
+    """YIN's cumulative mean normalised difference for lags 0..lags. [N, FRAME + lags] -> [N, lags + 1]"""
+    size = scipy.fft.next_fast_len(frames.shape[1] + FRAME)
+    spectrum = np.fft.rfft(frames, size, axis=1) * np.conj(np.fft.rfft(frames[:, :FRAME], size, axis=1))
+    correlation = np.fft.irfft(spectrum, size, axis=1)[:, : lags + 1]
+    squares = np.cumsum(np.pad(np.square(frames), ((0, 0), (1, 0))), axis=1)
+    energy = squares[:, FRAME : FRAME + lags + 1] - squares[:, : lags + 1]
+    difference = np.maximum(energy[:, :1] + energy - 2.0 * correlation, 0.0)
+    cumulative = np.cumsum(difference[:, 1:], axis=1)
+    normalised = difference[:, 1:] * np.arange(1, lags + 1) / np.maximum(cumulative, 1e-12)
+    return np.concatenate([np.ones((len(frames), 1)), normalised], axis=1)
+
+
+def _vertex(left: float, middle: float, right: float) -> float:
+    """Where the parabola through three points at -1, 0, 1 has its vertex; 0 where they lie on a line."""
+    curve = left - 2.0 * middle + right
+    return 0.5 * (left - right) / curve if curve > 0 else 0.0
+
+
+@cache
+def _mel_filters() -> np.ndarray:
+    """Slaney's mel filters, unit area. [FRAME / 2 + 1, MELS]"""
+    fbanks = torchaudio.functional.melscale_fbanks
+    return np.asarray(fbanks(FRAME // 2 + 1, 0.0, MEL_MAX_HZ, MELS, SAMPLE_RATE_HZ, norm="slaney", mel_scale="slaney").numpy())

@@ -1,0 +1,66 @@
+"""The table of metrics that a person reads: real, base, fine-tuned, and which of the last two is better."""
+
+from dataclasses import dataclass
+from typing import Any
+
+KINDS = ("real", "base", "fine_tuned")
+DIFFERENCE = "difference"  # fine-tuned minus base, line by line
+MEASURES = {  # of evaluate.json: what it is called, its unit, decimals, where it should go (-1 down, 1 up, 0 towards the real one)
+    "loss": ("Loss on test clips", "nats", 3, -1),
+    "cer": ("Character errors of what whisper hears", "share", 3, -1),
+    "similarity": ("Likeness to the speaker", "cosine", 3, 1),
+    "mcd_db": ("Mel-cepstral distortion", "dB", 2, -1),
+    "f0_mean_hz": ("Pitch, mean", "Hz", 0, 0),
+    "f0_range_hz": ("Pitch, range", "Hz", 0, 0),
+    "f0_mean_st": ("Pitch, mean", "semitones over 100 Hz", 1, 0),
+    "f0_range_st": ("Pitch, range", "semitones", 1, 0),
+}
+AIMS = {-1: "lower", 1: "higher", 0: "as the real one"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of the table of metrics, and its 95 % interval if there is one."""
+
+    mean: str
+    range: str
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A row of the table of metrics: real, base, fine-tuned, and the difference of the last two.
+
+    better: the kind that is better beyond doubt (the difference's interval leaves out zero), or an empty text.
+    """
+
+    key: str
+    name: str
+    unit: str
+    aim: str
+    cells: dict[str, Cell]
+    better: str
+
+
+def measures(metrics: dict[str, Any]) -> list[Measure]:
+    """The table of metrics out of `evaluate.json`: those of MEASURES that any voice has."""
+    found = []
+    for key, (label, unit, decimals, aim) in MEASURES.items():
+        estimates = {kind: metrics.get(kind, {}).get(key) for kind in (*KINDS, DIFFERENCE)}
+        if any(estimates.values()):
+            cells = {kind: _cell(estimate, decimals, signed=kind == DIFFERENCE) for kind, estimate in estimates.items()}
+            found.append(Measure(key, label, unit, AIMS[aim], cells, _better(estimates[DIFFERENCE], aim)))
+    return found
+
+
+def _cell(estimate: dict[str, float] | None, decimals: int, *, signed: bool) -> Cell:
+    if estimate is None:
+        return Cell("–", "")
+    style = f"{'+' if signed else ''}.{decimals}f"
+    return Cell(f"{estimate['mean']:{style}}", f"{estimate['low']:{style}} to {estimate['high']:{style}}" if "low" in estimate else "")
+
+
+def _better(difference: dict[str, float] | None, aim: int) -> str:
+    """Which of base and fine-tuned is better, if the interval of their difference leaves out zero and the aim has a direction."""
+    if difference is None or "low" not in difference or aim == 0 or difference["low"] <= 0 <= difference["high"]:
+        return ""
+    return "fine_tuned" if difference["mean"] * aim > 0 else "base"

@@ -1,0 +1,157 @@
+"""Where somebody speaks in a wav: silero-vad on a 16 kHz copy, together with the energy.
+
+Read and resampled block by block: a 3 h note costs a few megabytes.
+"""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from voz import compat
+from voz.audio import ASR_RATE_HZ, SAMPLE_RATE_HZ
+
+with compat.torch_threads_kept():
+    import silero_vad
+    import torch
+
+HOP = 147  # samples at 22 050 Hz; three make the 20 ms in which a boundary is measured
+HOP_S = HOP / SAMPLE_RATE_HZ  # 6.67 ms
+VAD_FRAME = 512  # samples at 16 kHz that silero takes at a time: 32 ms
+FLOOR_DB = -100.0  # digital silence is reported as this
+
+ON, OFF = 0.5, 0.35  # silero's own thresholds: speech begins at ON and lasts until the probability is below OFF
+BRIDGE_S = 0.1  # shorter dips are closures (p, t, k), not pauses
+EDGE_S = 0.25  # how far a fricative may go on outside of what silero calls speech
+EDGE_OVER_NOISE_DB, EDGE_UNDER_SPEECH_DB = 9.0, 32.0  # ... while it is this much over the noise, and not this far under the voice
+
+_BLOCK = HOP * 4096  # about 27 s
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A note on a grid of hops of 147 samples.
+
+    energy: mean square of each hop. [N]
+    probability: silero's probability of speech. [N]
+    mask: True where speech is. [N]
+    noise_db: RMS of the quietest tenth of the 20 ms frames, dB below full scale.
+    samples: length of the note.
+    """
+
+    energy: np.ndarray
+    probability: np.ndarray
+    mask: np.ndarray
+    noise_db: float
+    samples: int
+
+
+def listen(wav: Path) -> Heard:
+    """Measure a mono wav of 22 050 Hz. The same bytes give the same result."""
+    model = _model()
+    model.reset_states()
+    to_16k = soxr.ResampleStream(SAMPLE_RATE_HZ, ASR_RATE_HZ, 1, dtype="float32", quality="HQ")
+    energies, probabilities, rest, samples = [], [], np.zeros(0, np.float32), 0
+    with open(wav, "rb") as file, soundfile.SoundFile(file) as opened:
+        if opened.samplerate != SAMPLE_RATE_HZ or opened.channels != 1:
+            raise ValueError(f"{wav}: {opened.samplerate} Hz, {opened.channels} channels; expected {SAMPLE_RATE_HZ} Hz mono")
+        while len(block := opened.read(_BLOCK, dtype="float32")):
+            samples += len(block)
+            padded = np.pad(block, (0, -len(block) % HOP)).astype(np.float64)
+            energies.append((padded.reshape(-1, HOP) ** 2).mean(axis=1))
+            rest = np.concatenate([rest, to_16k.resample_chunk(block)])
+            whole = len(rest) // VAD_FRAME * VAD_FRAME
+            probabilities.append(_probabilities(model, rest[:whole]))
+            rest = rest[whole:]
+    rest = np.concatenate([rest, to_16k.resample_chunk(np.zeros(0, np.float32), last=True)])
+    probabilities.append(_probabilities(model, np.pad(rest, (0, -len(rest) % VAD_FRAME))))
+    energy = np.concatenate(energies) if energies else np.zeros(0)
+    probability = _on_hops(np.concatenate(probabilities), len(energy))
+    noise_db = quiet_db(energy)
+    return Heard(energy, probability, speech_mask(probability, energy, noise_db=noise_db), noise_db, samples)
+
+
+def speech_mask(probability: np.ndarray, energy: np.ndarray, *, noise_db: float) -> np.ndarray:
+    """Speech by silero with hysteresis; short dips bridged; edges widened over sound that silero cuts off. [N], [N] -> [N] bool"""
+    mask = _fill(_hysteresis(probability), round(BRIDGE_S / HOP_S))
+    if not mask.any():
+        return mask
+    level_db = decibel(float(energy[mask].mean()))
+    loud = frames_db(energy) > max(noise_db + EDGE_OVER_NOISE_DB, level_db - EDGE_UNDER_SPEECH_DB)
+    reach = round(EDGE_S / HOP_S)
+    wide = mask.copy()
+    for start, end in runs(mask):
+        before, after = loud[max(0, start - reach) : start][::-1], loud[end : end + reach]
+        wide[start - _lasting(before) : end + _lasting(after)] = True
+    return wide
+
+
+def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """The stretches `[start, end)` where `mask` is True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+
+
+def frames_db(energy: np.ndarray) -> np.ndarray:
+    """RMS of the 20 ms (three hops) around each hop, dB below full scale. [N] -> [N]"""
+    if not len(energy):
+        return np.zeros(0)
+    mean = np.convolve(np.pad(energy, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")
+    return 10.0 * np.log10(np.maximum(mean, 10.0 ** (FLOOR_DB / 10.0)))
+
+
+def quiet_db(energy: np.ndarray) -> float:
+    """RMS of the quietest tenth of the 20 ms frames: the noise floor."""
+    frames = np.sort(frames_db(energy))[: max(1, len(energy) // 10)]
+    return decibel(float((10.0 ** (frames / 10.0)).mean())) if len(frames) else FLOOR_DB
+
+
+def decibel(energy: float) -> float:
+    """Mean square in dB below full scale, not under FLOOR_DB."""
+    return max(FLOOR_DB, 10.0 * float(np.log10(energy))) if energy > 0 else FLOOR_DB
+
+
+def _lasting(loud: np.ndarray) -> int:
+    """How many of the first values are True without a break."""
+    return int(np.argmin(loud)) if len(loud) and not loud.all() else len(loud)
+
+
+def _hysteresis(probability: np.ndarray) -> np.ndarray:
+    """True from where the probability reaches ON to where it falls below OFF."""
+    state = np.where(probability >= ON, 1, np.where(probability < OFF, 0, -1))
+    known = np.maximum.accumulate(np.where(state >= 0, np.arange(len(state)), -1))
+    return np.where(known >= 0, state[known], 0).astype(bool)
+
+
+def _fill(mask: np.ndarray, longest: int) -> np.ndarray:
+    """Close the gaps between two stretches of speech that are shorter than `longest` hops."""
+    filled = mask.copy()
+    for start, end in runs(~mask):
+        if start > 0 and end < len(mask) and end - start < longest:
+            filled[start:end] = True
+    return filled
+
+
+def _on_hops(probabilities: np.ndarray, hops: int) -> np.ndarray:
+    """The value of the 32 ms frame in which the middle of each hop lies. [F] -> [hops]"""
+    if not len(probabilities):
+        return np.zeros(hops)
+    frame = ((np.arange(hops) + 0.5) * HOP_S * ASR_RATE_HZ / VAD_FRAME).astype(int)
+    return probabilities[np.minimum(frame, len(probabilities) - 1)]
+
+
+@torch.inference_mode()
+def _probabilities(model: torch.jit.ScriptModule, pcm: np.ndarray) -> np.ndarray:
+    """Silero's probability of speech for each 32 ms, its state going on from call to call. [F * 512] -> [F]"""
+    frames = torch.from_numpy(pcm).reshape(-1, 1, VAD_FRAME)
+    return np.array([model(frame, ASR_RATE_HZ).item() for frame in frames])
+
+
+@functools.cache
+def _model() -> torch.jit.ScriptModule:
+    """Silero, once per process. One thread: its frames are too small to share, and sums must not depend on the cores."""
+    torch.set_num_threads(1)
+    return silero_vad.load_silero_vad()
