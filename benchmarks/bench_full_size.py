@@ -24,8 +24,7 @@ import torch
 import yaml
 
 from tools import profile
-from voz import command, records, xtts
-from voz.fit import write_torch
+from voz import checkpoint, command, records, xtts
 
 ROOT = Path(__file__).parent.parent
 TEXT_TOKENS = 6681  # XTTS_v2's vocabulary
@@ -75,8 +74,8 @@ def make_base(folder: Path, tokenizer: Path, *, layers: int = 30, width: int = 1
     torch.manual_seed(1)
     model = xtts.build_model(config, xtts.Widths(), xtts.read_tokenizer(folder))
     model.mel_stats.copy_(torch.load(folder / "mel_stats.pth", weights_only=True))
-    write_torch(folder / "model.pth", {"model": model.state_dict()})
-    write_torch(folder / "dvae.pth", xtts.build_dvae(config, xtts.Widths()).state_dict())
+    checkpoint.write(folder / "model.pth", {"model": model.state_dict()})
+    checkpoint.write(folder / "dvae.pth", xtts.build_dvae(config, xtts.Widths()).state_dict())
     xtts.write_config(folder, config, xtts.Widths())
 
 

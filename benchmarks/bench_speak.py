@@ -86,18 +86,12 @@ def table(turns: list[Turn], where: str, lines: int) -> str:
     def spread(values: list[float], form: str) -> str:
         return f"{np.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
-    ratios = [turn.coqui_s / turn.ours_s for turn in turns]
-    return "\n".join(
-        [
-            f"{lines} lines, {turns[0].speech_s:.1f} s of speech, {where}; median (least to greatest) of {len(turns)} turns",
-            "",
-            "| | s | RTF |",
-            "|---|---|---|",
-            f"| coqui `Xtts.inference`, line by line | {spread([t.coqui_s for t in turns], '.2f')} | {spread([t.coqui_s / t.speech_s for t in turns], '.3f')} |",
-            f"| ours, one batch | {spread([t.ours_s for t in turns], '.2f')} | {spread([t.ours_s / t.speech_s for t in turns], '.3f')} |",
-            f"| coqui / ours | {spread(ratios, '.2f')} | |",
-        ]
-    )
+    rows = {"coqui `Xtts.inference`, line by line": [t.coqui_s for t in turns], "ours, one batch": [t.ours_s for t in turns]}
+    speech_s = turns[0].speech_s
+    lines_of = [f"| {name} | {spread(took, '.2f')} | {spread([s / speech_s for s in took], '.3f')} |" for name, took in rows.items()]
+    head = f"{lines} lines, {speech_s:.1f} s of speech, {where}; median (least to greatest) of {len(turns)} turns"
+    ratio = f"| coqui / ours | {spread([turn.coqui_s / turn.ours_s for turn in turns], '.2f')} | |"
+    return "\n".join([head, "", "| | s | RTF |", "|---|---|---|", *lines_of, ratio])
 
 
 def main() -> None:

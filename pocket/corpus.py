@@ -99,13 +99,22 @@ def record(folder: Path, name: str, role: str, split: str, text: str, voice: voi
     if duration_s > MAX_S:
         return None
     return Utterance(
-        id=name, path=f"wav/{name}.wav", text=text, voice=voice.name, accent=voice.accent, role=role, split=split, duration_s=round(duration_s, 3)
+        id=name,
+        path=f"wav/{name}.wav",
+        text=text,
+        voice=voice.name,
+        accent=voice.accent,
+        role=role,
+        split=split,
+        duration_s=round(duration_s, 3),
     )
 
 
 def write_manifest(folder: Path, rows: list[Utterance]) -> None:
     draft = folder / "manifest.jsonl.part"
-    draft.write_text("".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in sorted(rows, key=lambda row: row.id)), encoding="utf-8")
+    draft.write_text(
+        "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in sorted(rows, key=lambda row: row.id)), encoding="utf-8"
+    )
     os.replace(draft, folder / "manifest.jsonl")
 
 

@@ -1,6 +1,6 @@
 """Spanish speech from espeak-ng, with ⟨ll, y⟩ as [ʝ] or as [ʃ].
 
-Sheísmo: the phonemes of each clause (`espeak-ng -x`) with the two mnemonics of [ʝ] replaced by that of [ʃ], put back
+Sheísmo: the phonemes of each clause (`espeak-ng -x`) with the three mnemonics of ⟨ll, y⟩ replaced by that of [ʃ], put back
 in double brackets. The punctuation stays as text, so the clauses keep their melody.
 """
 
@@ -15,7 +15,7 @@ from pocket.voices import SHE, Voice
 
 LANGUAGE = "es-419"  # `es` has [θ], and writes *calle* as l^
 SAMPLE_RATE_HZ = 22_050  # espeak-ng's own
-_YE = re.compile(r"J\^|jj")
+_YE = re.compile(r"J\^|jj|dZ")  # dZ: after a nasal (*un yate*); nothing else in Spanish has it
 _CLAUSE = re.compile(r"[^.,;:!?…]+[.,;:!?…]*\s*")
 _EDGE_S = 0.1  # silence kept before and after
 _SILENCE_DB = -50.0  # below the clip's peak

@@ -66,7 +66,28 @@ def _forms(person: str) -> list[str]:
 
 
 def _object(rng: random.Random) -> str:
-    return rng.choice(("", "", "no ", "ya ", "me ", "te ", "lo ", "la ", "le ", "se ", "nos ", "les ", "no te ", "ya lo ", "me lo ", "te la ", "no me ", "también "))
+    return rng.choice(
+        (
+            "",
+            "",
+            "no ",
+            "ya ",
+            "me ",
+            "te ",
+            "lo ",
+            "la ",
+            "le ",
+            "se ",
+            "nos ",
+            "les ",
+            "no te ",
+            "ya lo ",
+            "me lo ",
+            "te la ",
+            "no me ",
+            "también ",
+        )
+    )
 
 
 def _infinitive(rng: random.Random) -> str:
@@ -84,7 +105,9 @@ def _statement(rng: random.Random) -> str:
 def _closed(rng: random.Random, text: str) -> str:
     if "¿" in text:
         return text + "?"
-    return text + (f", {tail}." if (tail := rng.choice(ew.TAILS)) and "¿" not in tail else f", {tail}") if rng.random() < 0.2 else text + "."
+    return (
+        text + (f", {tail}." if (tail := rng.choice(ew.TAILS)) and "¿" not in tail else f", {tail}") if rng.random() < 0.2 else text + "."
+    )
 
 
 def _order(rng: random.Random) -> str:
@@ -96,7 +119,28 @@ def _order(rng: random.Random) -> str:
 
 
 def _going(rng: random.Random) -> str:
-    helper = rng.choice(("voy a", "vas a", "va a", "vamos a", "van a", "quiero", "tengo que", "hay que", "puedo", "podés", "querés", "iba a", "terminé de", "empezó a", "dejá de", "me gusta", "acabo de", "tenés que"))
+    helper = rng.choice(
+        (
+            "voy a",
+            "vas a",
+            "va a",
+            "vamos a",
+            "van a",
+            "quiero",
+            "tengo que",
+            "hay que",
+            "puedo",
+            "podés",
+            "querés",
+            "iba a",
+            "terminé de",
+            "empezó a",
+            "dejá de",
+            "me gusta",
+            "acabo de",
+            "tenés que",
+        )
+    )
     start = rng.choice((*ew.STARTS, "", "", ""))
     return _closed(rng, f"{start} {helper} {_infinitive(rng)} {rng.choice(ew.COMPLEMENTS)}".strip())
 
@@ -120,10 +164,15 @@ def _told(rng: random.Random) -> str:
 
 
 def _state(rng: random.Random) -> str:
-    verb = rng.choice(("Estoy", "Estás", "Está", "Estaba", "Es", "Era", "Fue", "Quedó", "Salió", "Soy", "Sos", "Parece", "No es", "Ya está", "Sigue"))
+    verb = rng.choice(
+        ("Estoy", "Estás", "Está", "Estaba", "Es", "Era", "Fue", "Quedó", "Salió", "Soy", "Sos", "Parece", "No es", "Ya está", "Sigue")
+    )
     if rng.random() < 0.4:
         doing = _gerund(rng)
-        return _closed(rng, f"{rng.choice(('Estoy', 'Estás', 'Está', 'Estaba', 'Están', 'Sigue', 'Me quedé', 'Anda'))} {doing} {rng.choice(ew.COMPLEMENTS)}")
+        return _closed(
+            rng,
+            f"{rng.choice(('Estoy', 'Estás', 'Está', 'Estaba', 'Están', 'Sigue', 'Me quedé', 'Anda'))} {doing} {rng.choice(ew.COMPLEMENTS)}",
+        )
     return _closed(rng, f"{verb} {rng.choice(('', 'muy ', 're ', 'medio ', 'más ', 'un poco ', 'tan '))}{rng.choice(ew.ADJECTIVES)}")
 
 

@@ -53,7 +53,11 @@ cuando puedas; cuando quieras; cuando llegue; si podés; si querés; porque sí;
 de tu primo; un daño; unas ampollas; todo prendido; las únicas dos; los únicos que quedan; una tapita; un crack; este lío; mucha sed; el ruido; la voz; las voces; la tía; el primo; los ojos; la mano; la cabeza; el corazón; la espalda; los pies""")
 TAILS = _split("""¿te acordás?; ¿entendés?; ¿no?; ¿qué te parece?; ¿me explico?; che; te lo juro; por suerte; querido; hermano; amigo; loco; gracias; perdón; disculpame; no me hagas hablar; ojalá; eso sí; la verdad; viste; nada más; así es; por las dudas; un beso; un abrazo; chau; hasta luego; suerte; qué bueno;
 pobre; qué lástima; menos mal; no lo puedo creer; qué raro; tranquilo; tranquila; dale; obvio; igual; posta; nos vemos; que descanses; avisame; después te cuento; ya vas a ver; yo qué sé""")
-QUESTIONS = _split("""¿Qué; ¿Por qué; ¿Para qué; ¿Cuándo; ¿Cómo; ¿Dónde; ¿A qué hora; ¿Con quién; ¿Cuál; ¿Quién; ¿Cuánto; ¿Desde cuándo; ¿Hasta cuándo; ¿De quién; ¿A quién""")
-STARTS = _split("""Hola; Bueno; Che; Mirá; Escuchá; Pará; Perdón; Gracias; Buen día; Buenas noches; Ojalá que; Parece que; Dicen que; Creo que; Me dijo que; Sé que; Te aviso que; Además; Ahora; Entonces; Igual; Por eso; Así que; Porque; Cuando; Como; Si; Aunque; Mientras; Menos mal que; Capaz que; Lo que pasa es que; Te quería decir que; Resulta que; Al otro día; Un día""")
+QUESTIONS = _split(
+    """¿Qué; ¿Por qué; ¿Para qué; ¿Cuándo; ¿Cómo; ¿Dónde; ¿A qué hora; ¿Con quién; ¿Cuál; ¿Quién; ¿Cuánto; ¿Desde cuándo; ¿Hasta cuándo; ¿De quién; ¿A quién"""
+)
+STARTS = _split(
+    """Hola; Bueno; Che; Mirá; Escuchá; Pará; Perdón; Gracias; Buen día; Buenas noches; Ojalá que; Parece que; Dicen que; Creo que; Me dijo que; Sé que; Te aviso que; Además; Ahora; Entonces; Igual; Por eso; Así que; Porque; Cuando; Como; Si; Aunque; Mientras; Menos mal que; Capaz que; Lo que pasa es que; Te quería decir que; Resulta que; Al otro día; Un día"""
+)
 ADJECTIVES = _split("""cansado; contento; triste; enojado; nervioso; dormido; despierto; enfermo; sano; solo; ocupado; libre; listo; seguro; perdido; desaparecido; encantado; aburrido; feliz; distinto; igual; tranquilo; podrido; embarazada; cansada; contenta; sola; lista; segura;
 buenísimo; riquísimo; carísimo; lindísima; malísimo; grandísimo; altísimo; barato; bueno; malo; mejor; peor; alto; bajo; gordo; flaco; fuerte; débil; fácil; difícil; posible; imposible; verdadero; falso; primero; segundo; tercero; último; único; próximo""")

@@ -47,7 +47,12 @@ def main() -> None:
     model = xtts_base.random_model(args.build)
     torch.manual_seed(xtts_base.SEED)
     dvae = xtts.build_dvae(*xtts.read_config(args.build))
-    parts = {"dvae": dvae, "gpt": model.gpt, "speaker": model.hifigan_decoder.speaker_encoder, "decoder": model.hifigan_decoder.waveform_decoder}
+    parts = {
+        "dvae": dvae,
+        "gpt": model.gpt,
+        "speaker": model.hifigan_decoder.speaker_encoder,
+        "decoder": model.hifigan_decoder.waveform_decoder,
+    }
     for name, module in parts.items():
         checkpoint = load_part(args.build, name)
         if checkpoint is not None:

@@ -52,6 +52,8 @@ OPENINGS = _split("""no me llamaste; llegué recién; estoy en el bondi; se larg
 la calle está cortada; me duele la rodilla; mi vieja hizo milanesas; los pibes quieren ir a la playa; el pollo estaba buenísimo; ella se cayó en la vereda; yo pago el asado; vos traé la yerba; el perro no para de llorar;
 la llamada se cortó; me tomé un mate; salí a caminar; el jefe está a los gritos; la abuela cumple años; mañana juega la selección; ella ya me lo dijo; yo no entiendo nada; vos siempre llegás tarde;
 el ensayo empieza a las nueve; no hay un mango; está lleno de gente; me llevo las zapatillas nuevas; se rompió la heladera; el desayuno está listo; apoyé el vaso en la silla; hace un frío terrible""")
-JOINS = _split(", pero; , así que; porque; y; , y encima; , aunque; , o sea que; , y después; , entonces; mientras; , por eso; ; , y al final; , igual")
+JOINS = _split(
+    ", pero; , así que; porque; y; , y encima; , aunque; , o sea que; , y después; , entonces; mientras; , por eso; ; , y al final; , igual"
+)
 RARE_FRAMES = _split("""Anotá {d}, {d} y {d}.; {D}, {d} y {d}.; Leí algo sobre {d} y {d}.; ¿Qué quiere decir {d}?; Buscá {d} en el diccionario.; {D} no es lo mismo que {d}.; Dijo {d} y después {d}.;
 Mi abuelo decía {d}.; ¿Se escribe {d} o {d}?; Soñé con {d}, {d}, {d} y {d}.; {D} y {d}.; Ella repite {d} y {d} todo el día.; Me gusta cómo suena {d}.; Che, ¿y {d}?""")

@@ -77,7 +77,9 @@ def _rare(rng: random.Random, words: list[str], length: str) -> str:
 def _noun(rng: random.Random, *, definite: bool | None = None) -> str:
     """A noun with its article and, half the time, an adjective that agrees."""
     male = rng.random() < 0.5
-    article = rng.choice((("el", "la"), ("un", "una"), ("ese", "esa"), ("mi", "mi"), ("este", "esta")) if definite is None else (("el", "la"),))
+    article = rng.choice(
+        (("el", "la"), ("un", "una"), ("ese", "esa"), ("mi", "mi"), ("este", "esta")) if definite is None else (("el", "la"),)
+    )
     noun = rng.choice(rp.MASCULINE if male else rp.FEMININE)
     adjective = rng.choice(rp.ADJECTIVES).split("/")[0 if male else 1] if rng.random() < 0.4 else ""
     return f"{article[0 if male else 1]} {noun} {adjective}".strip()
@@ -143,6 +145,6 @@ def _join(rng: random.Random) -> str:
 def _uncapital(text: str) -> str:
     """Lower the first letter, unless it begins a name."""
     match = re.search(r"\w+", text)
-    if match is None or match.group() in rp.NAMES or match.group() in {"La", "Callao"} and "La Boca" in text:
+    if match is None or match.group() in rp.NAMES or (match.group() in {"La", "Callao"} and "La Boca" in text):
         return text
     return text[: match.start()] + match.group()[0].lower() + text[match.start() + 1 :]

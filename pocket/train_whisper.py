@@ -5,7 +5,7 @@
 Reads   pocket/build/corpus/manifest.jsonl             its texts say which tokens there are
         pocket/build/whisper/shard-*.i16, *.jsonl      (pocket/whisper_data.py)
 Writes  pocket/build/whisper/checkpoint.pt             weights, optimizer, step: the batch of a step depends on the step alone
-        pocket/build/whisper/curve.jsonl               step, loss, CER on the dev voices, hours of wall clock
+        pocket/build/whisper/curve.jsonl               step, cross-entropy, CER on the dev voices, hours of wall clock
         models/pocket/whisper.pt                       what `whisper.load_model(path)` reads, half precision
 
 The encoder sees a batch cut to its longest clip (plus some silence) with the first rows of its positions, and in a tenth of the
@@ -17,7 +17,7 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from whisper.audio import HOP_LENGTH, N_FFT, mel_filters
 from whisper.decoding import DecodingOptions, decode
-from whisper.model import Whisper, disable_sdpa
+from whisper.model import MultiHeadAttention, Whisper, disable_sdpa
 
 from pocket.corpus import read_manifest
 from pocket.sentences import fold
@@ -35,13 +35,30 @@ from pocket.whisper_vocab import DIMS, LANGUAGE, CompactVocab
 SEED = 7
 WINDOW_S = DIMS.n_audio_ctx * 2 * HOP_LENGTH / RATE_HZ  # 12.0
 BATCH_S, MAX_BATCH = 60.0, 32  # padded seconds and clips per step
-WARMUP_STEPS, SHORT_STEPS, FULL_SHARE = 600, 1500, 0.08  # SHORT_STEPS: clips under 3 s, so that attention finds its way
+CTC_WEIGHT, GUIDANCE, GUIDED_STEPS, DIAGONAL_WIDTH = 0.4, 1.0, 2500, 0.12
+WARMUP_STEPS, SHORT_STEPS, FULL_SHARE = 250, 900, 0.08  # SHORT_STEPS: clips under 3 s, so that attention finds its way
 SHORT_S = 3.0
 PEAK_RATE, FINAL_RATE, WEIGHT_DECAY, CLIP_NORM, SMOOTHING = 1.5e-3, 3e-5, 0.02, 1.0, 0.05
 PROMPT_SHARE, JOIN_SHARE, TEMPO_SHARE, HISS_SHARE, MASK_SHARE = 0.25, 0.25, 0.5, 0.3, 0.4
 SAVE_EVERY_S = 300
-MEASURE_BELOW = 3.5  # loss under which the dev CER is worth its time
+MEASURE_BELOW = 3.0  # cross-entropy under which the dev CER is worth its time
 PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."  # the product's, among others
+
+
+LETTERS = " abcdefghijklmnopqrstuvwxyzáéíóúüñ"  # CTC's symbols 1…; 0 is its blank
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one step needs. B clips, T encoder positions, N tokens."""
+
+    mel: torch.Tensor  # [B, 80, 2 T]
+    given: torch.Tensor  # compact token ids, [B, N]
+    wanted: torch.Tensor  # compact token ids, -100 where there is no loss, [B, N]
+    off_diagonal: torch.Tensor  # 0 on the diagonal of text and speech, towards 1 away from it; 0 where there is no loss, [B, N, T]
+    frames: torch.Tensor  # encoder positions with sound, [B]
+    letters: torch.Tensor  # [B, most letters]
+    letter_counts: torch.Tensor  # [B]
 
 
 class Batches:
@@ -53,8 +70,7 @@ class Batches:
         self.lengths = np.array([clip.length for clip in self.clips])
         self.vocab = vocab
 
-    def make(self, step: int, steps: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Mel [B, 80, 2 T], compact token ids in [B, N] and wanted ids [B, N] (-100 where there is no loss)."""
+    def make(self, step: int, steps: int) -> Batch:
         rng = np.random.default_rng((SEED, step))
         full = step >= steps * (1 - FULL_SHARE) or (step > SHORT_STEPS and rng.random() < 0.1)
         samples, texts = self._draw(rng, step, full)
@@ -67,8 +83,13 @@ class Batches:
             low = rng.integers(0, 70, size=len(mel))
             for row, band in enumerate(low):
                 mel[row, band : band + rng.integers(3, 10)] = mel[row].mean()
-        prompted = rng.random() < PROMPT_SHARE
-        return mel, *self._tokens(texts, rng, prompted)
+        given, wanted = self._tokens(texts, rng, rng.random() < PROMPT_SHARE)
+        frames = torch.tensor([math.ceil(len(row) / (2 * HOP_LENGTH)) for row in pcm]).clamp(max=mel.shape[2] // 2)
+        spelled = [torch.tensor([LETTERS.index(letter) + 1 for letter in fold(text)]) for text in texts]
+        return Batch(
+            mel=mel, given=given, wanted=wanted, off_diagonal=off_diagonal(wanted, frames, mel.shape[2] // 2), frames=frames,
+            letters=torch.nn.utils.rnn.pad_sequence(spelled, batch_first=True), letter_counts=torch.tensor([len(row) for row in spelled]),
+        )  # fmt: skip
 
     def _draw(self, rng: np.random.Generator, step: int, full: bool) -> tuple[list[np.ndarray], list[str]]:
         """Clips of about one length; sometimes each is two shorter ones in a row."""
@@ -108,6 +129,15 @@ class Batches:
         return [before, *self.vocab.ids(text)]
 
 
+def off_diagonal(wanted: torch.Tensor, frames: torch.Tensor, positions: int) -> torch.Tensor:
+    """How far each wanted token and each encoder position are from running side by side. [B, N], [B] -> [B, N, T]"""
+    here = wanted >= 0
+    through_text = here.cumsum(1) / here.sum(1, keepdim=True)
+    through_speech = torch.arange(positions)[None] / frames[:, None]
+    away = 1 - torch.exp(-((through_text[:, :, None] - through_speech[:, None]) ** 2) / (2 * DIAGONAL_WIDTH**2))
+    return away * here[:, :, None]
+
+
 def _disturb(pcm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Another tempo and pitch (a voice more), another level, a little hiss."""
     if rng.random() < TEMPO_SHARE:
@@ -135,20 +165,45 @@ def encode_part(model: Whisper, mel: torch.Tensor) -> torch.Tensor:
     return encoder.ln_post(x)
 
 
-def loss_of(model: Whisper, vocab: CompactVocab, mel: torch.Tensor, given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy over the wanted tokens, computed only where there is one."""
+def attend(attention: MultiHeadAttention, x: torch.Tensor, audio_features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross-attention that also gives its weights, with their gradient. [B, N, C], [B, T, C] -> [B, N, C], [B, H, N, T]"""
+    query, key, value = (
+        part.unflatten(2, (attention.n_head, -1)).transpose(1, 2)
+        for part in (attention.query(x), attention.key(audio_features), attention.value(audio_features))
+    )
+    weights = torch.softmax((query @ key.transpose(2, 3)).float() * query.shape[-1] ** -0.5, dim=-1)
+    return attention.out((weights.to(value.dtype) @ value).transpose(1, 2).flatten(2)), weights
+
+
+def loss_of(
+    model: Whisper, letters: torch.nn.Linear, vocab: CompactVocab, batch: Batch, *, guidance: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(loss to descend, mean cross-entropy over the wanted tokens).
+
+    Two aids that the exported model does not hold: CTC over letters on the encoder (dense, and monotonic by nature), and
+    half of the cross-attention heads are drawn to the diagonal, by `guidance`: speech and text run side by side.
+    """
     # Plain attention: on a CPU the backward pass of torch's fused one takes half of the step.
     with torch.autocast("cpu", torch.bfloat16), disable_sdpa():
-        audio_features = encode_part(model, mel)
+        audio_features = encode_part(model, batch.mel)
+        spelled = letters(audio_features)
         decoder = model.decoder
-        x = decoder.token_embedding(given) + decoder.positional_embedding[: given.shape[1]]
+        x = decoder.token_embedding(batch.given) + decoder.positional_embedding[: batch.given.shape[1]]
+        off_diagonal = torch.zeros(())
         for block in decoder.blocks:
-            x = block(x, audio_features, mask=decoder.mask)
-        here = wanted >= 0
+            x = x + block.attn(block.attn_ln(x), mask=decoder.mask)[0]
+            heard, weights = attend(block.cross_attn, block.cross_attn_ln(x), audio_features)
+            x = x + heard
+            x = x + block.mlp(block.mlp_ln(x))
+            off_diagonal = off_diagonal + (weights[:, : decoder.blocks[0].attn.n_head // 2] * batch.off_diagonal[:, None]).sum(-1).mean()
+        here = batch.wanted >= 0
         logits = decoder.ln(x)[here] @ decoder.token_embedding.weight.T
     logits = logits.float()
     logits = torch.cat([logits[:, :-1], logits[:, -1:] + vocab.other_log_count], dim=1)
-    return F.cross_entropy(logits, wanted[here], label_smoothing=SMOOTHING)
+    cross_entropy = F.cross_entropy(logits, batch.wanted[here], label_smoothing=SMOOTHING)
+    log_letters = spelled.float().log_softmax(-1).transpose(0, 1)
+    ctc = F.ctc_loss(log_letters, batch.letters, batch.frames, batch.letter_counts, zero_infinity=True)
+    return cross_entropy + CTC_WEIGHT * ctc + guidance * off_diagonal, cross_entropy.detach()
 
 
 def rate_at(step: int, steps: int) -> float:
@@ -191,11 +246,14 @@ def train(args: argparse.Namespace) -> None:
     vocab = CompactVocab([PROMPT, *(row.text for row in read_manifest(args.corpus))])
     torch.manual_seed(SEED)
     model = vocab.small_model().train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, fused=True)
+    letters = torch.nn.Linear(DIMS.n_audio_state, len(LETTERS) + 1)
+    weights = [*model.parameters(), *letters.parameters()]
+    optimizer = torch.optim.AdamW(weights, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, fused=True)
     checkpoint, step = args.data / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
+        letters.load_state_dict(state["letters"])
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
     if args.export_only or step == 0:
@@ -206,21 +264,28 @@ def train(args: argparse.Namespace) -> None:
     while step < args.steps and not args.export_only:
         for group in optimizer.param_groups:
             group["lr"] = rate_at(step, args.steps)
-        loss = loss_of(model, vocab, *batches.make(step, args.steps))
+        guidance = GUIDANCE * max(0.0, 1 - step / GUIDED_STEPS)
+        loss, cross_entropy = loss_of(model, letters, vocab, batches.make(step, args.steps), guidance=guidance)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+        torch.nn.utils.clip_grad_norm_(weights, CLIP_NORM)
         optimizer.step()
         step += 1
-        recent.append(loss.item())
+        recent.append((cross_entropy.item(), loss.item()))
         if step % 50 == 0:
-            print(f"step {step}/{args.steps} loss {np.mean(recent[-50:]):.3f} {time.monotonic() - started:.0f} s", flush=True)
+            print(
+                f"step {step}/{args.steps} cross-entropy, loss {np.mean(recent[-50:], axis=0).round(3)} {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
         if time.monotonic() - saved > SAVE_EVERY_S or step == args.steps:
             saved = time.monotonic()
-            save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, checkpoint)
+            save(
+                {"model": model.state_dict(), "letters": letters.state_dict(), "optimizer": optimizer.state_dict(), "step": step},
+                checkpoint,
+            )
             export(model, vocab, args.out)
-            row = {"step": step, "loss": round(float(np.mean(recent[-100:])), 4)}
-            if row["loss"] < MEASURE_BELOW:
+            row = {"step": step, "cross_entropy": round(float(np.mean([row[0] for row in recent[-100:]])), 4)}
+            if row["cross_entropy"] < MEASURE_BELOW:
                 row["cer_dev"] = round(error_rate(args.out, batches.sound, dev[:40]), 4)
             print(row, flush=True)
             with open(args.data / "curve.jsonl", "a", encoding="utf-8") as file:

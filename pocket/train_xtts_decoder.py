@@ -54,7 +54,7 @@ class Stretches:
             wavs.append(self.sound(row, (start - 1) * HOP, samples))
         return torch.stack(latents), torch.stack(voices)[..., None], torch.stack(wavs)
 
-    def sound(self, row, start: int, samples: int) -> torch.Tensor:  # noqa: ANN001
+    def sound(self, row, start: int, samples: int) -> torch.Tensor:
         """Sound of a sentence from `start` (of 22 050 Hz, may be negative) at 24 kHz. [samples]"""
         first, length = start - MARGIN, CODES * HOP + 2 * MARGIN
         missing = max(0, -first)
@@ -62,7 +62,7 @@ class Stretches:
         return self.resample(wav)[160 * 4 :][:samples]
 
 
-def log_mel(bank, wav: torch.Tensor) -> torch.Tensor:  # noqa: ANN001
+def log_mel(bank, wav: torch.Tensor) -> torch.Tensor:
     """[B, T] -> [B, 80, frames]"""
     return torch.log(bank(wav).clamp(min=1e-4))
 

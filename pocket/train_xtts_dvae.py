@@ -27,7 +27,7 @@ COMMITMENT = 0.25
 REVIVE_EVERY, REVIVE_UNTIL = 100, 1100  # steps; a code that took < 0.05 vectors per batch on average is moved
 
 
-def batch_mels(corpus: Corpus, step: int, mel) -> torch.Tensor:  # noqa: ANN001
+def batch_mels(corpus: Corpus, step: int, mel) -> torch.Tensor:
     """Random stretches at random level, some with faint noise, as a phone would record. [BATCH, 80, 128]"""
     rng = np.random.default_rng((xtts_base.SEED, step))
     wav = corpus.slices(rng, BATCH, SAMPLES)
@@ -51,7 +51,7 @@ def reconstruct(dvae: torch.nn.Module, mels: torch.Tensor, *, quantized: bool) -
 
 
 @torch.no_grad()
-def start_codebook(dvae: torch.nn.Module, corpus: Corpus, mel) -> None:  # noqa: ANN001
+def start_codebook(dvae: torch.nn.Module, corpus: Corpus, mel) -> None:
     """Put k-means centres of the encoder's outputs into the codebook."""
     vectors = torch.cat([dvae.encoder(batch_mels(corpus, 10**6 + i, mel)).permute(0, 2, 1).reshape(-1, 512) for i in range(80)]).numpy()
     found = MiniBatchKMeans(xtts_base.CODES, random_state=xtts_base.SEED, batch_size=4096, n_init=1, max_iter=30).fit(vectors)

@@ -170,7 +170,14 @@ def main() -> None:
         for part in optimizer.parts:
             part.step()
         gpt.zero_grad(set_to_none=True)
-        progress.add(step + 1, codes=found["codes"].item(), text=found["text"].item(), guided=found["guided"].item(), right=found["right"].item(), norm=norm.item())
+        progress.add(
+            step + 1,
+            codes=found["codes"].item(),
+            text=found["text"].item(),
+            guided=found["guided"].item(),
+            right=found["right"].item(),
+            norm=norm.item(),
+        )
         if (step + 1) % 200 == 0 or step + 1 == args.steps:
             save(path, {"model": gpt.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
             print(f"dev {step + 1}  {evaluate(gpt, dev, sampler)}", flush=True)

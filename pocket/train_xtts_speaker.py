@@ -6,7 +6,8 @@ Reads   pocket/build/packed                  all voices of the train split, both
 Writes  pocket/build/xtts/speaker.pt
 
 Additive-margin softmax over the voices (Wang et al. 2018, arXiv:1801.05599) on unit-length embeddings, so that their cosine
-means something for voices that were never heard. Half of the clips pass through a narrow band, noise or both, as notes do.
+means something for voices that were never heard. The embedding is normalised over the batch while it learns, or all voices
+share one direction; the running statistics are folded into the last layer, since coqui's class has no such norm. Half of the clips pass through a narrow band, noise or both, as notes do.
 """
 
 import argparse
@@ -45,19 +46,30 @@ def narrow(wav: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 
 @torch.no_grad()
-def check(encoder: torch.nn.Module, corpus: Corpus, resample) -> str:  # noqa: ANN001
+def folded(encoder: torch.nn.Module, norm: torch.nn.BatchNorm1d) -> dict[str, torch.Tensor]:
+    """The encoder's state with the norm of its embedding inside its last layer."""
+    state = {key: value.clone() for key, value in encoder.state_dict().items()}
+    width = torch.sqrt(norm.running_var + norm.eps)
+    state["fc.weight"] = state["fc.weight"] / width[:, None]
+    state["fc.bias"] = (state["fc.bias"] - norm.running_mean) / width
+    return state
+
+
+@torch.no_grad()
+def check(encoder: torch.nn.Module, norm: torch.nn.BatchNorm1d, corpus: Corpus, resample) -> str:
     """Cosines of clips of unseen voices with clips of the same and of other voices."""
     rng = np.random.default_rng(0)
     rows = {voice: [row for row in corpus.rows if row.voice == voice] for voice in corpus.voices}
     wav = torch.cat([corpus.slices(rng, 6, 2 * 22050, rows=own) for own in rows.values()])
-    encoder.eval()
-    found = encoder(resample(wav), l2_norm=True)
-    encoder.train()
+    encoder.eval(), norm.eval()
+    found = F.normalize(norm(encoder(resample(wav))))
+    encoder.train(), norm.train()
     voice = torch.arange(len(rows)).repeat_interleave(6)
     same = (voice[:, None] == voice[None]) & ~torch.eye(len(voice), dtype=torch.bool)
     cosine = found @ found.T
     other = cosine[voice[:, None] != voice[None]]
-    return f"{len(rows)} unseen voices: same {cosine[same].mean():.3f}, other {other.mean():.3f}, other above the median of same {(other > cosine[same].median()).float().mean():.3f}"
+    above = (other > cosine[same].median()).float().mean()
+    return f"{len(rows)} unseen voices: same {cosine[same].mean():.3f}, other {other.mean():.3f}, of which above the median of same {above:.3f}"
 
 
 def main() -> None:
@@ -75,7 +87,8 @@ def main() -> None:
     head = torch.nn.ParameterDict({"weight": heads})
     optimizer = torch.optim.AdamW([*encoder.parameters(), heads], lr=1.0, weight_decay=1e-3)
     path = args.build / "speaker.pt"
-    done = resume(path, {"model": encoder, "head": head, "optimizer": optimizer})
+    norm = torch.nn.BatchNorm1d(512, affine=False)
+    done = resume(path, {"encoder": encoder, "norm": norm, "head": head, "optimizer": optimizer})
     progress = Progress("speaker", args.steps, 25)
     for step in range(done, args.steps):
         for group in optimizer.param_groups:
@@ -84,8 +97,8 @@ def main() -> None:
         wav = narrow(resample(wav), np.random.default_rng((xtts_base.SEED, step, 1)))
         with torch.autocast("cpu", torch.bfloat16):
             found = encoder(wav)
-        cosine = F.normalize(found.float()) @ F.normalize(heads).T
-        logits = SCALE * (cosine - MARGIN * F.one_hot(voices, len(heads)))
+        cosine = F.normalize(norm(found.float())) @ F.normalize(heads).T
+        logits = SCALE * (cosine - MARGIN * min(1.0, 2 * step / args.steps) * F.one_hot(voices, len(heads)))
         loss = F.cross_entropy(logits, voices)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -93,8 +106,10 @@ def main() -> None:
         optimizer.step()
         progress.add(step + 1, loss=loss.item(), right=(cosine.argmax(1) == voices).float().mean().item())
         if (step + 1) % 100 == 0 or step + 1 == args.steps:
-            save(path, {"model": encoder.state_dict(), "head": head.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
-            print(check(encoder, unseen, resample), flush=True)
+            learning = {"encoder": encoder, "norm": norm, "head": head, "optimizer": optimizer}
+            states = {name: part.state_dict() for name, part in learning.items()}
+            save(path, {"model": folded(encoder, norm), "step": step + 1} | states)
+            print(check(encoder, norm, unseen, resample), flush=True)
 
 
 def parse_args() -> argparse.Namespace:

@@ -91,7 +91,10 @@ def to_int16(pcm: np.ndarray) -> np.ndarray:
 def read_clips(folder: Path) -> list[HeardClip]:
     """Rows of all shards, sorted by id."""
     listings = sorted(folder.glob("shard-*.jsonl"))
-    return sorted((HeardClip(**json.loads(line)) for path in listings for line in path.read_text(encoding="utf-8").splitlines()), key=lambda row: row.id)
+    return sorted(
+        (HeardClip(**json.loads(line)) for path in listings for line in path.read_text(encoding="utf-8").splitlines()),
+        key=lambda row: row.id,
+    )
 
 
 class Sound:
@@ -108,7 +111,9 @@ class Sound:
 def write_shard(corpus: Path, out: Path, shard: str, rows: list[Utterance], pool: joblib.Parallel) -> None:
     """Write one shard, unless it is there with the same clips. The listing comes last: it says that the samples are whole."""
     listing = out / f"{shard}.jsonl"
-    if listing.exists() and [json.loads(line)["id"] for line in listing.read_text(encoding="utf-8").splitlines()] == [row.id for row in rows]:
+    if listing.exists() and [json.loads(line)["id"] for line in listing.read_text(encoding="utf-8").splitlines()] == [
+        row.id for row in rows
+    ]:
         return
     draft, lines, at = out / f"{shard}.part", [], 0
     with open(draft, "wb") as file:

@@ -97,7 +97,9 @@ def main() -> None:
         codes = torch.cat([row["codes"] for row in found]).long()
         share = torch.bincount(codes, minlength=xtts_base.CODES) / len(codes)
         entropy = -(share[share > 0] * share[share > 0].log()).sum()
-        print(f"{accent}: {len(rows)} sentences, {len(codes)} codes, {int((share > 0).sum())} kinds, entropy {entropy:.2f} nats", flush=True)
+        print(
+            f"{accent}: {len(rows)} sentences, {len(codes)} codes, {int((share > 0).sum())} kinds, entropy {entropy:.2f} nats", flush=True
+        )
 
 
 def parse_args() -> argparse.Namespace:

@@ -87,7 +87,15 @@ def mel_transform(fft: int) -> Callable[[torch.Tensor], torch.Tensor]:
     import torchaudio  # only after the line above
 
     stft = torchaudio.transforms.MelSpectrogram(
-        n_fft=fft, hop_length=FRAME, win_length=1024, power=2, sample_rate=audio.SAMPLE_RATE_HZ, f_min=0, f_max=8000, n_mels=80, norm="slaney"
+        n_fft=fft,
+        hop_length=FRAME,
+        win_length=1024,
+        power=2,
+        sample_rate=audio.SAMPLE_RATE_HZ,
+        f_min=0,
+        f_max=8000,
+        n_mels=80,
+        norm="slaney",
     )
     return lambda wav: torch.log(torch.clamp(stft(wav), min=1e-5)) / MEL_NORM
 

@@ -79,7 +79,7 @@ def embed(gpt: GPT, packed: Packed) -> torch.Tensor:
     return F.embedding(packed.tokens, tokens) + F.embedding(packed.position + offset, positions)
 
 
-def layer(block: torch.nn.Module, x: torch.Tensor, mask: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor] | None, heads: int):  # noqa: ANN201
+def layer(block: torch.nn.Module, x: torch.Tensor, mask: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor] | None, heads: int):
     """One GPT-2 block. Returns (x [B, T, C], (keys, values) of these T [B, H, T, D], attention [B, H, T, P + T])."""
     b, t, c = x.shape
     h = block.ln_1(x)
@@ -108,7 +108,9 @@ def guidance(attention: torch.Tensor, packed: Packed, sigma: float) -> torch.Ten
     return -torch.log(mass[packed.code_target >= 0] + 1e-4).mean()
 
 
-def latents_and_guidance(gpt: GPT, packed: Packed, cond: torch.Tensor, *, sigma: float | None, layers: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+def latents_and_guidance(
+    gpt: GPT, packed: Packed, cond: torch.Tensor, *, sigma: float | None, layers: int | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns (final latents [B, T, C], mean guidance loss over the led heads, 0 without `sigma`).
 
     Args:

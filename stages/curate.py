@@ -31,7 +31,7 @@ MAX_SAMPLES = 255_995  # GPTArgs.max_wav_length, 11.6 s; what is longer is swapp
 MAX_TOKENS = 200  # GPTArgs.max_text_length
 MIN_WORDS = 3  # one- and two-word texts teach babble (coqui-ai/TTS #3516)
 
-# Reason codes in the order in which they are named: what the trainer cannot take, the person's word, the filters.
+# Reason codes: what the trainer cannot take, the person's word, the filters of the text and those of the sound.
 LIMITS = ("no_text", "unknown_characters", "too_many_tokens", "audio_too_short", "audio_too_long")
 DOUBTS_OF_TEXT = (
     "hallucination",
@@ -98,9 +98,7 @@ def score(found: list[Candidate], sounds: list[listening.Heard], prompt: str) ->
     copies = filters.duplicates([c.clip.id for c in found], [text.spoken(c.text) for c in found], [one.sound.envelope for one in sounds])
     for at, (c, one) in enumerate(zip(found, sounds, strict=True)):
         speech_s, heard = c.clip.speech_s, c.transcript
-        doubt = (
-            {"avg_logprob": 0.0, "no_speech_prob": 0.0} if c.approved else {k: getattr(heard, k) for k in ("avg_logprob", "no_speech_prob")}
-        )
+        doubt = {"avg_logprob": heard.avg_logprob, "no_speech_prob": heard.no_speech_prob}
         c.scores = {
             "hallucination": filters.hallucination(c.text, speech_s=speech_s, **doubt),
             "other_language_prob": heard.language_prob if heard.language != LANGUAGE else 0.0,
@@ -182,7 +180,7 @@ def examples(kept: list[Candidate], p: Params) -> list[records.Example]:
         sides = dataset.split_notes((c.clip.note for c in kept), eval_share=p.eval_share, test_share=p.test_share)
     except ValueError as error:
         raise command.UserError(
-            f"curate: {error} after the filters", "see reports/ledger/curate.csv for the reasons; add notes or correct texts"
+            f"curate: {error} after the filters", "see reports/ledger/curate.csv; add notes or correct texts"
         ) from error
     return [
         records.Example(
@@ -280,12 +278,10 @@ def main() -> None:
 
 
 def report(kept: list[records.Example]) -> None:
-    """One line on the splits."""
-    parts = []
+    """One line a side of the split."""
     for split in records.SPLITS:
         mine = [e for e in kept if e.split == split]
-        parts.append(f"{split} {len(mine)} clips of {len({e.note for e in mine})} notes, {sum(e.duration_s for e in mine) / 60:.1f} min")
-    print("; ".join(parts))
+        print(f"{split}: {len(mine)} clips of {len({e.note for e in mine})} notes, {sum(e.duration_s for e in mine) / 60:.1f} min")
 
 
 def parse_args() -> argparse.Namespace:

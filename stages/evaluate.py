@@ -240,6 +240,7 @@ def main() -> None:
     write_lines(args.lines, bench, spoken, comparisons(bench, heard, figures))
     write_plots(args.plots, [losses, figures])
     records.write_json(args.metrics, values)
+    scratch.log("evaluate", lines=len(bench.lines), clips=len(bench.clips), device=str(bench.where))
     print_summary(values)
 
 

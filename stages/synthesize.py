@@ -172,6 +172,7 @@ def speak_list(voice: Voice, texts: Path, asr_path: Path, outputs: Path, p: Para
         remark = "" if take.cer <= p.max_cer else f"   over {p.max_cer:.2f}: best of {take.tries} kept"
         print(f"{outputs / file}   {utterances[-1].duration_s:.1f} s   CER {take.cer:.2f}{remark}")
     records.write(outputs, utterances)
+    scratch.log("synthesize", lines=len(lines), spoken=sum(take.tries for take in takes), device=str(voice.model.device))
 
 
 def utterance(words: str, line: speak.Line, take: Take, file: str, *, passed: bool) -> records.Utterance:

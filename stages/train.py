@@ -20,7 +20,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from voz import batches, command, consent, device, diary, engine, fit, params, records, scratch, trainer, voice, xtts
+from voz import batches, checkpoint, command, consent, device, diary, engine, fit, params, records, scratch, trainer, voice, xtts
 
 STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_train.py holds golden losses
 CODES_VERSION = 1  # raise when the same clip gives other audio codes
@@ -103,9 +103,9 @@ def with_codes(samples: list[batches.Sample], model: trainer.Trainer, base: Path
         entry = memo.get(key)
         if entry is None:
             with memo.put(key) as folder:
-                fit.write_torch(folder / "codes.pt", {"codes": model.codes(batches.pcm(sample))})
+                checkpoint.write(folder / "codes.pt", {"codes": model.codes(batches.pcm(sample))})
             entry = memo.path(key)
-        done.append(replace(sample, codes=fit.read_torch(entry / "codes.pt")["codes"]))
+        done.append(replace(sample, codes=checkpoint.read(entry / "codes.pt")["codes"]))
     return done
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from stages import evaluate
 from tests import tiny_base, tiny_dataset, tiny_whisper
-from voz import audio, measures, records
+from voz import audio, command, measures, params, records
 
 ROOT = Path(__file__).parent.parent
 
@@ -105,6 +105,17 @@ def test_another_voice_is_compared_line_by_line(folder: Path, monkeypatch: pytes
     shorter = [len(audio.read(folder / f"out/lines/fine_tuned/{row.id}.wav", rate_hz=24_000)) for row in rows]
     longer = [len(audio.read(folder / f"out/lines/base/{row.id}.wav", rate_hz=24_000)) for row in rows]
     assert all(one < other for one, other in zip(shorter, longer, strict=True))
+
+
+def test_what_is_missing_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(command.UserError, match="no voice"):
+        run(folder, monkeypatch, voice="base")
+    untested = folder / "untested"
+    shutil.copytree(folder / "dataset", untested)
+    examples = [each for each in records.read(untested, records.Example) if each.split != "test"]
+    records.write(untested, examples)
+    with pytest.raises(command.UserError, match="untested: no test clips"):
+        evaluate.Bench(untested, folder / "base", params.load("evaluate", evaluate.Params), torch.device("cpu"))
 
 
 def example(note: str, number: int) -> records.Example:

@@ -225,6 +225,16 @@ def test_a_signal_waits_for_the_end_of_the_update_and_a_second_one_does_not() ->
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_one_training_at_a_time_and_nothing_left_of_a_killed_one(tmp_path: Path) -> None:
+    (tmp_path / ".state.pt.123.tmp").write_bytes(b"half")
+    with fit.alone_in(tmp_path):
+        assert not (tmp_path / ".state.pt.123.tmp").exists()
+        with pytest.raises(UserError, match="another process is at this very training"), fit.alone_in(tmp_path):
+            pass
+    with fit.alone_in(tmp_path):
+        pass
+
+
 def noise_clips(folder: Path) -> tuple[list[batches.Sample], list[batches.Sample]]:
     """Seeded clips that no speech synthesizer's version can change: 4 to train on, 1 to judge."""
     numbers = np.random.default_rng(7)

@@ -57,7 +57,7 @@ def test_a_pickle_with_code_is_refused(tmp_path: Path) -> None:
 def test_truncated_and_missing_files_are_named(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(BASE, tmp_path / "base"))
     (folder / "model.pth").write_bytes((folder / "model.pth").read_bytes()[:-1000])
-    with pytest.raises(UserError, match="model.pth: not a readable checkpoint"):
+    with pytest.raises(UserError, match=r"model.pth: not a readable checkpoint"):
         xtts.load_model(folder)
     (folder / "dvae.pth").unlink()
     with pytest.raises(UserError, match=r"dvae.pth missing.*make base"):

@@ -13,14 +13,12 @@ import re
 import shutil
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc_data.hashfile.db import get_index
 
 from voz import command, ledger, notes, origins, params, scratch, traces
 from voz.command import UserError
@@ -185,11 +183,6 @@ def remove(repo: Repo, found: Plan) -> None:
     for objects in reversed(found.stores.values()):
         for path in objects:
             path.unlink(missing_ok=True)
-    for name in sorted(repo.config["remote"]):
-        if name in found.far or f"remote {name}" in found.stores:  # else a later push would think that it has them
-            with closing(get_index(repo.cloud.get_remote_odb(name))) as index:
-                index.clear()
-    repo.drop_data_index()
     for path in found.scratch:
         shutil.rmtree(path, ignore_errors=True)
     for path, text in found.workspace.tables.items():
@@ -230,6 +223,8 @@ def main() -> None:
             if not args.yes and not _agreed():
                 raise UserError("nothing was removed", "answer yes, or --yes in a script")
             remove(repo, found)
+            notebook = repo.site_cache_dir
+        shutil.rmtree(notebook, ignore_errors=True)  # names and hashes of every file that DVC saw here; it makes it anew
     except DvcException as error:
         raise UserError(f"DVC: {error}", "mend that and run this again") from error
     settle(values, everything=args.all)

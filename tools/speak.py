@@ -2,12 +2,11 @@
 
     python -m tools.speak --text "Che, ¿cómo andás?" [--rev HEAD~3] [--out spoken.wav]        (`make speak TEXT="..." REV=...`)
 
-Reads models/voice; an earlier one comes out of DVC's cache (or its remote) into .cache/voices/<commit>/. The working tree stays as it is.
+Reads models/voice; an earlier one comes out of DVC's cache (or its remote) into the scratch. The working tree stays as it is.
 """
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ from voz import command, scratch
 from voz.command import UserError
 
 VOICE = Path("models/voice")
+STEP_VERSION = 1  # raise when the folder of a fetched voice is laid out otherwise
 
 
 def voice_of(rev: str) -> Path:
@@ -37,22 +37,24 @@ def voice_of(rev: str) -> Path:
             commit = resolve_rev(repo.scm, rev)
         except RevError as error:
             raise UserError(f"{rev}: no commit and no experiment", "`git log`, `dvc exp show` list them") from error
-    folder = scratch.root() / "voices" / commit
-    if folder.is_dir():
-        return folder
-    temporary = folder.with_name(f".{commit}.{os.getpid()}.tmp")
-    temporary.parent.mkdir(parents=True, exist_ok=True)
+    store = scratch.Scratch("voices", STEP_VERSION, params={})
+    key = store.key(commit)
+    if store.get(key) is None:
+        with store.put(key) as folder:
+            fetch(rev, commit, folder)
+    return store.path(key)
+
+
+def fetch(rev: str, commit: str, folder: Path) -> None:
+    """Fill an empty folder with the voice of a commit; `rev` is what the user called it."""
     try:
-        Repo.get(".", str(VOICE), out=str(temporary), rev=commit)
+        Repo.get(".", str(VOICE), out=str(folder / VOICE.name), rev=commit)
     except (DvcException, DataIndexDirError, FileNotFoundError) as error:
-        raise UserError(
-            f"{rev}: its {VOICE} is not to be had ({error})", "`dvc pull` where a remote has it, or `dvc repro` at that commit"
-        ) from error
-    else:
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
+        mend = "`dvc pull` where a remote has it, or `dvc repro` at that commit"
+        raise UserError(f"{rev}: its {VOICE} is not to be had ({error})", mend) from error
+    for file in sorted((folder / VOICE.name).iterdir()):
+        os.replace(file, folder / file.name)
+    (folder / VOICE.name).rmdir()
 
 
 def main() -> None:

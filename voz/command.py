@@ -13,7 +13,12 @@ import warnings
 from collections.abc import Callable
 from types import FrameType
 
-_MACHINE = {errno.ENOSPC: "no space left", errno.EROFS: "read-only file system", errno.EDQUOT: "disk quota exceeded", errno.EIO: "disk fault"}
+_MACHINE = {
+    errno.ENOSPC: "no space left",
+    errno.EROFS: "read-only file system",
+    errno.EDQUOT: "disk quota exceeded",
+    errno.EIO: "disk fault",
+}
 
 
 class UserError(Exception):

@@ -73,7 +73,7 @@ def repair_generation_config() -> None:
         self.dict_dtype_to_str(different)
         return {key: value.tolist() if isinstance(value, np.ndarray | torch.Tensor) else value for key, value in different.items()}
 
-    GenerationConfig.to_diff_dict = to_diff_dict  # type: ignore[method-assign]
+    GenerationConfig.to_diff_dict = to_diff_dict
 
 
 def _same(a: object, b: object) -> bool:

@@ -22,7 +22,9 @@ def pick(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"params.yaml: compute.device: {name!r} is not usable here ({str(error).splitlines()[0]})", "write auto or cpu") from error
+        raise UserError(
+            f"params.yaml: compute.device: {name!r} is not usable here ({str(error).splitlines()[0]})", "write auto or cpu"
+        ) from error
     return device
 
 

@@ -5,6 +5,7 @@ SIGTERM, and every few minutes. The random generators are seeded anew from (seed
 no saving: a run that was killed at any moment and run again ends with the same bytes as one that was not.
 """
 
+import fcntl
 import hashlib
 import json
 import math
@@ -15,12 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
 
-from voz import batches, engine
+from voz import batches, checkpoint, engine
 from voz.batches import Drawn, Limits, Sample
 from voz.command import Terminated, UserError
 from voz.records import write_text
@@ -107,6 +107,12 @@ class Fit:
             (self.folder / STATE).unlink(missing_ok=True)
             self._replay()
             return self.history
+        with alone_in(self.folder):
+            self._train()
+        return self.history
+
+    def _train(self) -> None:
+        """Everything that is not done yet."""
         self._restore()
         self._replay()
         total = self.schedule.epochs * (len(self.train) + len(self.held_out)) + len(self.held_out)
@@ -121,7 +127,6 @@ class Fit:
                 self._end_epoch()
         write_text(self.folder / DONE, json.dumps(asdict(self.history)))
         (self.folder / STATE).unlink()  # optimizer states are three times the weights
-        return self.history
 
     def _replay(self) -> None:
         """Tell `on_epoch` of the evaluations that an earlier process made."""
@@ -181,7 +186,7 @@ class Fit:
     def _end_epoch(self) -> None:
         """Keep the weights if they are the best so far, then save the position behind this epoch."""
         if self.history.best_epoch(self.schedule) == self.epoch:
-            write_torch(self.folder / BEST, {"epoch": self.epoch, "gpt": weights(self.gpt)})
+            checkpoint.write(self.folder / BEST, {"epoch": self.epoch, "gpt": checkpoint.weights(self.gpt)})
         self.epoch, self.update = self.epoch + 1, 0
         self._save()
 
@@ -196,13 +201,13 @@ class Fit:
     def _save(self) -> None:
         scaler = self.accelerator.scaler
         state = {
-            "gpt": weights(self.gpt),
+            "gpt": checkpoint.weights(self.gpt),
             "optimizer": self.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else {},
             "position": [self.epoch, self.update],
             "history": asdict(self.history),
         }
-        write_torch(self.folder / STATE, state)
+        checkpoint.write(self.folder / STATE, state)
         self.saved_at = time.monotonic()
 
     def _restore(self) -> None:
@@ -210,7 +215,7 @@ class Fit:
         path = self.folder / STATE
         if not path.is_file():
             return
-        state = read_torch(path)
+        state = checkpoint.read(path)
         self.gpt.load_state_dict(state["gpt"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler is not None:
@@ -239,36 +244,26 @@ def accelerator(precision: str, device: torch.device) -> Accelerator:
 
 def best_weights(folder: Path) -> dict[str, torch.Tensor]:
     """The GPT of the best epoch of a finished training."""
-    gpt: dict[str, torch.Tensor] = read_torch(folder / BEST)["gpt"]
+    gpt: dict[str, torch.Tensor] = checkpoint.read(folder / BEST)["gpt"]
     return gpt
 
 
-def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """A module's weights on the CPU."""
-    return {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder of a training, and sweep out what a killed process was writing there (a full-size state has 5.3 GB).
 
-
-def read_torch(path: Path) -> dict[str, Any]:
-    """Read a checkpoint that `write_torch` wrote, onto the CPU."""
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return content
-
-
-def write_torch(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint atomically, the same bytes for the same content.
-
-    torch names the zip's inner folder after the file: through an open file it is always `archive`.
+    Raises:
+        UserError: another process is at the same training.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the system however the process ends
+        except BlockingIOError as error:
+            raise UserError(f"{folder}: another process is at this very training", "wait for it, then run again") from error
+        for left in folder.glob(".*.tmp"):
+            left.unlink()
+        yield
 
 
 @contextmanager

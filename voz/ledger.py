@@ -38,12 +38,22 @@ class Account:
         self.inputs = sorted(inputs)
         self.rows: list[Row] = []
 
-    def accept(self, given: str, item: str, *, start_s: float | None = None, end_s: float | None = None, name: str = "", detail: str = "") -> None:
+    def accept(
+        self, given: str, item: str, *, start_s: float | None = None, end_s: float | None = None, name: str = "", detail: str = ""
+    ) -> None:
         """`item` came of the input `given`."""
         self.rows.append(Row(given, item, ACCEPTED, "", _time(start_s), _time(end_s), name, detail))
 
     def reject(
-        self, given: str, item: str, reason: str, *, start_s: float | None = None, end_s: float | None = None, name: str = "", detail: str = ""
+        self,
+        given: str,
+        item: str,
+        reason: str,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        name: str = "",
+        detail: str = "",
     ) -> None:
         """`item` (the input, or a stretch of it) was left out because of `reason`, a code of a few words_with_underscores."""
         if not reason:
@@ -70,7 +80,9 @@ class Account:
         lost, unknown = set(self.inputs) - seen, seen - set(self.inputs)
         doubled = [item for item, count in Counter((row.input, row.item) for row in self.rows).items() if count > 1]
         if lost or unknown or doubled:
-            raise RuntimeError(f"{self.stage}: ledger does not add up: lost {sorted(lost)[:3]}, unknown {sorted(unknown)[:3]}, twice {doubled[:3]}")
+            raise RuntimeError(
+                f"{self.stage}: ledger does not add up: lost {sorted(lost)[:3]}, unknown {sorted(unknown)[:3]}, twice {doubled[:3]}"
+            )
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow([field.name for field in fields(Row)])

@@ -9,7 +9,7 @@ FUNCTION_WORDS = frozenset(  # what may follow a number without being counted by
     a al ante bajo como con cuando de del desde e el ella en entre es eran está estaban están
     fue fueron ha hasta la las le les lo los más menos
     me ni no nos o para pero por porque que se según si sin sobre son te tiene tenía u un una vos y ya yo
-    """.split()  # noqa: SIM905 - a list of words reads as words
+    """.split()
 )
 _MASCULINE_A = frozenset(
     ("día", "días", "mapa", "mapas", "problema", "problemas", "programa", "programas", "tema", "temas", "sistema", "sistemas")

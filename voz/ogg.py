@@ -15,7 +15,7 @@ from typing import NamedTuple
 CAPTURE = b"OggS"
 OPUS_CLOCK_HZ = 48_000  # granule positions of Opus count at this rate, whatever the recording's
 _HEADER = struct.Struct("<4sBBqIIIB")  # capture, version, flags, granule, serial, sequence, crc, segments
-_CONTINUED, _BEGIN, _END = 1, 2, 4
+_BEGIN, _END = 2, 4  # bits of the flags
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _CODECS = {
     b"OpusHead": "opus",

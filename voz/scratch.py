@@ -125,7 +125,9 @@ def require_free(folder: Path, need_bytes: int, *, what: str) -> None:
     at = next(p for p in [folder.resolve(), *folder.resolve().parents] if p.exists())
     free = shutil.disk_usage(at).free
     if free < need_bytes:
-        raise UserError(f"{at}: {free / 1e9:.1f} GB free, {what} needs {need_bytes / 1e9:.1f} GB", "free some (`make clean-scratch`, `dvc gc -w`)")
+        raise UserError(
+            f"{at}: {free / 1e9:.1f} GB free, {what} needs {need_bytes / 1e9:.1f} GB", "free some (`make clean-scratch`, `dvc gc -w`)"
+        )
 
 
 def trim(limit_gb: float) -> None:

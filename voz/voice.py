@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from voz import audio, batches, xtts
+from voz import audio, batches, checkpoint, xtts
 from voz.batches import Sample
 from voz.consent import Consent
-from voz.fit import write_torch
 from voz.records import Example, write_text
 from voz.trainer import Trainer
 
@@ -77,7 +76,7 @@ def export(folder: Path, base: Path, gpt: dict[str, torch.Tensor], reference: Sa
     """
     state = {key: value for key, value in xtts.read_weights(base / "model.pth").items() if not key.startswith("gpt.")}
     state |= {f"gpt.{key}": value.float() if value.is_floating_point() else value for key, value in gpt.items()}
-    write_torch(folder / "model.pth", {"model": {key: state[key] for key in sorted(state)}})
+    checkpoint.write(folder / "model.pth", {"model": {key: state[key] for key in sorted(state)}})
     for name in ("config.json", "vocab.json"):
         shutil.copyfile(base / name, folder / name)
     shutil.copyfile(reference.path, folder / "reference.wav")

@@ -78,12 +78,14 @@ def read_config(folder: Path) -> tuple[XttsConfig, Widths]:
     path = folder / "config.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        widths = data.pop("widths", {})
+        widths: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.pop("widths", {}).items()}
         config = XttsConfig()
         config.from_dict(data)
-        return config, Widths(**{key: tuple(value) if isinstance(value, list) else value for key, value in widths.items()})
+        return config, Widths(**widths)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path}: not an XTTS configuration ({error})", "restore the file, or fetch the base again with `make base`") from error
+        raise UserError(
+            f"{path}: not an XTTS configuration ({error})", "restore the file, or fetch the base again with `make base`"
+        ) from error
 
 
 def write_config(folder: Path, config: XttsConfig, widths: Widths) -> None:
@@ -202,10 +204,14 @@ def load_weights(model: Xtts, path: Path) -> None:
     try:
         missing, unexpected = model.load_state_dict(read_weights(path), strict=False)
     except RuntimeError as error:
-        raise UserError(f"{path}: weights do not fit config.json ({str(error).splitlines()[-1].strip()})", "use files of one model") from error
+        raise UserError(
+            f"{path}: weights do not fit config.json ({str(error).splitlines()[-1].strip()})", "use files of one model"
+        ) from error
     missing = [key for key in missing if not key.startswith("gpt.gpt_inference.")]
     if missing or unexpected:
-        raise UserError(f"{path}: {len(missing)} weights missing, {len(unexpected)} unknown: {[*missing, *unexpected][:3]}", "use files of one model")
+        raise UserError(
+            f"{path}: {len(missing)} weights missing, {len(unexpected)} unknown: {[*missing, *unexpected][:3]}", "use files of one model"
+        )
 
 
 @torch.inference_mode()
