@@ -3,7 +3,7 @@
     python -m benchmarks.bench_filters /tmp/filters --base models/pocket/xtts --asr models/pocket/whisper.pt
 
 Reads   espeak-ng, the word list of the Debian package `wspanish`, the base's speaker encoder, whisper
-Writes  the folder (clips, transcripts) and a table on stdout, ready for benchmarks/README.md
+Writes  the folder (clips, corpus.jsonl; kept for the next run) and a table on stdout, ready for benchmarks/README.md
 
 Every clip is espeak-ng speech of one speaker through a phone's Opus, with background noise. Sound, level, speech time, whisper's
 confidence and the speaker are measured by the stages' own code; only what a fault replaces is planted. Texts of clean clips are
@@ -12,6 +12,7 @@ the true ones. `wrong_language` is planted as a figure: the pocket Whisper knows
 
 import argparse
 import hashlib
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,14 +28,18 @@ from voz import asr, audio, command, cuts, device, engine, filters, listening, p
 SEED = 7
 CLEAN, PER_FAULT = 300, 24
 PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."
-THANKS = ("Muchas gracias por ver el video.", "Gracias por ver.", "Nos vemos en la próxima.", "Muchas gracias, muchas gracias.")
+THANKS = (  # said for real, in clips as long as segment makes them
+    "Muchas gracias por ver el video, nos vemos en el próximo video, hasta la próxima.",
+    "Gracias por ver, muchas gracias, nos vemos en la próxima, gracias.",
+    "Bueno, muchas gracias, gracias por su atención, hasta la próxima.",
+)
 OTHERS = ("f2", "m7", "belinda", "paul", "victor", "Mike", "f5", "klatt3")
 SHE = voices.SHE
 
 
 @dataclass(frozen=True)
 class Planted:
-    """A clip of the corpus: its sound at 22 050 Hz [T], what the transcript says, and the fault ("" for none).
+    """A clip of the corpus: its sound at 22 050 Hz [T] (empty once it is on disk), what the transcript says, and the fault ("" for none).
 
     figures: what the fault replaces in the transcript that whisper gave.
     """
@@ -59,7 +64,9 @@ class Corpus:
         return np.concatenate([edge, *parts]).astype(np.float32), " ".join(said)
 
     def clean(self, rng: random.Random) -> Planted:
-        pcm, text = self.spoken(rng, text=rng.choice(THANKS) if rng.random() < 0.05 else "")
+        thanks = rng.choice(THANKS) if rng.random() < 0.05 else ""  # each at another pace: the same sound twice would be a copy
+        voice = replace(voices.DEMO_SPEAKER, rate_wpm=rng.randint(135, 175)) if thanks else voices.DEMO_SPEAKER
+        pcm, text = self.spoken(rng, voice, thanks)
         unclear = {"language": "gl", "language_prob": rng.uniform(0.3, 0.7)} if rng.random() < 0.05 else {}
         return Planted(phone(noisy(pcm, rng, snr_db=rng.uniform(22, 40)), rng), text, "", unclear)
 
@@ -196,6 +203,21 @@ def record(folder: Path, number: int, planted: Planted) -> records.Clip:
     return replace(clip, id=name, start_s=0.0, duration_s=len(planted.pcm) / audio.SAMPLE_RATE_HZ)
 
 
+def prepare(folder: Path, words: Path) -> tuple[list[Planted], list[records.Clip]]:
+    """Build the corpus in `folder`, or read the one that is there."""
+    kept = folder / "corpus.jsonl"
+    if not kept.is_file():
+        corpus = build(words)
+        clips = [
+            record(folder, number, planted) for number, planted in enumerate(engine.progress(corpus, total=len(corpus), label="corpus"))
+        ]
+        records.write(folder, clips)
+        lines = [json.dumps({"text": p.text, "fault": p.fault, "figures": p.figures}, ensure_ascii=False) for p in corpus]
+        records.write_text(kept, "\n".join(lines) + "\n")
+    rows = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
+    return [Planted(np.zeros(0, np.float32), **row) for row in rows], records.read(folder, records.Clip)
+
+
 def transcripts(folder: Path, clips: list[records.Clip], corpus: list[Planted], model: Path, where: str) -> list[records.Transcript]:
     """Whisper's own figures for each clip's sound, the planted text."""
     listener = asr.load(model, device.pick(where))
@@ -233,19 +255,14 @@ def table(found: list[curate.Candidate], corpus: list[Planted]) -> list[str]:
 def main() -> None:
     args = parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    corpus = build(args.words)
-    clips = [
-        record(args.folder, number, planted) for number, planted in enumerate(engine.progress(corpus, total=len(corpus), label="corpus"))
-    ]
+    corpus, clips = prepare(args.folder, args.words)
     compute = params.load("compute", params.Compute)
     heard = transcripts(args.folder, clips, corpus, args.asr, compute.device)
-    records.write(args.folder, clips)
-    records.write(args.folder, heard, name="transcripts.jsonl")
     tokenizer = xtts.read_tokenizer(args.base)
     words = [curate.text.fit(curate.text.normalize(one.text), tokenizer) for one in heard]
     found = [curate.Candidate(clip, one, None, one.text, each) for clip, one, each in zip(clips, heard, words, strict=True)]
     curate.score(found, listening.measure(args.folder, clips, args.base, compute), PROMPT)
-    curate.judge(found, [len(planted.pcm) for planted in corpus], tokenizer, params.load("curate", curate.Params))
+    curate.judge(found, [round(clip.duration_s * audio.SAMPLE_RATE_HZ) for clip in clips], tokenizer, params.load("curate", curate.Params))
     print("\n".join(table(found, corpus)))
     if args.scores:
         lines = [f"{p.fault or 'clean'}\t{' '.join(c.reasons)}\t{c.scores}\t{c.text}\n" for c, p in zip(found, corpus, strict=True)]

@@ -1,12 +1,13 @@
-"""Train the pocket Whisper on the corpus as a phone's listener hears it. Resumes from its checkpoint; exports every five minutes.
+"""Train the pocket Whisper on the corpus as a phone's listener hears it. Resumes from its checkpoint.
 
-    python -m pocket.train_whisper pocket/build/corpus pocket/build/whisper models/pocket/whisper.pt --steps 12000
+    python -m pocket.train_whisper pocket/build/corpus pocket/build/whisper models/pocket/whisper.pt
 
 Reads   pocket/build/corpus/manifest.jsonl             its texts say which tokens there are
         pocket/build/whisper/shard-*.i16, *.jsonl      (pocket/whisper_data.py)
 Writes  pocket/build/whisper/checkpoint.pt             weights, optimizer, step: the batch of a step depends on the step alone
+        pocket/build/whisper/newest.pt                 every five minutes, as the last line
         pocket/build/whisper/curve.jsonl               step, cross-entropy, CER on the dev voices, hours of wall clock
-        models/pocket/whisper.pt                       what `whisper.load_model(path)` reads, half precision
+        models/pocket/whisper.pt                       at the end: what `whisper.load_model(path)` reads, half precision
 
 The encoder sees a batch cut to its longest clip (plus some silence) with the first rows of its positions, and in a tenth of the
 steps, and in all of the last ones, the full 12 s that inference pads to.
@@ -17,142 +18,31 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+import jiwer
 import numpy as np
 import torch
 import torch.nn.functional as F
-from whisper.audio import HOP_LENGTH, N_FFT, mel_filters
+import whisper
 from whisper.decoding import DecodingOptions, decode
 from whisper.model import MultiHeadAttention, Whisper, disable_sdpa
 
 from pocket.corpus import read_manifest
 from pocket.sentences import fold
+from pocket.whisper_batches import LETTERS, PROMPT, SEED, WINDOW_S, Batch, Batches, log_mel
 from pocket.whisper_data import RATE_HZ, HeardClip, Sound, read_clips
 from pocket.whisper_vocab import DIMS, LANGUAGE, CompactVocab
 
-SEED = 7
-WINDOW_S = DIMS.n_audio_ctx * 2 * HOP_LENGTH / RATE_HZ  # 12.0
-BATCH_S, MAX_BATCH = 60.0, 32  # padded seconds and clips per step
-CTC_WEIGHT, GUIDANCE, GUIDED_STEPS, DIAGONAL_WIDTH = 0.4, 1.0, 2500, 0.12
-WARMUP_STEPS, SHORT_STEPS, FULL_SHARE = 250, 900, 0.08  # SHORT_STEPS: clips under 3 s, so that attention finds its way
-SHORT_S = 3.0
+STEPS = 3500
+CTC_WEIGHT, GUIDANCE, GUIDED_STEPS = 0.4, 1.0, 2500
+WARMUP_STEPS = 250
 PEAK_RATE, FINAL_RATE, WEIGHT_DECAY, CLIP_NORM, SMOOTHING = 1.5e-3, 3e-5, 0.02, 1.0, 0.05
-PROMPT_SHARE, JOIN_SHARE, TEMPO_SHARE, HISS_SHARE, MASK_SHARE = 0.25, 0.25, 0.5, 0.3, 0.4
 SAVE_EVERY_S = 300
+DEV_CLIPS = 40
+PARTS = ("model", "letters", "optimizer")  # of a Run, in its checkpoint
 MEASURE_BELOW = 3.0  # cross-entropy under which the dev CER is worth its time
-PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."  # the product's, among others
-
-
-LETTERS = " abcdefghijklmnopqrstuvwxyzáéíóúüñ"  # CTC's symbols 1…; 0 is its blank
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """What one step needs. B clips, T encoder positions, N tokens."""
-
-    mel: torch.Tensor  # [B, 80, 2 T]
-    given: torch.Tensor  # compact token ids, [B, N]
-    wanted: torch.Tensor  # compact token ids, -100 where there is no loss, [B, N]
-    off_diagonal: torch.Tensor  # 0 on the diagonal of text and speech, towards 1 away from it; 0 where there is no loss, [B, N, T]
-    frames: torch.Tensor  # encoder positions with sound, [B]
-    letters: torch.Tensor  # [B, most letters]
-    letter_counts: torch.Tensor  # [B]
-
-
-class Batches:
-    """Batch of step n: a pure function of n, so that a resumed run sees what an unbroken one would have seen."""
-
-    def __init__(self, folder: Path, vocab: CompactVocab, clips: list[HeardClip]) -> None:
-        self.sound = Sound(folder)
-        self.clips = sorted((clip for clip in clips if clip.split == "train"), key=lambda clip: (clip.length, clip.id))
-        self.lengths = np.array([clip.length for clip in self.clips])
-        self.vocab = vocab
-
-    def make(self, step: int, steps: int) -> Batch:
-        rng = np.random.default_rng((SEED, step))
-        full = step >= steps * (1 - FULL_SHARE) or (step > SHORT_STEPS and rng.random() < 0.1)
-        samples, texts = self._draw(rng, step, full)
-        pcm = [_disturb(row, rng) for row in samples]
-        longest = max(len(row) for row in pcm)
-        length = int(WINDOW_S * RATE_HZ) if full else min(int(WINDOW_S * RATE_HZ), longest + int(rng.uniform(0, 1) * RATE_HZ))
-        length = math.ceil(length / (2 * HOP_LENGTH)) * 2 * HOP_LENGTH
-        mel = log_mel(torch.from_numpy(np.stack([np.pad(row, (0, length - len(row))) for row in pcm])))
-        if rng.random() < MASK_SHARE:
-            low = rng.integers(0, 70, size=len(mel))
-            for row, band in enumerate(low):
-                mel[row, band : band + rng.integers(3, 10)] = mel[row].mean()
-        given, wanted = self._tokens(texts, rng, rng.random() < PROMPT_SHARE)
-        frames = torch.tensor([math.ceil(len(row) / (2 * HOP_LENGTH)) for row in pcm]).clamp(max=mel.shape[2] // 2)
-        spelled = [torch.tensor([LETTERS.index(letter) + 1 for letter in fold(text)]) for text in texts]
-        return Batch(
-            mel=mel, given=given, wanted=wanted, off_diagonal=off_diagonal(wanted, frames, mel.shape[2] // 2), frames=frames,
-            letters=torch.nn.utils.rnn.pad_sequence(spelled, batch_first=True), letter_counts=torch.tensor([len(row) for row in spelled]),
-        )  # fmt: skip
-
-    def _draw(self, rng: np.random.Generator, step: int, full: bool) -> tuple[list[np.ndarray], list[str]]:
-        """Clips of about one length; sometimes each is two shorter ones in a row."""
-        top = np.searchsorted(self.lengths, SHORT_S * RATE_HZ) if step < SHORT_STEPS else len(self.clips)
-        anchor = int(rng.integers(top))
-        join = self.lengths[anchor] < 5 * RATE_HZ and step >= SHORT_STEPS and rng.random() < JOIN_SHARE
-        each_s = WINDOW_S if full else self.lengths[anchor] * 1.15 * (2 if join else 1) / RATE_HZ
-        count = int(np.clip(BATCH_S // each_s, 4, MAX_BATCH))
-        picked = rng.integers(max(0, anchor - 10 * count), min(top, anchor + 2 * count), size=(count, 2 if join else 1))
-        samples, texts = [], []
-        for row in picked:
-            parts = [self.clips[index] for index in row]
-            pause = np.zeros(int(rng.uniform(0.1, 0.7) * RATE_HZ), np.float32)
-            pieces = [piece for part in parts for piece in (self.sound.read(part), pause)][:-1]
-            samples.append(np.concatenate(pieces)[: int(11.4 * RATE_HZ)])
-            texts.append(" ".join(part.text for part in parts))
-        return samples, texts
-
-    def _tokens(self, texts: list[str], rng: np.random.Generator, prompted: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        given, wanted = [], []
-        for text in texts:
-            prefix = self._prompt(rng) if prompted else []
-            ids = self.vocab.ids(text)
-            start = [*self.vocab.compact[self.vocab.start]]
-            end = int(self.vocab.compact[self.vocab.tokenizer.eot])
-            given.append([*prefix, *start, *ids])
-            wanted.append([-100] * (len(prefix) + len(start) - 1) + ids + [end])
-        width = max(len(row) for row in given)
-        return (
-            torch.tensor([row + [0] * (width - len(row)) for row in given]),
-            torch.tensor([row + [-100] * (width - len(row)) for row in wanted]),
-        )
-
-    def _prompt(self, rng: np.random.Generator) -> list[int]:
-        before = int(self.vocab.compact[self.vocab.tokenizer.sot_prev])
-        text = PROMPT if rng.random() < 0.4 else self.clips[int(rng.integers(len(self.clips)))].text
-        return [before, *self.vocab.ids(text)]
-
-
-def off_diagonal(wanted: torch.Tensor, frames: torch.Tensor, positions: int) -> torch.Tensor:
-    """How far each wanted token and each encoder position are from running side by side. [B, N], [B] -> [B, N, T]"""
-    here = wanted >= 0
-    through_text = here.cumsum(1) / here.sum(1, keepdim=True)
-    through_speech = torch.arange(positions)[None] / frames[:, None]
-    away = 1 - torch.exp(-((through_text[:, :, None] - through_speech[:, None]) ** 2) / (2 * DIAGONAL_WIDTH**2))
-    return away * here[:, :, None]
-
-
-def _disturb(pcm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Another tempo and pitch (a voice more), another level, a little hiss."""
-    if rng.random() < TEMPO_SHARE:
-        count = int(len(pcm) / rng.uniform(0.9, 1.12))
-        pcm = np.interp(np.linspace(0, len(pcm) - 1, count), np.arange(len(pcm)), pcm)
-    if rng.random() < HISS_SHARE:
-        pcm = pcm + rng.standard_normal(len(pcm)) * np.sqrt(np.mean(pcm**2)) * 10 ** (-rng.uniform(15, 40) / 20)
-    return (pcm[: int(WINDOW_S * RATE_HZ)] * 10 ** (-rng.uniform(0, 14) / 20)).astype(np.float32)
-
-
-def log_mel(pcm: torch.Tensor) -> torch.Tensor:
-    """whisper.log_mel_spectrogram of each row by itself. [B, T] -> [B, 80, T / 160]"""
-    stft = torch.stft(pcm, N_FFT, HOP_LENGTH, window=torch.hann_window(N_FFT), return_complex=True)
-    mel = (mel_filters(pcm.device, 80) @ stft[..., :-1].abs() ** 2).clamp(min=1e-10).log10()
-    return (torch.maximum(mel, mel.amax(dim=(1, 2), keepdim=True) - 8.0) + 4.0) / 4.0
 
 
 def encode_part(model: Whisper, mel: torch.Tensor) -> torch.Tensor:
@@ -226,13 +116,10 @@ def save(content: dict, path: Path) -> None:
 
 
 @torch.no_grad()
-def error_rate(path: Path, sound: Sound, clips: list[HeardClip], *, prompt: str | None = None, batch: int = 20) -> float:
+def error_rate(path: Path, sound: Sound, clips: list[HeardClip], *, batch: int = 20) -> float:
     """CER over `clips` (letters only, lower case) of the exported model, at 12 s of padding and greedy, as the product runs it."""
-    import jiwer
-    import whisper
-
     model = whisper.load_model(str(path), device="cpu").eval()
-    options = DecodingOptions(language=LANGUAGE, without_timestamps=True, fp16=False, prompt=prompt)
+    options = DecodingOptions(language=LANGUAGE, without_timestamps=True, fp16=False)
     said: list[str] = []
     for at in range(0, len(clips), batch):
         rows = [sound.read(clip) for clip in clips[at : at + batch]]
@@ -241,55 +128,77 @@ def error_rate(path: Path, sound: Sound, clips: list[HeardClip], *, prompt: str 
     return float(jiwer.cer([fold(clip.text) for clip in clips], [fold(text) for text in said]))
 
 
-def train(args: argparse.Namespace) -> None:
-    clips = read_clips(args.data)
-    vocab = CompactVocab([PROMPT, *(row.text for row in read_manifest(args.corpus))])
-    torch.manual_seed(SEED)
-    model = vocab.small_model().train()
-    letters = torch.nn.Linear(DIMS.n_audio_state, len(LETTERS) + 1)
-    weights = [*model.parameters(), *letters.parameters()]
-    optimizer = torch.optim.AdamW(weights, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, fused=True)
-    checkpoint, step = args.data / "checkpoint.pt", 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(state["model"])
-        letters.load_state_dict(state["letters"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-    if args.export_only or step == 0:
-        export(model, vocab, args.out)
-    batches, dev = Batches(args.data, vocab, clips), [clip for clip in clips if clip.split == "dev"]
-    print(f"{vocab.size} tokens, {len(batches.clips)} clips, from step {step}", flush=True)
-    started, saved, recent = time.monotonic(), time.monotonic(), []
-    while step < args.steps and not args.export_only:
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, args.steps)
-        guidance = GUIDANCE * max(0.0, 1 - step / GUIDED_STEPS)
-        loss, cross_entropy = loss_of(model, letters, vocab, batches.make(step, args.steps), guidance=guidance)
-        optimizer.zero_grad(set_to_none=True)
+class Run:
+    """What a training is made of, and where it stands."""
+
+    def __init__(self, vocab: CompactVocab) -> None:
+        torch.manual_seed(SEED)
+        self.vocab, self.step = vocab, 0
+        self.model = vocab.small_model().train()
+        self.letters = torch.nn.Linear(DIMS.n_audio_state, len(LETTERS) + 1)
+        self.weights = [*self.model.parameters(), *self.letters.parameters()]
+        self.optimizer = torch.optim.AdamW(self.weights, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, fused=True)
+
+    def resume(self, checkpoint: Path) -> None:
+        """Go on from a checkpoint, if there is one."""
+        if checkpoint.exists():
+            state = torch.load(checkpoint, weights_only=True)
+            for name in PARTS:
+                getattr(self, name).load_state_dict(state[name])
+            self.step = state["step"]
+
+    def save(self, checkpoint: Path) -> None:
+        save({name: getattr(self, name).state_dict() for name in PARTS} | {"step": self.step}, checkpoint)
+
+    def advance(self, batch: Batch, steps: int) -> tuple[float, float]:
+        """One step; gives the cross-entropy and the whole loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(self.step, steps)
+        guidance = GUIDANCE * max(0.0, 1 - self.step / GUIDED_STEPS)
+        loss, cross_entropy = loss_of(self.model, self.letters, self.vocab, batch, guidance=guidance)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(weights, CLIP_NORM)
-        optimizer.step()
-        step += 1
-        recent.append((cross_entropy.item(), loss.item()))
-        if step % 50 == 0:
+        torch.nn.utils.clip_grad_norm_(self.weights, CLIP_NORM)
+        self.optimizer.step()
+        self.step += 1
+        return cross_entropy.item(), loss.item()
+
+
+def train(run: Run, batches: Batches, dev: list[HeardClip], folder: Path, steps: int) -> None:
+    """Run to `steps`, saving and measuring now and then."""
+    started, saved, recent = time.monotonic(), time.monotonic(), []
+    while run.step < steps:
+        recent.append(run.advance(batches.make(run.step, steps), steps))
+        passed_s = time.monotonic() - started
+        if run.step % 50 == 0:
+            left_s = passed_s / len(recent) * (steps - run.step)
             print(
-                f"step {step}/{args.steps} cross-entropy, loss {np.mean(recent[-50:], axis=0).round(3)} {time.monotonic() - started:.0f} s",
+                f"step {run.step}/{steps} cross-entropy, loss {np.mean(recent[-50:], axis=0).round(3)} ETA {left_s / 60:.0f} min",
                 flush=True,
             )
-        if time.monotonic() - saved > SAVE_EVERY_S or step == args.steps:
+        if time.monotonic() - saved > SAVE_EVERY_S or run.step == steps:
             saved = time.monotonic()
-            save(
-                {"model": model.state_dict(), "letters": letters.state_dict(), "optimizer": optimizer.state_dict(), "step": step},
-                checkpoint,
-            )
-            export(model, vocab, args.out)
-            row = {"step": step, "cross_entropy": round(float(np.mean([row[0] for row in recent[-100:]])), 4)}
+            run.save(folder / "checkpoint.pt")
+            export(run.model, run.vocab, folder / "newest.pt")
+            row = {"step": run.step, "cross_entropy": round(float(np.mean([row[0] for row in recent[-100:]])), 4)}
             if row["cross_entropy"] < MEASURE_BELOW:
-                row["cer_dev"] = round(error_rate(args.out, batches.sound, dev[:40]), 4)
+                row["cer_dev"] = round(error_rate(folder / "newest.pt", batches.sound, dev), 4)
             print(row, flush=True)
-            with open(args.data / "curve.jsonl", "a", encoding="utf-8") as file:
-                file.write(json.dumps({**row, "hours": round((time.monotonic() - started) / 3600, 3)}) + "\n")
+            with open(folder / "curve.jsonl", "a", encoding="utf-8") as file:
+                file.write(json.dumps({**row, "hours": round(passed_s / 3600, 3)}) + "\n")
+
+
+def main() -> None:
+    args = parse_args()
+    torch.set_num_threads(args.threads)
+    clips = read_clips(args.data)
+    run = Run(CompactVocab([PROMPT, *(row.text for row in read_manifest(args.corpus))]))
+    run.resume(args.data / "checkpoint.pt")
+    if not args.export_only:
+        batches = Batches(args.data, run.vocab, clips)
+        print(f"{run.vocab.size} tokens, {len(batches.clips)} clips, from step {run.step}", flush=True)
+        train(run, batches, [clip for clip in clips if clip.split == "dev"][:DEV_CLIPS], args.data, args.steps)
+    export(run.model, run.vocab, args.out)
 
 
 def parse_args() -> argparse.Namespace:
@@ -297,16 +206,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--export-only", action="store_true", help="write the checkpoint's weights and stop")
+    parser.add_argument("--export-only", action="store_true", help="write the checkpoint's weights to OUT and stop")
     return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
-    torch.set_num_threads(args.threads)
-    train(args)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from pocket import xtts_adversary, xtts_base
 from pocket.xtts_data import HOP, Corpus, Progress, resume, save, warm_cosine
 from voz import command, compat
 
-STEPS, ADVERSARY_FROM = 3000, 1500
-BATCH, CODES = 8, 16  # 16 codes are 0.74 s
+STEPS, ADVERSARY_FROM = 4000, 2500
+BATCH, CODES = 4, 16  # 16 codes are 0.74 s
 OUTPUT_RATE_HZ = 24_000
 MARGIN = 147 * 4  # samples of 22 050 Hz on both sides of a stretch, cut off after resampling (160 * 4)
 MEL_WEIGHT, FEATURE_WEIGHT = 5.0, 2.0  # HiFi-GAN has 45 on an unscaled mel and 2

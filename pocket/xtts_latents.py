@@ -3,7 +3,7 @@
     python -m pocket.xtts_latents pocket/build/packed pocket/build/xtts
 
 Reads   pocket/build/packed, pocket/build/xtts/{codes-ye.pt,codes-she.pt,gpt.pt,speaker.pt}
-Writes  pocket/build/xtts/latents.pt    per sentence: id, latents [N + 1, 256]; per voice: embeddings [8, 512]
+Writes  pocket/build/xtts/latents.pt    per sentence: id, latents [N + 1, 256]; per voice: embeddings [4, 512]
 
 Both accents: a fine-tuned GPT says [ʃ], and its decoder is this one.
 """
@@ -19,8 +19,7 @@ from pocket.train_xtts_gpt import Row, Sampler, read_rows
 from pocket.xtts_data import Corpus, save
 from voz import command, compat
 
-SENTENCES = 6000  # of the train split
-EMBEDDINGS = 8  # per voice, from 4 to 8 s each
+EMBEDDINGS = 4  # per voice, from 4 to 8 s each
 
 
 @torch.no_grad()
@@ -71,8 +70,9 @@ def main() -> None:
     rows = read_rows(args.build, "train", accents=("ye", "she"))
     own = [row for row in rows if row.role == "gpt"]
     other = [row for row in rows if row.role != "gpt"]
-    every = max(1, len(other) // max(1, SENTENCES - len(own)))
-    chosen = sorted([*own, *other[::every]], key=lambda row: (row.tokens, row.id))
+    half = max(1, args.sentences // 2)
+    own, other = own[:: max(1, len(own) // half)], other[:: max(1, len(other) // half)]
+    chosen = sorted([*own, *other], key=lambda row: (row.tokens, row.id))
     found = latents(model.gpt, chosen, Sampler(rows, corpus, steps=1))
     voices = embeddings(model.hifigan_decoder.speaker_encoder.eval(), corpus)
     save(args.build / "latents.pt", {"latents": found, "voices": voices, "gpt_step": gpt["step"]})
@@ -83,6 +83,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("packed", type=Path)
     parser.add_argument("build", type=Path)
+    parser.add_argument("--sentences", type=int, default=4000, help="of the train split, half of them of the GPT's own voices")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 

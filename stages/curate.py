@@ -43,7 +43,7 @@ DOUBTS_OF_TEXT = (
     "too_few_words",
     "text_too_long",
 )
-DOUBTS_OF_SOUND = ("other_speaker", "near_duplicate", "low_snr", "clipping", "music")
+DOUBTS_OF_SOUND = ("near_duplicate", "low_snr", "clipping", "music", "other_speaker")  # last: damage alone makes a voice unlike itself
 FILTERS = (*DOUBTS_OF_TEXT, *DOUBTS_OF_SOUND)
 REASONS = (*LIMITS, "rejected_by_person", *FILTERS)
 

@@ -4,6 +4,7 @@ The costly first run is shared; the tests follow one another on it, as a person'
 repository as it found it.
 """
 
+import collections
 import csv
 import json
 import os
@@ -54,7 +55,7 @@ class Checkout:
         self.run("git", "add", "-A")
         self.run("git", "commit", "-qm", message)
 
-    def set(self, overlay: dict[str, Any]) -> None:
+    def change(self, overlay: dict[str, Any]) -> None:
         """Write values into params.yaml, comments kept."""
         yaml = YAML()
         path = self.folder / "params.yaml"
@@ -76,17 +77,17 @@ class Checkout:
 
 
 def demo_notes() -> list[str]:
-    """Names of whole demo notes of 6 to 12 s by the demo speaker, sorted."""
+    """Names of demo notes of 6 to 12 s by the demo speaker, sorted; the planted faults left out."""
     with open(ROOT / "data/demo/truth.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     ends: dict[str, float] = {}
     for row in rows:
         ends[row["name"]] = max(ends.get(row["name"], 0.0), float(row["end_s"]))
-    main = max((row["voice"] for row in rows), key=[row["voice"] for row in rows].count)
+    main = collections.Counter(row["voice"] for row in rows).most_common(1)[0][0]
     others = {row["name"] for row in rows if row["voice"] != main}
-    with open(ROOT / "data/demo/planted.csv", newline="") as file:
-        others |= {row["name"] for row in csv.DictReader(file)}
-    return sorted(name for name, end_s in ends.items() if 6 <= end_s <= 12 and name not in others)
+    bytes_of = {name: (ROOT / "data/demo/notes" / name).read_bytes() for name in ends}
+    twice = {content for content, count in collections.Counter(bytes_of.values()).items() if count > 1}
+    return sorted(name for name, end_s in ends.items() if 6 <= end_s <= 12 and name not in others and bytes_of[name] not in twice)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     shutil.copy2(ROOT / "data/demo/notes/consent.yaml", folder / NOTES)
     (folder / "data/texts.txt").write_text("Bueno muchachos, gracias por la bancada.\n")
     here = Checkout(folder)
-    here.set(TINY)
+    here.change(TINY)
     here.run("git", "init", "-q", "-b", "main")
     here.run("dvc", "init", "-q")
     here.run("dvc", "remote", "add", "-q", "-d", "store", str(folder.parent / "store"))
@@ -126,7 +127,7 @@ def test_second_repro_runs_nothing_and_leaves_git_clean(checkout: Checkout) -> N
 
 
 def test_temperature_reruns_synthesize_and_report_only(checkout: Checkout) -> None:
-    checkout.set({"synthesize": {"temperature": 0.6}})
+    checkout.change({"synthesize": {"temperature": 0.6}})
     assert checkout.repro() == ["synthesize", "report"]
     checkout.run("git", "checkout", "-q", ".")
     checkout.run("dvc", "checkout", "-q")
@@ -134,7 +135,7 @@ def test_temperature_reruns_synthesize_and_report_only(checkout: Checkout) -> No
 
 
 def test_learning_rate_reruns_train_and_what_follows_and_commits_can_be_compared(checkout: Checkout) -> None:
-    checkout.set({"train": {"lr": 1.0e-4}})
+    checkout.change({"train": {"lr": 1.0e-4}})
     assert checkout.repro() == ["train", "evaluate", "synthesize", "report"]
     checkout.commit("another learning rate")
     metrics = json.loads(checkout.run("dvc", "metrics", "diff", "--json", "HEAD~1"))

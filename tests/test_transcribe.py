@@ -13,10 +13,13 @@ import whisper
 import yaml
 from whisper.decoding import DecodingOptions
 
+from stages import transcribe
 from tests import clips
 from voz import asr, audio, command, ledger, records, scratch
 
 ROOT = Path(__file__).parent.parent
+SEED = 49577016865954
+DRAWN = [[0, 5, 7, 9, 9], [0, 6, 9, 9, 9], [9, 9, 9, 9, 9], [0, 8, 3, 7, 4]]
 MODEL = ROOT / "models" / "pocket" / "whisper.pt"
 
 
@@ -142,3 +145,19 @@ def test_wrong_language_code_is_one_line(tmp_path: Path, confused: Path) -> None
     clips.write_clips(tmp_path / "clips", {"mine-0": clips.pcm("mine-0")})
     done = run_stage(tmp_path, confused)
     assert done.returncode == 2 and "transcribe: language: 'rioplatense'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_a_text_hangs_on_is_golden() -> None:
+    """Guards stages.transcribe.STEP_VERSION: when one of these changes, the same clip gives another text, so raise it."""
+    assert transcribe.STEP_VERSION == 1
+    assert asr.seed_of("0123456789ab-0000000-0009000") == SEED
+    decoder = asr.SeededDecoder(0.5, eot=9, seeds=[1, 2, 3, 4])
+    tokens, total = torch.tensor([[0], [0], [9], [0]]), torch.zeros(4)
+    logits = torch.linspace(-1, 1, 10).repeat(4, 1)
+    for _ in range(4):
+        tokens, _ = decoder.update(tokens, logits, total)
+    assert tokens.tolist() == DRAWN
+    logprobs = logits[0].log_softmax(0)
+    assert total[2] == 0.0 and float(total[0]) == pytest.approx(
+        float(logprobs[[5, 7, 9]].sum())
+    )  # the first end of text counts, what follows not

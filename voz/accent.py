@@ -145,5 +145,5 @@ def warp(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     while path[-1] != (1, 1):
         i, j = path[-1]
         path.append([(i - 1, j - 1), (i - 1, j), (i, j - 1)][step[i, j]])
-    back = np.array(path[::-1]) - 1
+    back: np.ndarray = np.array(path[::-1]) - 1
     return back[:, 0], back[:, 1]

@@ -87,12 +87,15 @@ def wav_name(epoch: int) -> str:
 
 
 def write_curves(folder: Path, history: fit.History, schedule: fit.Schedule) -> None:
-    """Write `train.csv` (a row per update) and `eval.csv` (a row per epoch), losses in nats per token."""
+    """Write `train.csv` (a row per update) and `eval.csv` (a row per epoch), losses in nats per token.
+
+    `loss` stands last: where nobody says otherwise, `dvc plots` draws the last column.
+    """
     weigh = schedule.text_loss_weight, schedule.mel_loss_weight
-    train = ([number, weigh[0] * text + weigh[1] * mel, text, mel] for number, (text, mel) in enumerate(history.updates, start=1))
-    held_out = ([epoch, row["loss"], row["text"], row["mel"]] for epoch, row in enumerate(history.eval_losses(schedule)))
-    _write_csv(folder / "train.csv", ["update", "loss", "text", "mel"], train)
-    _write_csv(folder / "eval.csv", ["epoch", "loss", "text", "mel"], held_out)
+    train = ([number, text, mel, weigh[0] * text + weigh[1] * mel] for number, (text, mel) in enumerate(history.updates, start=1))
+    held_out = ([epoch, row["text"], row["mel"], row["loss"]] for epoch, row in enumerate(history.eval_losses(schedule)))
+    _write_csv(folder / "train.csv", ["update", "text", "mel", "loss"], train)
+    _write_csv(folder / "eval.csv", ["epoch", "text", "mel", "loss"], held_out)
 
 
 def _write_csv(path: Path, header: list[str], rows: Iterable[list[float]]) -> None:

@@ -46,6 +46,7 @@ adiós
 NORMAL_CHARS_PER_S = 15.0  # conversational Spanish: about 7.5 syllables of 2 letters a second of speech
 _RUN_WORDS = 4  # as many words of the prompt in a row are a leak; fewer happen by chance ("la calle")
 _FRAME = 2048  # 93 ms at 22 050 Hz, lines 11 Hz apart: the partials of a chord stand clear of each other
+_PEAK = 110  # 5 ms at 22 050 Hz: a period of a low voice
 _MAX_LAG = 8  # frames of 20 ms by which a copy may be shifted: another encoder's delay, another cut
 _EPSILON = 1e-10
 
@@ -109,17 +110,17 @@ def prompt_leak(text: str, prompt: str) -> float:
 
 
 def clipping(pcm: np.ndarray) -> float:
-    """Share of the voiced samples that lie within 2 % of the highest peak of their side.
+    """Share of the 5 ms peaks that come within 3 dB of the highest.
 
-    Counted against the clip's own peaks: level may have changed since the microphone clipped. Speech comes near its peak
-    once in thousands of samples, a flattened top stays there.
+    Relative to the clip's own peaks, and not a count of equal samples: a phone's codec rounds flattened tops and the level
+    has changed since. Clean voices have 0.15-0.3 (benchmarks/bench_filters.py), clipped ones more: all they say is equally loud.
     """
-    shares = []
-    for side in (pcm, -pcm):
-        top = float(np.quantile(side, 0.9999)) if len(side) else 0.0
-        loud = side[side > 0.1 * top] if top > 0 else side[:0]
-        shares.append(float(np.mean(loud > 0.98 * top)) if len(loud) else 0.0)
-    return max(shares)
+    peaks = np.abs(pcm[: len(pcm) // _PEAK * _PEAK]).reshape(-1, _PEAK).max(axis=1)
+    if not len(peaks):
+        return 0.0
+    top = float(np.quantile(peaks, 0.98))
+    voiced = peaks[peaks > 0.25 * top]
+    return float(np.mean(voiced > top * 10 ** (-3 / 20))) if len(voiced) else 0.0
 
 
 def bandwidth_hz(pcm: np.ndarray) -> float:

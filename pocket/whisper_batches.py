@@ -1,0 +1,133 @@
+"""Batches for pocket/train_whisper.py: clips of about one length, disturbed, with what the model is given and shall say.
+
+The batch of a step depends on the step alone, so that a resumed run sees what an unbroken one would have seen.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from whisper.audio import HOP_LENGTH, N_FFT, mel_filters
+
+from pocket.sentences import fold
+from pocket.whisper_data import RATE_HZ, HeardClip, Sound
+from pocket.whisper_vocab import DIMS, CompactVocab
+
+SEED = 7
+WINDOW_S = DIMS.n_audio_ctx * 2 * HOP_LENGTH / RATE_HZ  # 12.0
+BATCH_S, MAX_BATCH = 60.0, 32  # padded seconds and clips per step
+SHORT_STEPS, SHORT_S = 900, 3.0  # the first steps have short clips only, so that attention finds its way
+FULL_SHARE = 0.08  # of the steps, the last: padded to the full window, as in inference
+DIAGONAL_WIDTH = 0.12  # share of the clip that text may lie off the diagonal unpunished
+PROMPT_SHARE, JOIN_SHARE, TEMPO_SHARE, HISS_SHARE, MASK_SHARE = 0.25, 0.25, 0.5, 0.3, 0.4
+PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."  # the product's, among others
+LETTERS = " abcdefghijklmnopqrstuvwxyzáéíóúüñ"  # CTC's symbols 1…; 0 is its blank
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one step needs. B clips, T encoder positions, N tokens."""
+
+    mel: torch.Tensor  # [B, 80, 2 T]
+    given: torch.Tensor  # compact token ids, [B, N]
+    wanted: torch.Tensor  # compact token ids, -100 where there is no loss, [B, N]
+    off_diagonal: torch.Tensor  # 0 on the diagonal of text and speech, towards 1 away from it; 0 where there is no loss, [B, N, T]
+    frames: torch.Tensor  # encoder positions with sound, [B]
+    letters: torch.Tensor  # [B, most letters]
+    letter_counts: torch.Tensor  # [B]
+
+
+class Batches:
+    """Batch of step n: a pure function of n, so that a resumed run sees what an unbroken one would have seen."""
+
+    def __init__(self, folder: Path, vocab: CompactVocab, clips: list[HeardClip]) -> None:
+        self.sound = Sound(folder)
+        self.clips = sorted((clip for clip in clips if clip.split == "train"), key=lambda clip: (clip.length, clip.id))
+        self.lengths = np.array([clip.length for clip in self.clips])
+        self.vocab = vocab
+
+    def make(self, step: int, steps: int) -> Batch:
+        rng = np.random.default_rng((SEED, step))
+        full = step >= steps * (1 - FULL_SHARE) or (step > SHORT_STEPS and rng.random() < 0.1)
+        samples, texts = self._draw(rng, step, full)
+        pcm = [_disturb(row, rng) for row in samples]
+        longest = max(len(row) for row in pcm)
+        length = int(WINDOW_S * RATE_HZ) if full else min(int(WINDOW_S * RATE_HZ), longest + int(rng.uniform(0, 1) * RATE_HZ))
+        length = math.ceil(length / (2 * HOP_LENGTH)) * 2 * HOP_LENGTH
+        mel = log_mel(torch.from_numpy(np.stack([np.pad(row, (0, length - len(row))) for row in pcm])))
+        if rng.random() < MASK_SHARE:
+            low = rng.integers(0, 70, size=len(mel))
+            for row, band in enumerate(low):
+                mel[row, band : band + rng.integers(3, 10)] = mel[row].mean()
+        given, wanted = self._tokens(texts, rng, rng.random() < PROMPT_SHARE)
+        frames = torch.tensor([math.ceil(len(row) / (2 * HOP_LENGTH)) for row in pcm]).clamp(max=mel.shape[2] // 2)
+        spelled = [torch.tensor([LETTERS.index(letter) + 1 for letter in fold(text)]) for text in texts]
+        return Batch(
+            mel=mel, given=given, wanted=wanted, off_diagonal=off_diagonal(wanted, frames, mel.shape[2] // 2), frames=frames,
+            letters=torch.nn.utils.rnn.pad_sequence(spelled, batch_first=True), letter_counts=torch.tensor([len(row) for row in spelled]),
+        )  # fmt: skip
+
+    def _draw(self, rng: np.random.Generator, step: int, full: bool) -> tuple[list[np.ndarray], list[str]]:
+        """Clips of about one length; sometimes each is two shorter ones in a row."""
+        top = np.searchsorted(self.lengths, SHORT_S * RATE_HZ) if step < SHORT_STEPS else len(self.clips)
+        anchor = int(rng.integers(top))
+        join = self.lengths[anchor] < 5 * RATE_HZ and step >= SHORT_STEPS and rng.random() < JOIN_SHARE
+        each_s = WINDOW_S if full else self.lengths[anchor] * 1.15 * (2 if join else 1) / RATE_HZ
+        count = int(np.clip(BATCH_S // each_s, 4, MAX_BATCH))
+        picked = rng.integers(max(0, anchor - 10 * count), min(top, anchor + 2 * count), size=(count, 2 if join else 1))
+        samples, texts = [], []
+        for row in picked:
+            parts = [self.clips[index] for index in row]
+            pause = np.zeros(int(rng.uniform(0.1, 0.7) * RATE_HZ), np.float32)
+            pieces = [piece for part in parts for piece in (self.sound.read(part), pause)][:-1]
+            samples.append(np.concatenate(pieces)[: int(11.4 * RATE_HZ)])
+            texts.append(" ".join(part.text for part in parts))
+        return samples, texts
+
+    def _tokens(self, texts: list[str], rng: np.random.Generator, prompted: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        given, wanted = [], []
+        for text in texts:
+            prefix = self._prompt(rng) if prompted else []
+            ids = self.vocab.ids(text)
+            start = [*self.vocab.compact[self.vocab.start]]
+            end = int(self.vocab.compact[self.vocab.tokenizer.eot])
+            given.append([*prefix, *start, *ids])
+            wanted.append([-100] * (len(prefix) + len(start) - 1) + ids + [end])
+        width = max(len(row) for row in given)
+        return (
+            torch.tensor([row + [0] * (width - len(row)) for row in given]),
+            torch.tensor([row + [-100] * (width - len(row)) for row in wanted]),
+        )
+
+    def _prompt(self, rng: np.random.Generator) -> list[int]:
+        before = int(self.vocab.compact[self.vocab.tokenizer.sot_prev])
+        text = PROMPT if rng.random() < 0.4 else self.clips[int(rng.integers(len(self.clips)))].text
+        return [before, *self.vocab.ids(text)]
+
+
+def off_diagonal(wanted: torch.Tensor, frames: torch.Tensor, positions: int) -> torch.Tensor:
+    """How far each wanted token and each encoder position are from running side by side. [B, N], [B] -> [B, N, T]"""
+    here = wanted >= 0
+    through_text = here.cumsum(1) / here.sum(1, keepdim=True)
+    through_speech = torch.arange(positions)[None] / frames[:, None]
+    away = 1 - torch.exp(-((through_text[:, :, None] - through_speech[:, None]) ** 2) / (2 * DIAGONAL_WIDTH**2))
+    return away * here[:, :, None]
+
+
+def _disturb(pcm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Another tempo and pitch (a voice more), another level, a little hiss."""
+    if rng.random() < TEMPO_SHARE:
+        count = int(len(pcm) / rng.uniform(0.9, 1.12))
+        pcm = np.interp(np.linspace(0, len(pcm) - 1, count), np.arange(len(pcm)), pcm)
+    if rng.random() < HISS_SHARE:
+        pcm = pcm + rng.standard_normal(len(pcm)) * np.sqrt(np.mean(pcm**2)) * 10 ** (-rng.uniform(15, 40) / 20)
+    return (pcm[: int(WINDOW_S * RATE_HZ)] * 10 ** (-rng.uniform(0, 14) / 20)).astype(np.float32)
+
+
+def log_mel(pcm: torch.Tensor) -> torch.Tensor:
+    """whisper.log_mel_spectrogram of each row by itself. [B, T] -> [B, 80, T / 160]"""
+    stft = torch.stft(pcm, N_FFT, HOP_LENGTH, window=torch.hann_window(N_FFT), return_complex=True)
+    mel = (mel_filters(pcm.device, 80) @ stft[..., :-1].abs() ** 2).clamp(min=1e-10).log10()
+    return (torch.maximum(mel, mel.amax(dim=(1, 2), keepdim=True) - 8.0) + 4.0) / 4.0

@@ -1,0 +1,104 @@
+"""voz/accent.py and voz/phones.py: which ⟨ll, y⟩ there are, where they are heard, and what was said."""
+
+import ctypes.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voz import accent, audio, phones
+from voz.audio import SAMPLE_RATE_HZ
+from voz.command import UserError
+
+REPORT = Path(__file__).parents[1] / "pocket" / "reports" / "accent.json"
+needs_espeak = pytest.mark.skipif(
+    ctypes.util.find_library("espeak-ng") is None, reason="espeak-ng is not installed (apt-get install espeak-ng)"
+)
+
+TEXT = "Yo llamé a Guillermo. La lluvia cayó en la calle, y el hielo no es muy rey."  # six windows; hielo, muy, rey and y have none
+SHE = "[[So Sam'e a QiS'eRmo]]. [[la S'uBja kaS'o en la k'aSe]], y el hielo no es muy rey."
+
+
+def spoken(text: str) -> np.ndarray:
+    said = phones.say(text)
+    return audio.resample(said.pcm, said.rate_hz, SAMPLE_RATE_HZ)
+
+
+def phone(name: str, start_s: float) -> phones.Phone:
+    return phones.Phone(name, start_s, start_s + 0.1)
+
+
+def test_the_glide_of_hielo_is_no_window_and_twice_the_glide_is_one():
+    names = ["J^", "o", "_:", "j", "e", "l", "o", "Q", "i", "j", "j", "e", "u", "n", "dZ", "a"]
+    spans = accent.ye_spans([phone(name, at / 10) for at, name in enumerate(names)])
+    assert [(span.start_s, span.first) for span in spans] == [(0.0, True), (0.9, False), (1.4, False)]
+    assert spans[1].end_s == pytest.approx(1.1)  # both halves of Guillermo's
+
+
+def test_the_path_follows_a_stretch():
+    series = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    slow = np.repeat(series, 2)
+    rows, columns = accent.warp(np.abs(series[:, None] - slow[None]))
+    assert rows.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] and columns.tolist() == [*range(10)]
+
+
+def test_noise_hisses_a_hum_does_not_and_silence_says_nothing():
+    rng = np.random.default_rng(0)
+    second = np.arange(SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    hum = 0.3 * np.sin(2 * np.pi * 220 * second)
+    hiss = np.diff(0.1 * rng.standard_normal(SAMPLE_RATE_HZ + 1))
+    heard = accent.hiss_db(np.concatenate([hum, hiss, 0 * second]).astype(np.float32))
+    third = len(heard) // 3
+    assert np.nanmedian(heard[:third]) < -20
+    assert np.nanmedian(heard[third : 2 * third]) > 10
+    assert np.isnan(heard[2 * third + 10 :]).all()
+
+
+def test_share_of_nothing_is_no_number():
+    assert np.isnan(accent.share([]))
+    assert accent.share([accent.Window(0, 1, 10.0), accent.Window(1, 2, -10.0)]) == 0.5
+
+
+@needs_espeak
+def test_six_windows_in_their_order_and_all_of_each_accent():
+    ye, she = accent.listen(TEXT, spoken(TEXT)), accent.listen(TEXT, spoken(SHE))
+    assert len(ye) == len(she) == 6
+    assert [window.start_s for window in ye] == sorted(window.start_s for window in ye)
+    assert accent.share(ye) == 0.0 and accent.share(she) == 1.0
+
+
+@needs_espeak
+def test_windows_move_with_the_speech():
+    late = np.concatenate([np.zeros(SAMPLE_RATE_HZ // 2, np.float32), spoken(TEXT)])
+    moved = [b.start_s - a.start_s for a, b in zip(accent.listen(TEXT, spoken(TEXT)), accent.listen(TEXT, late), strict=True)]
+    assert moved == pytest.approx([0.5] * 6, abs=0.03)
+
+
+@needs_espeak
+def test_no_window_no_sound_nothing_found():
+    assert accent.listen("Muy buen hielo, rey.", spoken("Muy buen hielo, rey.")) == []
+    assert accent.listen(TEXT, np.zeros(SAMPLE_RATE_HZ, np.float32)) == []
+
+
+@needs_espeak
+def test_phonemes_have_times_that_fill_the_sound():
+    said = phones.say("La calle.")
+    assert [each.name for each in said.phones[:6]] == ["l", "a", "k", "a", "j", "j"]
+    assert said.phones[-1].end_s == pytest.approx(len(said.pcm) / said.rate_hz)
+
+
+def test_without_espeak_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
+    phones._library.cache_clear()
+    with pytest.raises(UserError, match="apt-get install espeak-ng"):
+        phones.say("Hola.")
+    phones._library.cache_clear()
+
+
+def test_the_report_keeps_the_bar():
+    report = json.loads(REPORT.read_text(encoding="utf-8"))
+    assert report["threshold_db"] == accent.THRESHOLD_DB
+    for split in ("test", "test_opus_noise"):
+        assert report[split]["windows"] >= 150
+        assert report[split]["accuracy"] >= 0.95
