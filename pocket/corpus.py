@@ -28,15 +28,16 @@ from pocket import espeak, everyday, sentences, voices
 from pocket.demo_texts import demo_sentences
 
 SEED = 20_260_314
-COUNTS = [  # (role, split, grammar, sentences per length class)
-    ("gpt", "train", "spelling", {"short": 3000, "medium": 1400, "long": 350}),
-    ("gpt", "dev", "spelling", {"short": 30, "medium": 30, "long": 0}),
-    ("gpt", "test", "spelling", {"short": 0, "medium": 60, "long": 0}),
-    ("asr", "train", "spelling", {"short": 4500, "medium": 4500, "long": 1300}),
-    ("asr", "dev", "spelling", {"short": 50, "medium": 50, "long": 20}),
-    ("asr", "test", "spelling", {"short": 60, "medium": 100, "long": 40}),
-    ("asr", "train", "everyday", {"short": 2500, "medium": 3500, "long": 1500}),
-    ("gpt", "train", "everyday", {"short": 900, "medium": 500, "long": 100}),
+COUNTS = [  # (beginning of the ids, role, split, grammar, sentences per length class); a new line goes to the end, so that no other changes
+    ("gpt-train-", "gpt", "train", "spelling", {"short": 3000, "medium": 1400, "long": 350}),
+    ("gpt-dev-", "gpt", "dev", "spelling", {"short": 30, "medium": 30, "long": 0}),
+    ("gpt-test-", "gpt", "test", "spelling", {"short": 0, "medium": 60, "long": 0}),
+    ("asr-train-", "asr", "train", "spelling", {"short": 4500, "medium": 4500, "long": 1300}),
+    ("asr-dev-", "asr", "dev", "spelling", {"short": 50, "medium": 50, "long": 20}),
+    ("asr-test-", "asr", "test", "spelling", {"short": 60, "medium": 100, "long": 40}),
+    ("asr-train-e", "asr", "train", "everyday", {"short": 2500, "medium": 3500, "long": 1500}),
+    ("gpt-train-e", "gpt", "train", "everyday", {"short": 900, "medium": 500, "long": 100}),
+    ("asr-unseen-e", "asr", "test", "everyday", {"short": 12, "medium": 20, "long": 0}),
 ]
 MIN_WINDOWS_TEST = 3  # ⟨ll, y⟩ in each line spoken in the evaluation
 MAX_S = 11.0  # the trainer takes 11.6 s
@@ -60,7 +61,7 @@ def plan(words: list[str]) -> list[tuple[str, str, str, str, voices.Voice]]:
     """(id, role, split, text, voice) of every utterance; all texts distinct, none of them the demo's."""
     seen = {sentences.fold(text) for text in demo_sentences()}
     jobs = []
-    for role, split, grammar, counts in COUNTS:
+    for group, role, split, grammar, counts in COUNTS:
         speakers = voices.gpt_voices(SEED) if role == "gpt" else voices.asr_voices(SEED, split)
         texts: list[str] = []
         for length, count in counts.items():
@@ -71,7 +72,6 @@ def plan(words: list[str]) -> list[tuple[str, str, str, str, voices.Voice]]:
         random.Random(f"{SEED}-{role}-{split}").shuffle(texts)
         for n, text in enumerate(texts):
             voice = speakers[n % len(speakers)]
-            group = f"{role}-{split}-{'e' if grammar == 'everyday' else ''}"
             jobs.append((_name(group, n, text, voice), role, split, text, voice))
     return jobs
 

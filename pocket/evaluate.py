@@ -41,7 +41,7 @@ class Spoken:
 
 
 def whisper_on_unseen(args: argparse.Namespace, prompt: str) -> dict[str, float]:
-    """CER over the 200 test clips, without a prompt and with the product's."""
+    """CER over the test clips, without a prompt and with the product's."""
     sound, clips = Sound(args.build / "whisper"), [clip for clip in read_clips(args.build / "whisper") if clip.split == "test"]
     model = asr.load(args.asr, "cpu")
     rates = {}

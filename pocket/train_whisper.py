@@ -35,7 +35,7 @@ from pocket.whisper_batches import LETTERS, PROMPT, SEED, WINDOW_S, Batch, Batch
 from pocket.whisper_data import RATE_HZ, HeardClip, Sound, read_clips
 from pocket.whisper_vocab import DIMS, LANGUAGE, CompactVocab
 
-STEPS = 3500
+STEPS = 4200
 CTC_WEIGHT, GUIDANCE, GUIDED_STEPS = 0.4, 1.0, 2500
 WARMUP_STEPS = 250
 PEAK_RATE, FINAL_RATE, WEIGHT_DECAY, CLIP_NORM, SMOOTHING = 1.5e-3, 3e-5, 0.02, 1.0, 0.05

@@ -6,8 +6,9 @@ Reads   pocket/build/packed (conditioning), pocket/build/xtts/codes-ye.pt
 Writes  pocket/build/xtts/gpt.pt    every 200 steps; run again to go on
 
 Compute is what lacks on two cores, hence bfloat16, four layers at first (the other two start as identities and join when the
-speech is there), Muon for the matrices. Short sentences first, then all, then also two sentences of a voice in a row, so that places of long ones are learnt. One
-attention head in each of four layers is led along the text at the start (pocket/xtts_codes.py); the lead fades out.
+speech is there), Muon for the matrices. Short sentences first, then all, then also two sentences of a voice in a row, so that
+places of long ones are learnt. One attention head in each of four layers is led along the text at the start
+(pocket/xtts_codes.py); the lead fades out.
 """
 
 import argparse
@@ -24,9 +25,8 @@ from pocket.xtts_data import Corpus, Progress, mel_transform, resume, save, warm
 from voz import command
 
 STEPS = 2400
-TOKENS = 2400  # per step, text and codes
-VOICES = {"gpt": 4}  # per step, by role; each voice's conditioning is computed once
-GROW_AT = 0.6  # share of the steps after which the last two layers join
+TOKENS = 2600  # per step, text and codes
+VOICES = {"gpt": 3, "asr": 2}  # per step, by role; each voice's conditioning is computed once
 MAX_ROW_TOKENS = 330  # of two sentences in a row
 TEXT_WEIGHT = 0.01  # coqui's
 
@@ -161,7 +161,7 @@ def main() -> None:
             for group in part.param_groups:
                 group["lr"] = warm_cosine(step, steps=args.steps, warm=100, peak=peak)
         lead = max(0.0, 1 - 2 * step / args.steps)  # gone at half the steps
-        layers = xtts_gpt.FIRST_LAYERS if step < GROW_AT * args.steps else None
+        layers = xtts_gpt.FIRST_LAYERS if step < args.grow_at * args.steps else None
         found = xtts_gpt.losses(shadow.refresh(), sampler.batch(step), sigma=2.5 if lead else None, layers=layers)
         loss = found["codes"] + TEXT_WEIGHT * found["text"] + lead * found["guided"]
         loss.backward()
@@ -189,7 +189,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("build", type=Path)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--grow-at", type=float, default=0.6, help="share of the steps after which the last two layers join")
     return parser.parse_args()
 
 

@@ -7,7 +7,8 @@ Writes  pocket/build/xtts/speaker.pt
 
 Additive-margin softmax over the voices (Wang et al. 2018, arXiv:1801.05599) on unit-length embeddings, so that their cosine
 means something for voices that were never heard. The embedding is normalised over the batch while it learns, or all voices
-share one direction; the running statistics are folded into the last layer, since coqui's class has no such norm. Half of the clips pass through a narrow band, noise or both, as notes do.
+share one direction; the running statistics are folded into the last layer, since coqui's class has no such norm.
+Half of the clips pass through a narrow band, noise or both, as notes do.
 """
 
 import argparse
@@ -69,7 +70,8 @@ def check(encoder: torch.nn.Module, norm: torch.nn.BatchNorm1d, corpus: Corpus, 
     cosine = found @ found.T
     other = cosine[voice[:, None] != voice[None]]
     above = (other > cosine[same].median()).float().mean()
-    return f"{len(rows)} unseen voices: same {cosine[same].mean():.3f}, other {other.mean():.3f}, of which above the median of same {above:.3f}"
+    same_mean, other_mean = cosine[same].mean(), other.mean()
+    return f"{len(rows)} unseen voices: same {same_mean:.3f}, other {other_mean:.3f}, of which above the median of same {above:.3f}"
 
 
 def main() -> None:

@@ -17,9 +17,9 @@ from pocket.whisper_vocab import DIMS, CompactVocab
 
 SEED = 7
 WINDOW_S = DIMS.n_audio_ctx * 2 * HOP_LENGTH / RATE_HZ  # 12.0
-BATCH_S, MAX_BATCH = 60.0, 32  # padded seconds and clips per step
+BATCH_S, FULL_BATCH_S, MAX_BATCH = 60.0, 96.0, 32  # padded seconds (more where all clips are padded to 12 s), and clips, per step
 SHORT_STEPS, SHORT_S = 900, 3.0  # the first steps have short clips only, so that attention finds its way
-FULL_SHARE = 0.08  # of the steps, the last: padded to the full window, as in inference
+FULL_SHARE = 0.05  # of the steps, the last: padded to the full window, as in inference
 DIAGONAL_WIDTH = 0.12  # share of the clip that text may lie off the diagonal unpunished
 PROMPT_SHARE, JOIN_SHARE, TEMPO_SHARE, HISS_SHARE, MASK_SHARE = 0.25, 0.25, 0.5, 0.3, 0.4
 PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."  # the product's, among others
@@ -75,7 +75,7 @@ class Batches:
         anchor = int(rng.integers(top))
         join = self.lengths[anchor] < 5 * RATE_HZ and step >= SHORT_STEPS and rng.random() < JOIN_SHARE
         each_s = WINDOW_S if full else self.lengths[anchor] * 1.15 * (2 if join else 1) / RATE_HZ
-        count = int(np.clip(BATCH_S // each_s, 4, MAX_BATCH))
+        count = int(np.clip((FULL_BATCH_S if full else BATCH_S) // each_s, 4, MAX_BATCH))
         picked = rng.integers(max(0, anchor - 10 * count), min(top, anchor + 2 * count), size=(count, 2 if join else 1))
         samples, texts = [], []
         for row in picked:

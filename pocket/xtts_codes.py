@@ -3,7 +3,8 @@
     python -m pocket.xtts_codes pocket/build/packed pocket/build/xtts
 
 Reads   pocket/build/packed, pocket/build/xtts/{dvae.pt,config.json,vocab.json}
-Writes  pocket/build/xtts/codes-{ye,she}.pt    per sentence: id, voice, role, accent, split, codes [N], text tokens [n], expected text place per code [N]
+Writes  pocket/build/xtts/codes-{ye,she}.pt    per sentence: id, voice, role, accent, split, codes [N], text tokens [n],
+                                               expected text place per code [N]
 
 The expected place comes from a least-squares fit of each character's length over the corpus: a sentence's places are the
 running sum of its characters' lengths, stretched onto the stretch of the clip that is not silent. It is good to a character

@@ -124,30 +124,50 @@ def measure(material: Material, history: fit.History, p: Params) -> dict[str, fl
     }
 
 
+def learn(model: trainer.Trainer, material: Material, p: Params, folder: Path, notes: diary.Diary) -> fit.History:
+    """Train to the end and leave the best epoch's weights in `model`. The optimizer, twice the weights, is gone on return."""
+    on = next(model.parameters()).device
+    limits = batches.Limits()
+    loop = fit.Fit(model, material.train, material.held_out, p.schedule, folder=folder, limits=limits, device=on, on_epoch=notes)
+    history = loop.run()
+    scratch.log("train", device=str(on), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
+    model.xtts.gpt.load_state_dict(fit.best_weights(folder))
+    return history
+
+
 def main() -> None:
     args = parse_args()
     p, compute = params.load("train", Params), params.load("compute", params.Compute)
     given = consent.read(args.dataset)
     xtts.require(args.base)
-    limits, on = batches.Limits(), device.pick(compute.device)
-    material = gather(args.dataset, args.base, limits)
+    material = gather(args.dataset, args.base, batches.Limits())
     memo = scratch.Scratch("train", STEP_VERSION, params=asdict(p), model=material.base_hash)
     folder = memo.path(memo.key(material.data_hash))
     device.seed_everything(p.seed)
-    model = trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps).to(on)
+    model = trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps).to(device.pick(compute.device))
     if not (folder / fit.DONE).is_file():
         weights = sum(weight.numel() for weight in model.xtts.gpt.parameters())
         scratch.require_free(folder, weights * BYTES_PER_WEIGHT, what="training")
     train, held_out = (with_codes(samples, model, args.base) for samples in (material.train, material.held_out))
+    material = replace(material, train=train, held_out=held_out)
     texts = {example.id: example.normalized for example in material.examples}
     notes = diary.Diary(folder, scratch.fresh_folder(args.epochs), model, p.schedule, held_out, texts)
-    loop = fit.Fit(model, train, held_out, p.schedule, folder=folder, limits=limits, device=on, on_epoch=notes)
-    history = loop.run()
-    model.xtts.gpt.load_state_dict(fit.best_weights(folder))
+    history = learn(model, material, p, folder, notes)
     reference = voice.choose_reference(model, material.examples, train, held_out)
     metrics = measure(material, history, p)
-    card = voice.Card(
-        base=str(args.base),
+    card = describe(material, metrics, p, given, args.base)
+    voice.export(scratch.fresh_folder(args.voice), args.base, checkpoint.weights(model.xtts.gpt), reference, card)
+    notes.report(history)
+    diary.write_curves(scratch.fresh_folder(args.plots), history, p.schedule)
+    records.write_json(args.metrics, metrics)
+    scratch.trim(compute.scratch_gb)
+    tell(metrics, p, reference.id)
+
+
+def describe(material: Material, metrics: dict[str, float | int], p: Params, given: consent.Consent, base: Path) -> voice.Card:
+    """What the model card tells."""
+    return voice.Card(
+        base=str(base),
         base_hash=material.base_hash,
         data_hash=material.data_hash,
         params=asdict(p),
@@ -155,16 +175,9 @@ def main() -> None:
         epoch=int(metrics["best_epoch"]),
         loss=metrics["eval_loss"],
         base_loss=metrics["eval_loss_base"],
-        train_clips=len(train),
-        eval_clips=len(held_out),
+        train_clips=len(material.train),
+        eval_clips=len(material.held_out),
     )
-    voice.export(scratch.fresh_folder(args.voice), args.base, fit.best_weights(folder), reference, card)
-    notes.report(history)
-    diary.write_curves(scratch.fresh_folder(args.plots), history, p.schedule)
-    records.write_json(args.metrics, metrics)
-    scratch.log("train", device=str(on), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
-    scratch.trim(compute.scratch_gb)
-    tell(metrics, p, reference.id)
 
 
 def tell(metrics: dict[str, float | int], p: Params, reference: str) -> None:

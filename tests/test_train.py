@@ -235,6 +235,17 @@ def test_one_training_at_a_time_and_nothing_left_of_a_killed_one(tmp_path: Path)
         pass
 
 
+def test_the_real_profile_is_the_seed_recipe_to_the_digit() -> None:
+    overlay = yaml.safe_load((ROOT / "profiles" / "xtts_v2.yaml").read_text())
+    shipped = yaml.safe_load((ROOT / "params.yaml").read_text())
+    recipe = TRAIN | {"epochs": 10, "batch_size": 2, "grad_accumulation": 1, "lr": 5e-6, "weight_decay": 1e-2, "precision": "fp32"}
+    assert train_stage.Params(**{**shipped["train"], **overlay["train"]}) == train_stage.Params(**recipe)  # type: ignore[arg-type]
+    spoken = {**shipped["synthesize"], **overlay["synthesize"]}
+    assert (spoken["temperature"], spoken["top_p"], spoken["top_k"]) == (0.7, 0.85, 50)
+    limits = vars(batches.Limits())
+    assert limits == {"min_conditioning": 66_150, "max_conditioning": 132_300, "max_wav": 255_995, "max_text": 200}
+
+
 def noise_clips(folder: Path) -> tuple[list[batches.Sample], list[batches.Sample]]:
     """Seeded clips that no speech synthesizer's version can change: 4 to train on, 1 to judge."""
     numbers = np.random.default_rng(7)

@@ -13,7 +13,9 @@ import warnings
 from collections.abc import Callable
 from types import FrameType
 
+_FULL = "out of memory; close other programs, or lower train.batch_size in params.yaml and raise train.grad_accumulation"
 _MACHINE = {
+    errno.EACCES: "permission denied",
     errno.ENOSPC: "no space left",
     errno.EROFS: "read-only file system",
     errno.EDQUOT: "disk quota exceeded",
@@ -46,7 +48,11 @@ def run(main: Callable[[], None]) -> None:
     except Terminated:
         _fail("terminated; run the same command again to go on", 143)
     except MemoryError:
-        _fail("out of memory; close other programs, or lower the batch size in params.yaml", 1)
+        _fail(_FULL, 1)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, for an accelerator; by name: most commands need no torch
+            raise
+        _fail(_FULL, 1)
     except OSError as error:
         if error.errno not in _MACHINE:
             raise

@@ -118,9 +118,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """Read the weights of an `Xtts` from a base's or a voice's `model.pth`, whatever trainer wrote them."""
     state: dict[str, torch.Tensor] = read_checkpoint(path)["model"]
+    copies = ("gpt.gpt_inference.", "gpt.gpt.wte.")  # what init_gpt_for_inference adds: the same tensors under other names
     unused = ("torch_mel_spectrogram_style_encoder", "torch_mel_spectrogram_dvae", "dvae")
     named = {key.removeprefix("xtts."): value for key, value in state.items()}
-    return {key: value for key, value in named.items() if key.split(".")[0] not in unused and not key.startswith("gpt.gpt_inference.")}
+    return {key: value for key, value in named.items() if key.split(".")[0] not in unused and not key.startswith(copies)}
 
 
 @contextmanager
