@@ -1,0 +1,80 @@
+"""The pocket base's training code, held to coqui's: what it learns must be what coqui's classes then compute."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pocket import train_xtts_speaker, xtts_base, xtts_codes, xtts_gpt
+from voz import xtts
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> xtts.Xtts:
+    build = tmp_path_factory.mktemp("build")
+    xtts_base.write_skeleton(build)
+    made = xtts_base.random_model(build)
+    made.gpt.gpt.config.use_cache = False
+    made.gpt.eval()
+    return made
+
+
+@torch.no_grad()
+def test_fast_gpt_gives_coquis_latents(model: xtts.Xtts) -> None:
+    gpt = model.gpt
+    torch.manual_seed(0)
+    text = [torch.randint(5, 30, (length,)) for length in (20, 19)]
+    codes = [torch.randint(0, 512, (length,)) for length in (30, 26)]
+    places = [torch.linspace(1, len(t), len(c)) for t, c in zip(text, codes, strict=True)]
+    batch = xtts_gpt.Batch(torch.randn(1, 80, 60), text, codes, places)
+    cond = gpt.get_style_emb(batch.cond_mels).transpose(1, 2)
+    found, _ = xtts_gpt.latents_and_guidance(gpt, xtts_gpt.pack(gpt, batch), cond, sigma=None)
+    for own, t, c in zip(found, text, codes, strict=True):
+        spoken = F.pad(c[None], (0, 1), value=gpt.stop_audio_token)  # as `generate` hands it over, the stop code included
+        samples = torch.tensor([spoken.shape[1] * 1024])
+        wanted = gpt(t[None], torch.tensor([len(t)]), spoken, samples, cond_latents=cond, return_latent=True)[0]
+        first = len(t) + 2
+        assert len(wanted) == len(c) + 1
+        assert torch.allclose(own[first : first + len(wanted)], wanted, atol=1e-5)
+
+
+def test_layers_that_join_later_start_as_identities(model: xtts.Xtts) -> None:
+    gpt = model.gpt
+    xtts_gpt.start_well(gpt, codes_per_character=1.5)
+    x = torch.randn(1, 7, xtts_base.WIDTH)
+    mask = torch.zeros(7, 7)
+    for block in gpt.gpt.h[xtts_gpt.FIRST_LAYERS :]:
+        assert torch.equal(xtts_gpt.layer(block, x, mask, None, gpt.heads)[0], x)
+    assert not torch.equal(xtts_gpt.layer(gpt.gpt.h[0], x, mask, None, gpt.heads)[0], x)
+
+
+def test_norm_of_the_embedding_is_folded_exactly(model: xtts.Xtts) -> None:
+    encoder = model.hifigan_decoder.speaker_encoder.eval()
+    norm = torch.nn.BatchNorm1d(512, affine=False).eval()
+    norm.running_mean.uniform_(-1, 1)
+    norm.running_var.uniform_(0.1, 2)
+    wav = torch.randn(2, 16_000) * 0.1
+    with torch.no_grad():
+        wanted = norm(encoder(wav.clone()))
+        state = train_xtts_speaker.folded(encoder, norm)
+        encoder.load_state_dict(state)
+        assert torch.allclose(encoder(wav.clone()), wanted, atol=1e-4)
+
+
+def test_expected_places_follow_the_characters_lengths() -> None:
+    length = np.array([1.0, 3.0])
+    found = xtts_codes.places([0, 1, 0], (2, 12), 14, length)
+    assert found[0] == pytest.approx(0.5)  # before the speech
+    assert found[4] == pytest.approx(1.5 + 0.5 / 6)  # half a code into the long second character: it spans codes 4 to 10
+    assert found[13] == pytest.approx(3.5)  # after it
+
+
+@pytest.mark.parametrize("text", ["Che, ¿cómo andás? ¡Qué pingüino!", "Año 2024: 25 %."])
+def test_vocabulary_holds_spanish(tmp_path: Path, text: str) -> None:
+    xtts_base.write_vocab(tmp_path / "vocab.json")
+    tokenizer = xtts.read_tokenizer(tmp_path)
+    ids = tokenizer.encode(text, lang="es")
+    assert xtts_base.SPECIAL.index("[UNK]") not in ids
+    assert tokenizer.decode(ids) == "[es]" + tokenizer.preprocess_text(text, "es")
