@@ -40,6 +40,7 @@ $(VENV)/.installed: requirements.txt requirements-nodeps.txt tools/system.py
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	@$(PYTHON) -m tools.system --install espeak-ng
 	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
