@@ -31,7 +31,7 @@ from whisper.model import MultiHeadAttention, Whisper, disable_sdpa
 
 from pocket.corpus import read_manifest
 from pocket.sentences import fold
-from pocket.whisper_batches import LETTERS, PROMPT, SEED, WINDOW_S, Batch, Batches, log_mel
+from pocket.whisper_batches import LETTERS, SEED, WINDOW_S, Batch, Batches, log_mel, prompt_texts
 from pocket.whisper_data import RATE_HZ, HeardClip, Sound, read_clips
 from pocket.whisper_vocab import DIMS, LANGUAGE, CompactVocab
 
@@ -192,7 +192,8 @@ def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
     clips = read_clips(args.data)
-    run = Run(CompactVocab([PROMPT, *(row.text for row in read_manifest(args.corpus))]))
+    prompts = prompt_texts([clip.text for clip in clips if clip.split == "train"])
+    run = Run(CompactVocab([row.text for row in read_manifest(args.corpus)], prompts))
     run.resume(args.data / "checkpoint.pt")
     if not args.export_only:
         batches = Batches(args.data, run.vocab, clips)

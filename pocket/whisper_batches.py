@@ -21,6 +21,7 @@ BATCH_S, FULL_BATCH_S, MAX_BATCH = 60.0, 96.0, 32  # padded seconds (more where 
 SHORT_STEPS, SHORT_S = 900, 3.0  # the first steps have short clips only, so that attention finds its way
 FULL_SHARE = 0.05  # of the steps, the last: padded to the full window, as in inference
 DIAGONAL_WIDTH = 0.12  # share of the clip that text may lie off the diagonal unpunished
+PROMPTS = 200
 PROMPT_SHARE, JOIN_SHARE, TEMPO_SHARE, HISS_SHARE, MASK_SHARE = 0.25, 0.25, 0.5, 0.3, 0.4
 PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."  # the product's, among others
 LETTERS = " abcdefghijklmnopqrstuvwxyzáéíóúüñ"  # CTC's symbols 1…; 0 is its blank
@@ -47,6 +48,7 @@ class Batches:
         self.clips = sorted((clip for clip in clips if clip.split == "train"), key=lambda clip: (clip.length, clip.id))
         self.lengths = np.array([clip.length for clip in self.clips])
         self.vocab = vocab
+        self.prompts = prompt_texts([clip.text for clip in self.clips])
 
     def make(self, step: int, steps: int) -> Batch:
         rng = np.random.default_rng((SEED, step))
@@ -90,7 +92,7 @@ class Batches:
         given, wanted = [], []
         for text in texts:
             prefix = self._prompt(rng) if prompted else []
-            ids = self.vocab.ids(text)
+            ids = self.vocab.letter_ids(text)
             start = [*self.vocab.compact[self.vocab.start]]
             end = int(self.vocab.compact[self.vocab.tokenizer.eot])
             given.append([*prefix, *start, *ids])
@@ -103,8 +105,13 @@ class Batches:
 
     def _prompt(self, rng: np.random.Generator) -> list[int]:
         before = int(self.vocab.compact[self.vocab.tokenizer.sot_prev])
-        text = PROMPT if rng.random() < 0.4 else self.clips[int(rng.integers(len(self.clips)))].text
-        return [before, *self.vocab.ids(text)]
+        text = PROMPT if rng.random() < 0.4 else self.prompts[int(rng.integers(len(self.prompts)))]
+        return [before, *self.vocab.prompt_ids(text)]
+
+
+def prompt_texts(texts: list[str]) -> list[str]:
+    """A few of the corpus's texts (sorted) to prompt with, beside the product's prompt."""
+    return [PROMPT, *sorted(texts)[:: max(1, len(texts) // PROMPTS)]]
 
 
 def off_diagonal(wanted: torch.Tensor, frames: torch.Tensor, positions: int) -> torch.Tensor:

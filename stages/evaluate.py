@@ -10,9 +10,9 @@ Writes  reports/lines/manifest.jsonl                          records.Comparison
         reports/evaluate.json                                 means with 95 % intervals by note: no words, no sound
         reports/plots/evaluate/*.csv                          the figures line by line, numbers only
 
-Figures of a line: character error rate of what whisper hears, likeness to the speaker's other test notes, mel-cepstral
-distortion from the recording, mean and range of F0. The real recordings' own figures are the ceiling. The loss is that of
-all test clips, given the reference as when speaking.
+Figures of a line: character error rate of what whisper hears, likeness to the speaker's other test notes, share of its ⟨ll, y⟩
+spoken as [ʃ], mel-cepstral distortion from the recording, mean and range of F0. The real recordings' own figures are the ceiling.
+The loss is that of all test clips, given the reference as when speaking. Without espeak-ng the accent is not measured.
 """
 
 import argparse
@@ -26,7 +26,25 @@ import numpy as np
 import torch
 import whisper
 
-from voz import asr, audio, batches, command, dataset, device, engine, measures, params, records, scratch, speak, text, trainer, xtts
+from voz import (
+    accent,
+    asr,
+    audio,
+    batches,
+    command,
+    dataset,
+    device,
+    engine,
+    measures,
+    params,
+    phones,
+    records,
+    scratch,
+    speak,
+    text,
+    trainer,
+    xtts,
+)
 
 VOICES = ("real", "base", "fine_tuned")
 DIFFERENCE = "difference"  # fine-tuned minus base, line by line
@@ -123,7 +141,7 @@ def measure(bench: Bench, ear: xtts.Xtts, spoken: dict[str, Spoken], heard: dict
         for voice in VOICES:
             pcm = audio.resample(spoken[voice].pcms[i], spoken[voice].rate_hz, audio.SAMPLE_RATE_HZ)
             found = {"cer": min(1.0, measures.cer(line.normalized, heard[voice][i]))}  # one endless line must not be the mean
-            found |= likeness(measures.voiceprint(ear, pcm), line.note, prints)
+            found |= likeness(measures.voiceprint(ear, pcm), line.note, prints) | sheismo(line.normalized, pcm)
             figures[voice].append(found | acoustics(pcm, None if voice == "real" else bench.recordings[i]))
     return figures
 
@@ -132,6 +150,12 @@ def likeness(voiceprint: np.ndarray, note: str, prints: Sequence[tuple[str, np.n
     """Similarity to the speaker's recordings in other notes: the same note shares room and microphone with the real line."""
     others = [each for other, each in prints if other != note]
     return {"similarity": measures.similarity(voiceprint, others)} if others else {}
+
+
+def sheismo(spoken: str, pcm: np.ndarray) -> Figures:
+    """Share of the text's ⟨ll, y⟩ spoken as [ʃ]: nothing where the text has none, or without espeak-ng."""
+    windows = accent.listen(spoken, pcm) if phones.available() else []
+    return {"sheismo": accent.share(windows)} if windows else {}
 
 
 def acoustics(pcm: np.ndarray, recording: np.ndarray | None) -> Figures:
@@ -227,6 +251,8 @@ def main() -> None:
     p, compute = params.load("evaluate", Params), params.load("compute", params.Compute)
     device.seed_everything(p.seed)
     reference = audio.read(require_reference(args.voice))
+    if not phones.available():
+        print("accent is not measured: espeak-ng is missing (`make doctor` says how to get it)")
     listener = asr.load(args.asr, device.pick(compute.device))
     bench = Bench(args.dataset, args.base, p, device.pick(compute.device))
     spoken = {"real": bench.real()}

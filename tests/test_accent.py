@@ -12,9 +12,7 @@ from voz.audio import SAMPLE_RATE_HZ
 from voz.command import UserError
 
 REPORT = Path(__file__).parents[1] / "pocket" / "reports" / "accent.json"
-needs_espeak = pytest.mark.skipif(
-    ctypes.util.find_library("espeak-ng") is None, reason="espeak-ng is not installed (apt-get install espeak-ng)"
-)
+needs_espeak = pytest.mark.skipif(not phones.available(), reason="espeak-ng is not installed (apt-get install espeak-ng)")
 
 TEXT = "Yo llamé a Guillermo. La lluvia cayó en la calle, y el hielo no es muy rey."  # six windows; hielo, muy, rey and y have none
 SHE = "[[So Sam'e a QiS'eRmo]]. [[la S'uBja kaS'o en la k'aSe]], y el hielo no es muy rey."

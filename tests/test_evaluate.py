@@ -13,7 +13,7 @@ import yaml
 
 from stages import evaluate
 from tests import tiny_base, tiny_dataset, tiny_whisper
-from voz import audio, command, measures, params, records
+from voz import accent, audio, command, measures, params, records
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,7 +53,7 @@ def test_a_voice_that_is_the_base_differs_in_nothing(folder: Path) -> None:
     assert (values["lines"], values["clips"], values["notes"]) == (2, 3, 3)
     assert values["base"] == values["fine_tuned"]
     assert values["difference"].keys() == values["base"].keys() >= {"loss", "cer", "similarity", "mcd_db"}
-    assert all(each == {"mean": 0.0, "low": 0.0, "high": 0.0} for each in values["difference"].values())
+    assert {value for each in values["difference"].values() for value in each.values()} == {0.0}
     assert "loss" not in values["real"] and "mcd_db" not in values["real"]
     assert values["real"]["f0_mean_hz"]["mean"] == pytest.approx(110, abs=25)  # espeak-ng's man
     assert 0 < values["base"]["loss"]["mean"] < 10  # a random model of 514 codes guesses: ln 514 = 6.2
@@ -81,6 +81,17 @@ def test_what_goes_to_git_holds_no_words(folder: Path) -> None:
         assert [row.split(",")[0] for row in rows] == [str(n) for n in range(1, (3 if path.name == "loss.csv" else 2) + 1)]
     words = (folder / "out" / "evaluate.json").read_text(encoding="utf-8")
     assert not any(example.id in words or example.text in words for example in records.read(folder / "dataset", records.Example))
+
+
+def test_sheismo_is_measured_where_the_text_has_it(folder: Path) -> None:
+    rows = records.read(folder / "out" / "lines", records.Comparison)
+    for row in rows:
+        expected = accent.listen(row.text, audio.read(folder / "out" / "lines" / "real" / f"{row.id}.wav"))
+        assert ("sheismo" in row.real) == ("sheismo" in row.base) == bool(expected)
+        assert not expected or row.real["sheismo"] == pytest.approx(accent.share(expected))
+    assert any("sheismo" in row.real for row in rows)
+    values = json.loads((folder / "out" / "evaluate.json").read_text(encoding="utf-8"))
+    assert 0 <= values["real"]["sheismo"]["mean"] <= 1
 
 
 def test_again_gives_the_same_bytes_and_the_base_is_not_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

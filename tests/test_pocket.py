@@ -97,11 +97,11 @@ def test_the_demo_is_what_the_issue_asked_for():
 
 def test_the_cut_vocabulary_gives_the_full_models_logits():
     torch.manual_seed(0)
-    vocab = CompactVocab(["Che, ¿vos querés mate?"])
+    vocab = CompactVocab(["Che, ¿vos querés mate?"], ["¿Vos?"])
     small = vocab.small_model().eval()
     full = Whisper(DIMS)
     full.load_state_dict({name: value.float() for name, value in vocab.full_state(small.state_dict()).items()})
-    tokens = [*vocab.start, *vocab.tokenizer.encode(" vos")]
+    tokens = [*vocab.start, *(token for letter in "vos" for token in vocab.tokenizer.encode(letter))]
     features = torch.randn(1, 20, DIMS.n_audio_state)
     with torch.no_grad():
         of_small = small.decoder(torch.from_numpy(vocab.compact[tokens])[None], features)[0, -1]
@@ -111,6 +111,16 @@ def test_the_cut_vocabulary_gives_the_full_models_logits():
     unused = np.setdiff1d(np.arange(N_VOCAB), vocab.used)
     assert torch.allclose(of_full[unused], of_small[vocab.other], atol=2e-2)
     assert vocab.other_log_count == pytest.approx(np.log(len(unused)))
+
+
+def test_the_model_writes_letters_and_is_prompted_in_word_pieces():
+    text = "Che, ¿vos querés un añejo? ¡Dale!"
+    vocab = CompactVocab([text], ["¿Vos querés?"])
+    letters = vocab.letter_ids(f" {text} ")
+    assert vocab.other not in letters and vocab.tokenizer.decode(vocab.used[letters].tolist()) == text
+    assert letters[0] != vocab.compact[vocab.tokenizer.encode(" ")[0]]  # whisper's decoding forbids a blank at the start
+    assert vocab.used[vocab.prompt_ids("¿Vos querés?")].tolist() == vocab.tokenizer.encode(" ¿Vos querés?")
+    assert DIMS.n_text_ctx // 2 >= 11.3 * 18  # whisper writes at most half of its positions: the longest clip at a fast 18 letters a second
 
 
 def test_sentences_meet_the_clips_that_hold_them():

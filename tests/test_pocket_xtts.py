@@ -1,5 +1,6 @@
 """The pocket base's training code, held to coqui's: what it learns must be what coqui's classes then compute."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pocket import train_xtts_speaker, xtts_base, xtts_codes, xtts_gpt
-from voz import xtts
+from pocket import train_xtts_speaker, xtts_base, xtts_codes, xtts_data, xtts_gpt
+from voz import audio, xtts
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +79,21 @@ def test_vocabulary_holds_spanish(tmp_path: Path, text: str) -> None:
     ids = tokenizer.encode(text, lang="es")
     assert xtts_base.SPECIAL.index("[UNK]") not in ids
     assert tokenizer.decode(ids) == "[es]" + tokenizer.preprocess_text(text, "es")
+
+
+def test_the_corpus_comes_at_the_products_level_and_in_part_by_phone(tmp_path: Path) -> None:
+    ids = [f"gpt-train-{number:05d}" for number in range(6)]
+    rows = [
+        {"id": name, "path": f"{name}.wav", "text": "sí", "voice": "ana", "accent": "ye", "role": "gpt", "split": "train"} for name in ids
+    ]
+    assert 0 < sum(map(xtts_data.by_phone, rows)) < len(rows)
+    for row, gain in zip(rows, (0.9, 0.3, 0.1, 0.03, 0.9, 0.3), strict=True):
+        pcm = gain * np.sin(np.arange(22_050) / 20) * (np.arange(22_050) < 15_000)  # a third of it is a pause
+        audio.write(tmp_path / row["path"], pcm)
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    xtts_data.pack(tmp_path, tmp_path / "packed", jobs=1)
+    corpus = xtts_data.Corpus(tmp_path / "packed")
+    assert [row.voice for row in corpus.rows] == ["ana+phone" if xtts_data.by_phone(row) else "ana" for row in rows]
+    for row in corpus.rows:
+        tone = corpus.read(row).numpy()[1000:14_000]
+        assert 10 * np.log10((tone.astype(float) ** 2).mean()) == pytest.approx(xtts_data.LEVEL_DB, abs=1.5)

@@ -40,9 +40,10 @@ def machine() -> Iterator[Finding]:
     release = platform.release()
     yield Finding("system", f"{platform.system()} {release}{' (WSL2)' if 'microsoft' in release.lower() else ''}, {os.cpu_count()} cores")
     yield Finding("python", platform.python_version(), system.wrong_python(sys.version_info))
-    for name in system.NEEDED:
+    for name in (*system.NEEDED, *system.WANTED):
         there = system.is_there(name)
-        yield Finding(name, "there" if there else "missing", "" if there else system.install_command([name]))
+        lacking = f"missing: {system.WANTED[name]}" if name in system.WANTED else "missing"
+        yield Finding(name, "there" if there else lacking, "" if there else system.install_command([name]))
     free_gb = shutil.disk_usage(".").free / 1e9
     mend = (
         "" if free_gb >= FREE_GB else f"the demo needs 1 GB, XTTS_v2 with 200 notes about {FREE_GB:.0f}: `make clean-scratch`, `dvc gc -w`"

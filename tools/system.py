@@ -4,7 +4,7 @@
 
 Runs on the system's Python, old ones included (to say that they are too old), so it imports only the standard library.
 With --install it installs what is missing by apt where that needs no password, and prints the exact command otherwise.
-Exit status: 0 all there, 2 something is missing.
+Exit status: 0 all there, or only what is wanted and not needed lacks; 2 something is missing.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import sys
 OLDEST, NEWEST = (3, 11), (3, 13)  # numpy 2.4 and scipy 1.17 need 3.11; newer than 3.13: no wheels looked at
 FFMPEG_LIBRARIES = ("avutil", "avcodec", "avformat", "avdevice", "avfilter", "swscale", "swresample")  # what torchcodec links to
 NEEDED = ("git", "sox", "ffmpeg", "venv")
+WANTED = {"espeak-ng": "accent is not measured without it"}
 INSTALLERS = (
     ("apt-get", "apt-get install -y --no-install-recommends"),
     ("brew", "brew install"),
@@ -93,7 +94,7 @@ def main():
     if problem:
         print("error: " + problem, file=sys.stderr)
         return 2
-    names = missing(tuple(args.names) or NEEDED)
+    names = missing(tuple(args.names) or (*NEEDED, *WANTED))
     if names and args.install and can_install():
         print("installing " + ", ".join(names))
         try:
@@ -101,10 +102,14 @@ def main():
         except subprocess.CalledProcessError as error:
             print(f"apt-get failed with status {error.returncode}", file=sys.stderr)
         names = missing(tuple(names))
-    if names:
-        print("error: {} missing; run: {}".format(", ".join(names), install_command(names)), file=sys.stderr)
+    needed = [name for name in names if name in args.names or name not in WANTED]
+    if needed:
+        print("error: {} missing; run: {}".format(", ".join(needed), install_command(needed)), file=sys.stderr)
         return 2
-    print("system packages: all there")
+    for name in names:
+        print(f"{name} missing ({WANTED[name]}); run: {install_command([name])}")
+    if not names:
+        print("system packages: all there")
     return 0
 
 

@@ -53,7 +53,7 @@ def measure(raw: Path, *, rate_hz: int, scale: float, offset: float, highpass_hz
             rest = heard[whole:]
     if len(rest):
         energies.append(np.array([(rest**2).mean()]))
-    return Level(_active_db(np.concatenate(energies)), _db(peak**2))
+    return Level(active_db(np.concatenate(energies)), _db(peak**2))
 
 
 def condition(raw: Path, wav: Path, *, rate_hz: int, scale: float, offset: float, highpass_hz: float, gain_db: float) -> None:
@@ -91,8 +91,12 @@ def _highpass(cutoff_hz: float, rate_hz: int) -> np.ndarray:
     return np.concatenate([b, a])[None] / a[0]
 
 
-def _active_db(energies: np.ndarray) -> float:
-    """RMS of the frames within ACTIVE_DB of the loud ones (95th percentile), so that pauses do not count."""
+def active_db(energies: np.ndarray) -> float:
+    """RMS, in dB below full scale, of the frames within ACTIVE_DB of the loud ones (95th percentile), so that pauses do not count.
+
+    Args:
+        energies: mean square of each frame of FRAME_S. [n]
+    """
     loud = np.percentile(energies, 95)
     return _db(float(energies[energies >= loud * 10.0 ** (-ACTIVE_DB / 10.0)].mean()))
 

@@ -77,11 +77,16 @@ def say(text: str) -> Utterance:
     return Utterance(pcm, rate_hz, [Phone(name, start / rate_hz, end / rate_hz) for (name, start), end in zip(marks, ends, strict=True)])
 
 
+def available() -> bool:
+    """True if espeak-ng's library is here."""
+    return ctypes.util.find_library("espeak-ng") is not None
+
+
 @cache
 def _library() -> tuple[ctypes.CDLL, int]:
     """The library, made ready once per process, and its sample rate in Hz."""
     name = ctypes.util.find_library("espeak-ng")
-    if name is None:
+    if name is None:  # as `available` says
         raise UserError("espeak-ng is not installed: accent cannot be measured", "apt-get install espeak-ng")
     library = ctypes.CDLL(name)
     rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS | _DONT_EXIT)

@@ -9,6 +9,7 @@ MEASURES = {  # of evaluate.json: what it is called, its unit, decimals, where i
     "loss": ("Loss on test clips", "nats", 3, -1),
     "cer": ("Character errors of what whisper hears", "share", 3, -1),
     "similarity": ("Likeness to the speaker", "cosine", 3, 1),
+    "sheismo": ("⟨ll, y⟩ spoken as [ʃ]", "share", 2, 0),
     "mcd_db": ("Mel-cepstral distortion", "dB", 2, -1),
     "f0_mean_hz": ("Pitch, mean", "Hz", 0, 0),
     "f0_range_hz": ("Pitch, range", "Hz", 0, 0),

@@ -1,0 +1,46 @@
+() => {
+  // Keys press the visible tab's buttons, so that a key does what its button does and nothing else.
+  const visible = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent !== null);
+  const press = (selector) => visible(selector)?.click();
+  const focus = (selector) => {
+    const field = visible(selector);
+    field?.focus();
+    field?.select();
+  };
+  const other = () => [...document.querySelectorAll('#tabs [role="tab"]')].find((tab) => tab.getAttribute("aria-selected") === "false");
+  const keys = {
+    " ": () => press(".play-pause-button"),
+    e: () => focus("#text textarea"),
+    a: () => press("button.accept"),
+    r: () => press("button.reject"),
+    u: () => press("button.undo"),
+    n: () => press("button.next"),
+    p: () => press("button.previous"),
+    c: () => press("button.correct"),
+    l: () => other()?.click(),
+    "/": () => focus("#find input, #find textarea"),
+  };
+  const inField = (event, field) => {
+    if (event.key === "Escape") field.blur();
+    if (event.key !== "Enter" || event.isComposing || !field.closest("#text")) return;
+    event.preventDefault(); // a text is one line
+    field.blur();
+    press("button.save");
+  };
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      const field = event.target.closest("textarea, input, select, [contenteditable=true]");
+      if (field) return inField(event, field);
+      if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+      // Who walks the page with Tab presses the focused button with Space, as everywhere.
+      if (event.key === " " && event.target.closest("button, [role=tab]")?.matches(":focus-visible")) return;
+      const act = keys[event.key.toLowerCase()];
+      if (!act) return;
+      event.preventDefault();
+      event.stopPropagation();
+      act();
+    },
+    true,
+  );
+}
