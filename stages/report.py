@@ -262,6 +262,7 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
         "lengths": length_charts(args.wav, examples),
         "clips": clip_lines(args.dataset, examples, p.clips),
         "ledgers": ledgers(args.ledger),
+        "filters": reports["curate"],
         "reference": Line("The reference recording", [player(reference, "real")], "What the voice listens to before it speaks.")
         if reference.is_file()
         else None,

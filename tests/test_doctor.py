@@ -66,3 +66,16 @@ def test_missing_package_is_one_line_with_a_command_to_paste(tmp_path: Path) -> 
 def test_system_check_imports_nothing_but_the_standard_library() -> None:
     done = subprocess.run([sys.executable, "-S", "-m", "tools.system", "git"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_notes_that_dvc_made_links_are_found(tmp_path: Path) -> None:
+    cached = tmp_path / "cache" / "files" / "md5" / "ab" / "cdef"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"OggS")
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "plain.opus").write_bytes(b"OggS")
+    assert list(doctor.linked(notes)) == []
+    (notes / "linked.opus").symlink_to(cached)
+    [finding] = doctor.linked(notes)
+    assert finding.found.startswith("1 are links") and "cache.type" in finding.mend

@@ -69,6 +69,7 @@ def fill_ledgers(folder: Path, clips: list[str]) -> None:
         segment.accept(clip[:12], clip)
     segment.reject(NOTES[0], f"{NOTES[0]}@18.000", "no_safe_cut", start_s=18.0, end_s=20.0)
     segment.close(folder / "segment.csv")
+    records.write_json(folder.parent / "curate.json", {"rejected": {"low_snr": 3, "music": 0}, "medians": {"snr_db": 31.4159}})
 
 
 def fill_training(args: Namespace) -> None:
@@ -170,6 +171,7 @@ def test_ledger_adds_up_on_the_page(html: str) -> None:
     assert "convert 5 3 2 3 1 empty 1 truncated" in text
     assert "segment 3 3 0 6 1 no_safe_cut" in text
     assert "lacks 3.2 s" in text
+    assert "left out 3 low_snr 0 music median snr_db 31.42" in text
 
 
 def test_green_only_where_the_difference_leaves_out_zero() -> None:

@@ -118,8 +118,17 @@ def inputs(params: dict[str, Any]) -> Iterator[Finding]:
         there = Path(params[key]).exists()
         yield Finding(key, f"{params[key]}{'' if there else ': missing'}", "" if there else mend)
     notes = Path(params["notes"])
+    yield from linked(notes)
     for path, why in choking(notes) if notes.is_dir() else []:
         yield Finding("notes", f"{path}: {why}", "take it out of the folder: `dvc repro` hangs or stops on it")
+
+
+def linked(notes: Path) -> Iterator[Finding]:
+    """DVC's `cache.type symlink` puts links in the place of notes, and convert takes no link: it may lead anywhere."""
+    links = [path for path in notes.iterdir() if path.is_symlink() and "files/md5" in os.readlink(path)] if notes.is_dir() else []
+    if links:
+        mend = "`dvc config cache.type reflink,hardlink,copy && dvc checkout --relink`: convert takes no links"
+        yield Finding("notes", f"{len(links)} are links into DVC's cache", mend)
 
 
 def choking(folder: Path) -> list[tuple[str, str]]:

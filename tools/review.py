@@ -61,7 +61,9 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
             js=review_page.KEYS.read_text(encoding="utf-8"),
         )
     except OSError as error:
-        raise UserError(f"port {args.port or 7860}: taken ({error})", "close the other page, or name another: make review PORT=7999") from error
+        raise UserError(
+            f"port {args.port or 7860}: taken ({error})", "close the other page, or name another: make review PORT=7999"
+        ) from error
     print(f"review: {page.local_url} (this machine only; Ctrl-C ends it)", flush=True)
     try:
         threading.Event().wait()

@@ -111,9 +111,9 @@ class Desk:
         return None
 
     def clip_sound(self, clip: str) -> Path | None:
-        """A clip's wav."""
+        """A copy of a clip's wav; None where dvc has taken the file away meanwhile."""
         path = self.folders.clips / f"{clip}.wav"
-        return path if path.is_file() else None
+        return self._copy(path, path.name) if path.is_file() else None
 
     def left_sound(self, left: Left) -> Sound | None:
         """The sound of what was left out: a clip, a stretch of a note, or what the phone wrote; None where there is nothing to play."""
@@ -126,13 +126,17 @@ class Desk:
         return stretch(path, float(row.start_s or 0), float(row.end_s) if row.end_s else None) if path.is_file() else None
 
     def _note(self, name: str) -> Path | None:
-        """A copy of a file of the notes folder, under a name of ours: names and types are strangers'."""
+        """A copy of a file of the notes folder; None where the name leads out of it."""
         folder = self.folders.notes.resolve()
         path = (folder / name).resolve()
         if not (path.is_relative_to(folder) and path.is_file()):
             return None
         suffix = path.suffix.lower() if re.fullmatch(r"\.[a-z0-9]{1,4}", path.suffix.lower()) else ""
-        copy = self.folders.copies / f"note{suffix}"
+        return self._copy(path, f"note{suffix}")
+
+    def _copy(self, path: Path, name: str) -> Path:
+        """What the browser may fetch lies in our own folder, under a name of ours: DVC may have linked the file to anywhere."""
+        copy = self.folders.copies / name
         shutil.copyfile(path, copy)
         return copy
 

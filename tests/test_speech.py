@@ -1,0 +1,30 @@
+"""voz/speech.py: silero over a whole note says what silero says frame by frame."""
+
+from pathlib import Path
+
+import numpy as np
+import silero_vad
+import soundfile
+import soxr
+import torch
+
+from voz import speech
+
+NOTE = Path(__file__).parent / "fixtures" / "note.opus"
+
+
+def test_probabilities_are_those_of_sileros_own_forward() -> None:
+    """In one call, and in blocks that keep the state between them."""
+    pcm, rate_hz = soundfile.read(NOTE, dtype="float32")
+    pcm = soxr.resample(pcm, rate_hz, 16_000, quality="HQ")
+    pcm = pcm[: len(pcm) // 512 * 512]
+    whole, blocks = speech._Silero(), speech._Silero()
+    at = len(pcm) // 1024 * 512
+    found = whole.hear(pcm)
+    in_blocks = np.concatenate([blocks.hear(pcm[:at]), blocks.hear(pcm[:0]), blocks.hear(pcm[at:])])
+    own = silero_vad.load_silero_vad()
+    with torch.inference_mode():
+        expected = np.array([own(frame, 16_000).item() for frame in torch.from_numpy(pcm).reshape(-1, 1, 512)])
+    assert expected.max() > 0.9 and expected.min() < 0.1  # the note holds speech and pauses
+    assert np.abs(found - expected).max() < 1e-5
+    assert np.abs(in_blocks - expected).max() < 1e-5
