@@ -49,7 +49,7 @@ def hear(wav: Path, row: Utterance) -> np.ndarray:
     """One clip as a phone's listener would get it: int16 [T] at 16 kHz. Seeded by the clip's id."""
     pcm = audio.resample(audio.read(wav), audio.SAMPLE_RATE_HZ, RATE_HZ)
     if row.split != "train":
-        return to_int16(opus.roundtrip(pcm, bitrate_bps=TEST_BITRATE_BPS))
+        return audio.to_int16(opus.roundtrip(pcm, bitrate_bps=TEST_BITRATE_BPS))
     rng = np.random.default_rng(zlib.crc32(row.id.encode()))
     if rng.random() < 0.3:
         pcm = in_room(pcm, rng)
@@ -57,7 +57,7 @@ def hear(wav: Path, row: Utterance) -> np.ndarray:
         pcm = with_noise(pcm, rng, snr_db=rng.uniform(12, 40))
     if rng.random() < 0.5:
         pcm = opus.roundtrip(pcm, bitrate_bps=int(rng.choice((12_000, 16_000, 20_000, 24_000))))
-    return to_int16(pcm)
+    return audio.to_int16(pcm)
 
 
 def in_room(pcm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -82,10 +82,6 @@ def with_noise(pcm: np.ndarray, rng: np.random.Generator, *, snr_db: float) -> n
 
 def _within(pcm: np.ndarray) -> np.ndarray:
     return (pcm / max(1.0, np.abs(pcm).max())).astype(np.float32)
-
-
-def to_int16(pcm: np.ndarray) -> np.ndarray:
-    return np.round(np.clip(pcm, -1, 1) * 32767).astype(np.int16)
 
 
 def read_clips(folder: Path) -> list[HeardClip]:

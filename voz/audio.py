@@ -39,10 +39,10 @@ def write(path: Path, pcm: np.ndarray, *, rate_hz: int = SAMPLE_RATE_HZ) -> None
 
 
 def to_int16(pcm: np.ndarray) -> np.ndarray:
-    """Round float samples in [-1, 1] to 16 bits, clipping what is outside. [T] -> [T]"""
+    """Round float samples in [-1, 1] to 16 bits, clipping what is outside; what `read` gave becomes the same bytes. [T] -> [T]"""
     if pcm.dtype == np.int16:
         return pcm
-    return np.clip(np.round(pcm * 32767.0), -32768, 32767).astype(np.int16)
+    return np.clip(np.round(pcm * 32768.0), -32768, 32767).astype(np.int16)
 
 
 def resample(pcm: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
