@@ -20,7 +20,6 @@ WINDOW_S = DIMS.n_audio_ctx * 2 * HOP_LENGTH / RATE_HZ  # 12.0
 BATCH_S, FULL_BATCH_S, MAX_BATCH = 60.0, 96.0, 32  # padded seconds (more where all clips are padded to 12 s), and clips, per step
 SHORT_STEPS, SHORT_S = 900, 3.0  # the first steps have short clips only, so that attention finds its way
 FULL_SHARE = 0.05  # of the steps, the last: padded to the full window, as in inference
-DIAGONAL_WIDTH = 0.12  # share of the clip that text may lie off the diagonal unpunished
 PROMPTS = 200
 PROMPT_SHARE, JOIN_SHARE, TEMPO_SHARE, HISS_SHARE, MASK_SHARE = 0.25, 0.25, 0.5, 0.3, 0.4
 PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."  # the product's, among others
@@ -34,7 +33,9 @@ class Batch:
     mel: torch.Tensor  # [B, 80, 2 T]
     given: torch.Tensor  # compact token ids, [B, N]
     wanted: torch.Tensor  # compact token ids, -100 where there is no loss, [B, N]
-    off_diagonal: torch.Tensor  # 0 on the diagonal of text and speech, towards 1 away from it; 0 where there is no loss, [B, N, T]
+    letter_of: (
+        torch.Tensor
+    )  # which of `letters` a wanted token is (a mark: the one before it; the end: one past the last), -1 without loss, [B, N]
     frames: torch.Tensor  # encoder positions with sound, [B]
     letters: torch.Tensor  # [B, most letters]
     letter_counts: torch.Tensor  # [B]
@@ -67,7 +68,7 @@ class Batches:
         frames = torch.tensor([math.ceil(len(row) / (2 * HOP_LENGTH)) for row in pcm]).clamp(max=mel.shape[2] // 2)
         spelled = [torch.tensor([LETTERS.index(letter) + 1 for letter in fold(text)]) for text in texts]
         return Batch(
-            mel=mel, given=given, wanted=wanted, off_diagonal=off_diagonal(wanted, frames, mel.shape[2] // 2), frames=frames,
+            mel=mel, given=given, wanted=wanted, letter_of=letter_of(texts, wanted), frames=frames,
             letters=torch.nn.utils.rnn.pad_sequence(spelled, batch_first=True), letter_counts=torch.tensor([len(row) for row in spelled]),
         )  # fmt: skip
 
@@ -114,13 +115,18 @@ def prompt_texts(texts: list[str]) -> list[str]:
     return [PROMPT, *sorted(texts)[:: max(1, len(texts) // PROMPTS)]]
 
 
-def off_diagonal(wanted: torch.Tensor, frames: torch.Tensor, positions: int) -> torch.Tensor:
-    """How far each wanted token and each encoder position are from running side by side. [B, N], [B] -> [B, N, T]"""
-    here = wanted >= 0
-    through_text = here.cumsum(1) / here.sum(1, keepdim=True)
-    through_speech = torch.arange(positions)[None] / frames[:, None]
-    away = 1 - torch.exp(-((through_text[:, :, None] - through_speech[:, None]) ** 2) / (2 * DIAGONAL_WIDTH**2))
-    return away * here[:, :, None]
+def letter_of(texts: list[str], wanted: torch.Tensor) -> torch.Tensor:
+    """Batch.letter_of: the places of each text's characters in its folded form, at the wanted tokens of its row. [B, N]"""
+    found = torch.full(wanted.shape, -1)
+    for row, text in enumerate(texts):
+        folded, at = fold(text), -1
+        places = []
+        for character in text.strip():
+            letter = fold(character) or " "
+            at += at + 1 < len(folded) and folded[at + 1] == letter
+            places.append(max(at, 0))
+        found[row, wanted[row] >= 0] = torch.tensor([*places, len(folded)])
+    return found
 
 
 def _disturb(pcm: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,8 @@ import pytest
 import torch
 from whisper.model import Whisper
 
-from pocket import demo_notes, demo_texts, evaluate, everyday, opus, sentences, voices
+from pocket import demo_notes, demo_texts, evaluate, everyday, opus, sentences, voices, whisper_alignment
+from pocket.whisper_batches import letter_of
 from pocket.whisper_vocab import DIMS, N_VOCAB, CompactVocab
 from voz import records
 
@@ -143,3 +144,20 @@ def test_reports_keep_their_bar(report, row, bar):
     if not path.exists():
         pytest.skip(f"{path.name}: not measured yet")
     assert json.loads(path.read_text(encoding="utf-8"))[row] <= bar * 1.2
+
+
+def test_ctc_finds_each_letter_where_it_is_heard():
+    heard = [0, 1, 1, 0, 2, 0, 2, 2, 3, 0]  # "abbc": the two b apart by a blank
+    log_letters = np.full((10, 2, 4), -9.0, np.float32)
+    log_letters[np.arange(10), 0, heard] = -0.1
+    log_letters[np.arange(10), 1, [1, 1, 2, *heard[3:]]] = -0.1
+    found = whisper_alignment.align(log_letters, np.array([[1, 2, 2, 3], [1, 2, 0, 0]]), np.array([4, 2]), np.array([10, 3]))
+    assert found[0].tolist() == [1.5, 4.0, 6.5, 8.0, 9.0]
+    assert found[1].tolist() == [0.5, 2.0, 2.0, 2.0, 2.0]
+
+
+def test_marks_belong_to_the_letter_before_them():
+    text = "¿Vos? Sí, che."
+    wanted = torch.tensor([[-100, *range(len(text)), 99, -100]])
+    found = letter_of([text], wanted)[0].tolist()
+    assert found == [-1, 0, 0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, -1]
