@@ -73,8 +73,9 @@ def loss_of(
     """(loss to descend, mean cross-entropy over the wanted tokens).
 
     Two aids that the exported model does not hold: CTC over letters on the encoder (dense, and monotonic by nature), and
-    half of the cross-attention heads are drawn to where each letter is heard: first to the diagonal (speech and text run side by
-    side), then to CTC's own alignment. Without the second, long clips lost their place: CTC read 11 % of their letters wrong, attention 21 %.
+    half of the cross-attention heads are drawn to where each letter is heard: first to the diagonal (speech and text run
+    side by side), then to CTC's own alignment. Without the second, long clips lost their place: at step 3 100 CTC read 11 % of
+    the letters wrong and attention 21 %.
     """
     # Plain attention: on a CPU the backward pass of torch's fused one takes half of the step.
     with torch.autocast("cpu", torch.bfloat16), disable_sdpa():
