@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from pocket import xtts_base
-from pocket.xtts_data import Corpus, Progress, resume, save, warm_cosine
+from pocket.xtts_data import PHONE, Corpus, Progress, resume, save, warm_cosine
 from voz import command, compat
 
 STEPS = 260
@@ -27,11 +27,11 @@ VOICES, CLIPS, SAMPLES = 16, 2, 28_000  # per step: voices, stretches of each, 1
 SCALE, MARGIN = 20.0, 0.2
 
 
-def batch(corpus: Corpus, rows: dict[str, list], step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns (pcm [VOICES * CLIPS, SAMPLES] at 22 050 Hz, voice numbers)."""
+def batch(corpus: Corpus, rows: list[list], step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns (pcm [VOICES * CLIPS, SAMPLES] at 22 050 Hz, speaker numbers). `rows`: sentences of each speaker."""
     rng = np.random.default_rng((xtts_base.SEED, step))
-    picked = rng.choice(len(corpus.voices), VOICES, replace=False)
-    wav = torch.cat([corpus.slices(rng, CLIPS, SAMPLES, rows=rows[corpus.voices[i]]) for i in picked])
+    picked = rng.choice(len(rows), VOICES, replace=False)
+    wav = torch.cat([corpus.slices(rng, CLIPS, SAMPLES, rows=rows[i]) for i in picked])
     gain = torch.from_numpy(10 ** (rng.uniform(-15, 3, (len(wav), 1)) / 20)).float()
     noise = torch.from_numpy(np.where(rng.random((len(wav), 1)) < 0.5, 10 ** rng.uniform(-4, -2, (len(wav), 1)), 1e-5)).float()
     wav = wav * gain + torch.from_numpy(rng.standard_normal(wav.shape, dtype=np.float32)) * noise
@@ -82,10 +82,11 @@ def main() -> None:
 
     corpus = Corpus(args.packed)
     unseen = Corpus(args.packed, roles=("asr",), splits=("dev", "test"))
-    rows = {voice: [row for row in corpus.rows if row.voice == voice and row.samples > SAMPLES // 2] for voice in corpus.voices}
+    speakers = sorted({voice.removesuffix(PHONE) for voice in corpus.voices})  # the same speaker with and without a phone
+    rows = [[row for row in corpus.rows if row.voice.removesuffix(PHONE) == one and row.samples > SAMPLES // 2] for one in speakers]
     resample = Resample(22050, 16000)
     encoder = xtts_base.random_model(args.build).hifigan_decoder.speaker_encoder.train()
-    heads = torch.nn.Parameter(torch.randn(len(corpus.voices), 512) * 0.05)
+    heads = torch.nn.Parameter(torch.randn(len(speakers), 512) * 0.05)
     head = torch.nn.ParameterDict({"weight": heads})
     optimizer = torch.optim.AdamW([*encoder.parameters(), heads], lr=1.0, weight_decay=1e-3)
     path = args.build / "speaker.pt"

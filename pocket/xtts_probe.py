@@ -88,8 +88,8 @@ def main() -> None:
 
         def listen(mel: torch.Tensor) -> str:
             wav = librosa.resample(griffin_lim(mel), orig_sr=22050, target_sr=16000).astype(np.float32)
-            padded = whisper.pad_or_trim(whisper.log_mel_spectrogram(wav), 2 * listener.dims.n_audio_ctx)
-            return listener.decode(padded[None].float(), options)[0].text
+            window = 2 * listener.dims.n_audio_ctx * whisper.audio.HOP_LENGTH
+            return listener.decode(whisper.log_mel_spectrogram(whisper.pad_or_trim(wav, window))[None], options)[0].text
 
     distances, errors = [], []
     for row in rows:
