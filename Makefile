@@ -2,12 +2,14 @@
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
+REVIEW := $(VENV)/review
 # The first of these that runs and is 3.11-3.13; PYTHON=/path/to/python3.12 overrides. Looked up only when it is used.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && echo $$p && break; done)
 NAME ?= pocket
 WHISPER ?= medium
 OUT ?= spoken.wav
+PORT ?= 0
 # As typed: a price ("$500") in a text to speak is no make variable.
 override TEXT := $(value TEXT)
 override REV := $(value REV)
@@ -23,7 +25,7 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint doctor notes forget base profile speak clean-scratch pocket
+.PHONY: help setup demo test test-slow lint doctor notes forget review base profile speak clean-scratch pocket
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +41,16 @@ $(VENV)/.installed: requirements.txt requirements-nodeps.txt tools/system.py
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps -r requirements-nodeps.txt
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+# Gradio needs an older Pillow than the stages (requirements-review.txt), so the review page has an environment of its own.
+$(VENV)/.installed-review: $(VENV)/.installed requirements-review.txt
+	@test -x $(REVIEW)/bin/pip || $(PYTHON) -m venv $(REVIEW)
+	@echo "installing the review page into $(REVIEW): about a minute, 370 MB"
+	@$(REVIEW)/bin/pip install -qq --disable-pip-version-check -r requirements-review.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed $(VENV)/.installed-review requirements-dev.txt
 	@$(PYTHON) -m tools.system --install espeak-ng
+	-@$(PYTHON) -m tools.system --install chromium chromium-driver
 	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
@@ -67,6 +77,9 @@ notes: setup ## take SENDER="..."'s voice notes out of a WhatsApp export: ZIP="c
 
 forget: setup ## remove a note and all that came of it: NOTE="..." (WEIGHTS=1: the voice too), or ALL=1
 	@python -m tools.forget $(if $(ALL),--all) $(if $(WEIGHTS),--weights) $(if $(NOTE),-- "$$NOTE")
+
+review: $(VENV)/.installed-review ## listen to the clips, correct their texts, accept or reject: a page for this machine alone
+	@$(REVIEW)/bin/python -m tools.review data/clips data/transcripts data/wav reports/ledger --port "$(PORT)"
 
 base: setup ## fetch XTTS_v2 and a Whisper (WHISPER=medium) into models/
 	@python -m tools.fetch_base --whisper "$(WHISPER)"

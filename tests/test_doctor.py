@@ -63,6 +63,18 @@ def test_missing_package_is_one_line_with_a_command_to_paste(tmp_path: Path) -> 
     assert "install -y --no-install-recommends git sox" in done.stderr
 
 
+@pytest.mark.parametrize(("system_id", "package"), [("debian", "chromium-driver"), ("ubuntu", "chromium-chromedriver")])
+def test_a_package_is_named_as_the_system_names_it(monkeypatch: pytest.MonkeyPatch, system_id: str, package: str) -> None:
+    monkeypatch.setattr(system.platform, "freedesktop_os_release", lambda: {"ID": system_id})
+    assert [system.package_of(name) for name in ("chromium-driver", "venv", "sox")] == [package, "python3-venv", "sox"]
+
+
+def test_a_browser_of_another_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "google-chrome").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert system.missing(("chromium", "chromium-driver")) == ["chromium-driver"]
+
+
 def test_system_check_imports_nothing_but_the_standard_library() -> None:
     done = subprocess.run([sys.executable, "-S", "-m", "tools.system", "git"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -42,3 +42,10 @@ def test_metrics_refuse_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nan"):
         records.write_json(tmp_path / "m.json", {"a": float("nan")})
     assert json.loads((tmp_path / "m.json").read_text()) == {"a": {"b": 0.123457}}  # the old file is whole
+
+
+def test_a_clip_late_in_a_long_note_has_an_id() -> None:
+    """From 10 000 s (2 h 47 min) on its milliseconds have eight digits."""
+    times = {"start_s": 9_994.737, "end_s": 10_002.717, "duration_s": 7.98, "speech_s": 7.0}
+    levels = {"level_db": -23.0, "noise_db": -60.0, "start_db": -60.0, "end_db": -60.0}
+    assert records.Clip(id="78651b157098-9994737-10002717", note="78651b157098", **times, **levels)

@@ -24,7 +24,7 @@ from voz import command, ledger, notes, origins, params, scratch, traces
 from voz.command import UserError
 from voz.records import write_text
 
-ID = re.compile(r"([0-9a-f]{12})(-\d{7}-\d{7})?\Z")
+ID = re.compile(r"([0-9a-f]{12})(-\d{7,8}-\d{7,8})?\Z")
 SHOWN = 40  # lines of files before "and so many more"
 
 

@@ -22,7 +22,9 @@
   };
   const inField = (event, field) => {
     if (event.key === "Escape") field.blur();
-    if (event.key !== "Enter" || event.isComposing || !field.closest("#text")) return;
+    if (event.key !== "Enter" || event.isComposing) return;
+    if (field.closest("#find")) setTimeout(() => field.blur()); // once Gradio has seen the key, the keys are keys again
+    if (!field.closest("#text")) return;
     event.preventDefault(); // a text is one line
     field.blur();
     press("button.save");

@@ -30,6 +30,14 @@ def settle(copies: Path) -> None:
         os.environ[name] = ",".join(part for part in (os.environ.get(name, ""), HOST) if part)
 
 
+def named(key: str) -> Path:
+    """A path that params.yaml names."""
+    value = params.read().get(key)
+    if not isinstance(value, str):
+        raise UserError(f"{params.PATH}: `{key}:` names no path", "`git checkout params.yaml`, or see README.md")
+    return Path(value)
+
+
 def serve(args: argparse.Namespace, copies: Path) -> None:
     """Serve the page until Ctrl-C."""
     settle(copies)
@@ -39,8 +47,7 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
 
     from tools import review_desk, review_page
 
-    told = params.read()
-    paths = (args.clips, args.transcripts, args.wav, Path(told["notes"]), args.ledger, Path(told["corrections"]), copies)
+    paths = (args.clips, args.transcripts, args.wav, named("notes"), args.ledger, named("corrections"), copies)
     page = review_page.build(review_desk.Desk(review_desk.Folders(*paths)))
     try:
         page.launch(
@@ -61,9 +68,7 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
             js=review_page.KEYS.read_text(encoding="utf-8"),
         )
     except OSError as error:
-        raise UserError(
-            f"port {args.port or 7860}: taken ({error})", "close the other page, or name another: make review PORT=7999"
-        ) from error
+        raise UserError(f"port {args.port or 7860}: taken", "close the other page, or name another: make review PORT=7999") from error
     print(f"review: {page.local_url} (this machine only; Ctrl-C ends it)", flush=True)
     try:
         threading.Event().wait()

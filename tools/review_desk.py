@@ -17,6 +17,8 @@ STAGES = ("convert", "segment", "transcribe", "curate")  # those that keep a led
 PLAYABLE = ("damaged", "duplicate", "silent", "too_short", "truncated")
 ACTIONS = {"save": "text saved", "accept": "accepted", "reject": "rejected"}  # a button, and what it has done then
 
+RELOAD = "reload the page"
+
 Sound = Path | tuple[int, np.ndarray]  # a file, or sample rate in Hz and int16 samples [T]
 
 
@@ -75,7 +77,13 @@ class Desk:
         return [case.clip.id for case in doubt.undecided_first(ordered, self.decisions())]
 
     def text(self, clip: str) -> str:
-        """A clip's words as the next curate would read them."""
+        """A clip's words as the next curate would read them.
+
+        Raises:
+            UserError: another page was opened since, and the clip was no longer there.
+        """
+        if clip not in self.cases:
+            raise UserError(f"{clip}: no such clip any more", RELOAD)
         return self.cases[clip].text(self.decisions().get(clip))
 
     def decide(self, clip: str, action: str, text: str) -> str:

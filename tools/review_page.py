@@ -7,14 +7,15 @@ import gradio as gr
 from markupsafe import escape
 
 from tools import review_shown as shown
-from tools.review_desk import Desk, clean
+from tools.review_desk import RELOAD, Desk, Left, clean
 from voz.command import UserError
 
 HERE = Path(__file__).parent
 CSS, KEYS = HERE / "review.css", HERE / "review.js"
 THEME = gr.themes.Default(  # the system's own fonts: a web font would be asked for over the network
-    primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], radius_size="sm"
+    primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], spacing_size="sm", radius_size="sm"
 )
+WAVE = gr.WaveformOptions(waveform_progress_color="#0d9488")
 UNSAVED = "The text is changed, but not saved. Enter in the text saves it, U takes the change back."
 ALL = "everything"
 LIST_HEAD = ["clip", "doubt", "decision", "left out for", "text"]
@@ -28,11 +29,11 @@ class ClipsTab:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.order, self.clip, self.window = gr.State([]), gr.State(""), gr.State([])
-        self.progress = gr.HTML()
-        self.card = gr.HTML(elem_id="card")
-        self.sound = gr.Audio(interactive=False, buttons=[], label="clip", show_label=False, elem_id="clip-sound")
-        self.text = gr.Textbox(label="text", lines=2, max_lines=4, elem_id="text")
-        self.heard = gr.HTML(elem_id="heard")
+        self.progress = gr.HTML(padding=False)
+        self.card = gr.HTML(elem_id="card", padding=False)
+        self.sound = gr.Audio(interactive=False, buttons=[], label="clip", show_label=False, elem_id="clip-sound", waveform_options=WAVE)
+        self.text = gr.Textbox(label="Text", lines=2, max_lines=4, elem_id="text")
+        self.heard = gr.HTML(elem_id="heard", padding=False)
         with gr.Row(elem_classes="buttons"):
             self.previous = gr.Button("← Previous", elem_classes="previous")
             self.save = gr.Button("Save text", elem_classes="save", variant="primary")
@@ -40,10 +41,10 @@ class ClipsTab:
             self.reject = gr.Button("Reject", elem_classes="reject")
             self.undo = gr.Button("Undo", elem_classes="undo")
             self.next = gr.Button("Next →", elem_classes="next")
-        self.said = gr.HTML(elem_id="said")
-        gr.HTML(str(shown.keys(shown.CLIP_KEYS)))
+        self.said = gr.HTML(elem_id="said", padding=False)
+        gr.HTML(str(shown.keys(shown.CLIP_KEYS)), padding=False)
         self.list = _table(LIST_HEAD, ["80px", "70px", "90px", "140px", "auto"], "list")
-        self.find = gr.Textbox(label="find the next clip by words, note or clip id", elem_id="find")
+        self.find = gr.Textbox(label="Find the next clip by words, note or clip id", elem_id="find")
         self.view: list[Any] = [self.clip, self.progress, self.card, self.sound, self.text, self.heard, self.said, self.window, self.list]
 
     def wire(self) -> None:
@@ -64,6 +65,8 @@ class ClipsTab:
 
     def show(self, order: list[str], clip: str, said: str = "", *, play: bool = True) -> list[Any]:
         """What `view` holds for a clip; `said` is the line that tells what was done."""
+        if clip not in order or not self.desk.cases.keys() >= set(order):  # another page was opened after a new segmentation
+            raise gr.Error(f"The clips are others by now: {RELOAD}.", print_exception=False)
         decided = _told(self.desk.decisions)
         case = self.desk.cases[clip]
         text = case.text(decided.get(clip))
@@ -125,17 +128,19 @@ class LedgerTab:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.rows, self.at = gr.State([]), gr.State(0)
-        self.totals = gr.HTML()
-        self.reason = gr.Dropdown([ALL], value=ALL, label="left out for", elem_id="reason")
-        self.card = gr.HTML(elem_id="left-card")
-        self.sound = gr.Audio(interactive=False, buttons=[], label="left out", show_label=False, elem_id="left-sound")
-        self.silent = gr.HTML(elem_id="silent")
+        self.totals = gr.HTML(padding=False)
+        self.reason = gr.Dropdown([ALL], value=ALL, label="Left out for", elem_id="reason")
+        self.card = gr.HTML(elem_id="left-card", padding=False)
+        self.sound = gr.Audio(
+            interactive=False, buttons=[], label="left out", show_label=False, elem_id="left-sound", waveform_options=WAVE
+        )
+        self.silent = gr.HTML(elem_id="silent", padding=False)
         with gr.Row(elem_classes="buttons"):
             self.previous = gr.Button("← Previous", elem_classes="previous")
             self.correct = gr.Button("Correct this clip", elem_classes="correct")
             self.next = gr.Button("Next →", elem_classes="next")
-        gr.HTML(str(shown.keys(shown.LEDGER_KEYS)))
-        self.list = _table(LEFT_HEAD, ["90px", "120px", "210px", "120px", "auto"], "left-list")
+        gr.HTML(str(shown.keys(shown.LEDGER_KEYS)), padding=False)
+        self.list = _table(LEFT_HEAD, ["90px", "120px", "240px", "120px", "auto"], "left-list")
         self.view: list[Any] = [self.at, self.card, self.sound, self.silent, self.correct]
 
     def wire(self, clips: ClipsTab, tabs: gr.Tabs) -> None:
@@ -146,8 +151,8 @@ class LedgerTab:
         self.list.select(self.pick, [self.rows], self.view, **QUIET)
         self.reason.input(self.choose, [self.reason], [self.rows, self.list, *self.view], **QUIET)
 
-        def correct(rows: list[int], at: int, *page: Any) -> list[Any]:
-            return [gr.Tabs(selected="clips"), *clips.go(*page, to=self.desk.left[rows[at]].row.input)]
+        def correct(rows: list[int], at: int, order: list[str], clip: str, text: str) -> list[Any]:
+            return [gr.Tabs(selected="clips"), *clips.go(order, clip, text, self.desk.left[rows[at]].row.input)]
 
         self.correct.click(correct, [*given, clips.order, clips.clip, clips.text], [tabs, *clips.view], **QUIET)
 
@@ -165,6 +170,8 @@ class LedgerTab:
         """What `view` holds for a row; at either end nothing happens."""
         if not rows:
             return [0, "nothing was left out", None, "", gr.Button(interactive=False)]
+        if rows[-1] >= len(self.desk.left):
+            raise gr.Error(f"The ledger is another by now: {RELOAD}.", print_exception=False)
         at = min(max(at, 0), len(rows) - 1)
         left = self.desk.left[rows[at]]
         sound = self.desk.left_sound(left)
@@ -199,11 +206,11 @@ def build(desk: Desk) -> gr.Blocks:
 def _table(head: list[str], widths: list[str], name: str) -> gr.Dataframe:
     """A table of plain text: `str` cells are never read as HTML or Markdown."""
     return gr.Dataframe(
-        headers=head, datatype="str", type="array", interactive=False, column_widths=widths, buttons=[], max_height=420, elem_id=name
+        headers=head, datatype="str", type="array", interactive=False, column_widths=widths, buttons=[], max_height=520, elem_id=name
     )
 
 
-def _reason(left: Any) -> str:
+def _reason(left: Left) -> str:
     return f"{left.stage}: {left.row.reason}"
 
 

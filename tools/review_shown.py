@@ -10,7 +10,7 @@ from voz.doubt import Case, Closeness
 
 NEAR = 0.8  # of a limit: shown as close to it
 BEFORE, AFTER = 3, 8  # clips of the list around the current one: it costs the same with ten and with ten thousand
-SHORT = 90  # characters of a text in a list
+SHORT = 80  # characters of a text in a list
 CLIP_KEYS = (
     ("Space", "play"),
     ("E", "edit"),
@@ -55,9 +55,12 @@ def heard(case: Case, text: str) -> Markup:
 
 
 def chips(near: list[Closeness]) -> Markup:
-    """Each score with its limit, the nearest to it first."""
-    found = []
+    """Each score with its limit (of two, the nearer one), the nearest first."""
+    found, seen = [], set()
     for one in near:
+        if one.score in seen:
+            continue
+        seen.add(one.score)
         style = "over" if one.share > 1 else "near" if one.share >= NEAR else ""
         values = (style, one.score.replace("_", " "), f"{one.value:.3g}", "≤" if one.at_most else "≥", f"{one.limit:g}")
         found.append(Markup('<span class="chip {}">{} <b>{}</b> <small>{} {}</small></span>').format(*values))
@@ -106,7 +109,8 @@ def left_card(desk: Desk, shown: list[int], at: int) -> Markup:
     head = Markup('<div class="head"><b class="place">{} <small>of {}</small></b><span class="pill reject">{}: {}</span></div>').format(
         at + 1, len(shown), left.stage, left.row.reason
     )
-    where = Markup('<div class="where"><code>{}</code> · {} {}</div>').format(left.row.item, _note_name(desk, left), _span(left))
+    names = dict.fromkeys((left.row.item, _note_name(desk, left), _span(left)))  # convert's items are called like their notes
+    where = Markup('<div class="where">{}</div>').format(" · ".join(name for name in names if name))
     said = Markup("<p>“{}”</p>").format(case.text(desk.decisions().get(case.clip.id))) if case else Markup("")
     about = Markup("<p>{}</p>").format(remark(desk, left)) if remark(desk, left) else Markup("")
     return Markup('<div class="card">{}{}{}{}{}</div>').format(head, where, said, about, chips(case.closeness) if case else "")

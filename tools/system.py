@@ -11,6 +11,7 @@ import argparse
 import ctypes.util
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,12 @@ OLDEST, NEWEST = (3, 11), (3, 13)  # numpy 2.4 and scipy 1.17 need 3.11; newer t
 FFMPEG_LIBRARIES = ("avutil", "avcodec", "avformat", "avdevice", "avfilter", "swscale", "swresample")  # what torchcodec links to
 NEEDED = ("git", "sox", "ffmpeg", "venv")
 WANTED = {"espeak-ng": "accent is not measured without it"}
+PROGRAMS = {  # what a package is for, where that is called otherwise; any of them will do
+    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "chromium-driver": ("chromedriver",),
+}
+PACKAGES = {"venv": "python3-venv"}
+UBUNTU_PACKAGES = {"chromium": "chromium-browser", "chromium-driver": "chromium-chromedriver"}
 INSTALLERS = (
     ("apt-get", "apt-get install -y --no-install-recommends"),
     ("brew", "brew install"),
@@ -44,7 +51,17 @@ def is_there(name):
         return all(ctypes.util.find_library(library) for library in FFMPEG_LIBRARIES)
     if name == "venv":  # Debian cuts it out of its Python
         return importlib.util.find_spec("ensurepip") is not None and importlib.util.find_spec("venv") is not None
-    return shutil.which(name) is not None
+    return any(shutil.which(program) for program in PROGRAMS.get(name, (name,)))
+
+
+def package_of(name):
+    # type: (str) -> str
+    """What a package is called where we are; the names are Debian's."""
+    try:
+        ubuntu = platform.freedesktop_os_release().get("ID") == "ubuntu"
+    except OSError:  # not Linux
+        ubuntu = False
+    return (UBUNTU_PACKAGES.get(name) if ubuntu else None) or PACKAGES.get(name, name)
 
 
 def missing(names=NEEDED):
@@ -56,7 +73,7 @@ def missing(names=NEEDED):
 def install_command(names):
     # type: (list) -> str
     """The command that installs `names` here, ready to paste; without a known installer, a sentence."""
-    packages = ["python3-venv" if name == "venv" else name for name in names]
+    packages = [package_of(name) for name in names]
     for program, command in INSTALLERS:
         if shutil.which(program):
             prefix = "" if program == "brew" or os.geteuid() == 0 else "sudo "
@@ -80,7 +97,7 @@ def install(names):
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
     subprocess.check_call([*apt, "update"])
-    packages = ["python3-venv" if name == "venv" else name for name in names]
+    packages = [package_of(name) for name in names]
     subprocess.check_call([*apt, "install", "-y", "--no-install-recommends", *packages], stdout=subprocess.DEVNULL)
 
 

@@ -5,9 +5,12 @@ id (note hash and cut times), so they survive a new transcription and a new segm
 """
 
 import csv
+import fcntl
 import io
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from voz.records import write_text
 
 HEADER = ["clip", "action", "text"]
 ACTIONS = ("text", "accept", "reject")
-_CLIP = re.compile(r"[0-9a-f]{12}-\d{7}-\d{7}\Z")
+_CLIP = re.compile(r"[0-9a-f]{12}-\d{7,8}-\d{7,8}\Z")
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class Correction:
     clip: str
     accepted: bool
     text: str  # "" keeps what whisper heard
+
+    @property
+    def action(self) -> str:
+        """The word for it in the file, one of ACTIONS."""
+        return "reject" if not self.accepted else "text" if self.text else "accept"
 
 
 def read(path: Path) -> dict[str, Correction]:
@@ -58,8 +66,37 @@ def write(path: Path, decisions: Iterable[Correction]) -> None:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(HEADER)
     for one in sorted(decisions, key=lambda c: c.clip):
-        rows.writerow([one.clip, "reject" if not one.accepted else "text" if one.text else "accept", one.text])
+        rows.writerow([one.clip, one.action, one.text])
     write_text(path, text.getvalue())
+
+
+def decide(path: Path, clip: str, decision: Correction | None) -> dict[str, Correction]:
+    """Put one decision (None takes it back) into a corrections file and return what the file holds then.
+
+    The file is read again first, under a lock: what another page, or a person with an editor, wrote meanwhile stays.
+
+    Raises:
+        UserError: the file is missing or was made unreadable; nothing is written then.
+    """
+    with _locked(path.parent):
+        found = read(path)
+        if decision is None:
+            found.pop(clip, None)
+        else:
+            found[clip] = decision
+        write(path, found.values())
+    return found
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One writer at a time. The lock is on the folder: the file itself is replaced, and a lock file would lie about."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _parse(where: str, row: list[str]) -> Correction:

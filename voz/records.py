@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 MANIFEST = "manifest.jsonl"
 SPLITS = ("train", "eval", "test")
-_ID = re.compile(r"[0-9a-f]{12}(-\d{7}-\d{7})?\Z")  # a note, or a clip of a note: <note>-<start ms>-<end ms>
+_ID = re.compile(r"[0-9a-f]{12}(-\d{7,8}-\d{7,8})?\Z")  # a note, or a clip of a note: <note>-<start ms>-<end ms>
 
 
 class BadRecord(ValueError):

@@ -1,0 +1,141 @@
+"""Where notes are cut: ours against GPT-SoVITS's slicer, Whisper's sentence ends and fixed 9 s, on notes with known word times.
+
+    python -m benchmarks.bench_cuts FOLDER [--notes 300]
+
+Reads   espeak-ng (its library tells when each word sounds), params.yaml
+Writes  FOLDER: notes, their truth, what convert and segment make of them (kept for the next run); a table on stdout, ready for
+        benchmarks/README.md
+
+Every rule gets what our convert wrote. A cut is an edge of a clip that is not the note's own beginning or end; edges at one place
+count once. It is inside a word when it lies more than 20 ms after the word's start and more than 20 ms before its end
+(benchmarks/spoken_notes.py says when a word starts and ends).
+"""
+
+import argparse
+import bisect
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import slicing, spoken_notes
+from benchmarks.spoken_notes import Spoken, Word
+from stages.segment import NEAR_TARGET_S, TRAINER_MAX_S
+from voz import audio, command, records
+
+SEED = 11
+INSIDE_S = 0.02  # nearer to a word's edge is at the edge
+ENDS_S = 0.02  # a boundary so near to the note's own end is no cut
+QUIET_ROOM_DB = 30.0  # under the note's level
+FIRST_SOUND_DB = 15.0  # over the room: the note has begun to speak
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one rule made of all notes. Times in seconds."""
+
+    name: str
+    cuts: int
+    inside: int
+    speech_kept: float  # share of the words' time that lies in a clip
+    lengths: np.ndarray  # of the clips [N]
+
+    def row(self) -> str:
+        """A line of the table."""
+        low, high = NEAR_TARGET_S
+        near = float(((self.lengths >= low) & (self.lengths <= high)).mean())
+        long = int((self.lengths > TRAINER_MAX_S).sum())
+        share = f"{self.inside} ({self.inside / self.cuts:.1%})"
+        return f"| {self.name} | {self.cuts} | {share} | {self.speech_kept:.1%} | {len(self.lengths)} | {near:.1%} | {long} |"
+
+
+HEAD = "| | cuts | inside a word | speech kept | clips | 7-11 s | longer than 11.6 s |\n|---|---|---|---|---|---|---|"
+
+
+def run_stages(folder: Path) -> dict[str, records.Note]:
+    """Our convert and segment on `folder`/notes, as the pipeline calls them. Returns the converted notes by file name."""
+    wav, clips, ledger = folder / "wav", folder / "clips", folder / "ledger"
+    stages = (
+        ["stages.convert", folder / "notes", wav, "--ledger", ledger / "convert.csv"],
+        ["stages.segment", wav, clips, "--ledger", ledger / "segment.csv", "--metrics", folder / "segment.json"],
+    )
+    for stage in stages:
+        subprocess.run([sys.executable, "-m", *map(str, stage)], check=True, env={**os.environ, "DVC_ROOT": str(folder)})
+    return {note.name: note for note in records.read(wav, records.Note)}
+
+
+def score(name: str, notes: list[Spoken], clips: list[slicing.Clips]) -> Score:
+    """Hold each note's clips against its words."""
+    cuts = inside = 0
+    kept_s = total_s = 0.0
+    for note, own in zip(notes, clips, strict=True):
+        edges = {edge for clip in own for edge in clip if ENDS_S < edge < note.duration_s - ENDS_S}
+        cuts += len(edges)
+        inside += sum(inside_a_word(edge, note.words) for edge in edges)
+        kept_s += sum(max(0.0, min(word.end_s, end) - max(word.start_s, start)) for word in note.words for start, end in own)
+        total_s += sum(word.end_s - word.start_s for word in note.words)
+    return Score(name, cuts, inside, kept_s / total_s, np.array([end - start for own in clips for start, end in own]))
+
+
+def inside_a_word(at_s: float, words: list[Word]) -> bool:
+    """True if a cut at `at_s` goes through one of the words (which are in order)."""
+    index = bisect.bisect_right([word.start_s for word in words], at_s) - 1
+    return index >= 0 and words[index].start_s + INSIDE_S < at_s < words[index].end_s - INSIDE_S
+
+
+def first_sound_s(note: Spoken, pcm: np.ndarray) -> float | None:
+    """How much later than its first word a converted note gets loud; None where the room is too loud to tell."""
+    hop = audio.SAMPLE_RATE_HZ // 200  # 5 ms
+    energy = (pcm[: len(pcm) // hop * hop].reshape(-1, hop).astype(np.float64) ** 2).mean(axis=1)
+    room = energy[: int(note.words[0].start_s * 200) - 4].mean()
+    if energy.mean() < room * 10 ** (QUIET_ROOM_DB / 10):
+        return None
+    return int(np.argmax(energy > room * 10 ** (FIRST_SOUND_DB / 10))) / 200 - note.words[0].start_s
+
+
+def check_times(notes: list[Spoken], wavs: list[Path]) -> str:
+    """The word times against the sound that convert wrote, in quiet rooms."""
+    found = [first_sound_s(note, audio.read(wav)) for note, wav in zip(notes, wavs, strict=True)]
+    late_ms = np.array([1000 * late_s for late_s in found if late_s is not None])
+    return (
+        f"{len(late_ms)} notes in quiet rooms get loud {np.median(late_ms):.0f} ms after their first word begins "
+        f"(median; 90 % within {np.percentile(late_ms, 5):.0f} and {np.percentile(late_ms, 95):.0f})"
+    )
+
+
+def main() -> None:
+    """Make the notes, cut them in four ways, print the table."""
+    args = parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    spoken = spoken_notes.write_notes(args.folder, args.notes, SEED)
+    converted = run_stages(args.folder)
+    notes = [note for note in spoken if note.name in converted]
+    wavs = [args.folder / "wav" / f"{converted[note.name].id}.wav" for note in notes]
+    ours: dict[str, slicing.Clips] = {converted[note.name].id: [] for note in notes}
+    for clip in records.read(args.folder / "clips", records.Clip):
+        ours[clip.note].append((clip.start_s, clip.end_s))
+    exact = [slicing.in_whisper_steps(note.words) for note in notes]
+    scores = [
+        score("ours (`stages/segment.py`)", notes, list(ours.values())),
+        score("GPT-SoVITS's slicer", notes, [slicing.energy_slices(audio.read(wav), audio.SAMPLE_RATE_HZ) for wav in wavs]),
+        score("word times, cut at . ! ?", notes, [slicing.sentence_clips(w, n.duration_s) for w, n in zip(exact, notes, strict=True)]),
+        score("fixed 9 s", notes, [slicing.fixed_clips(note.duration_s) for note in notes]),
+    ]
+    words = sum(len(note.words) for note in notes)
+    print(f"\n{len(notes)} notes, {sum(note.duration_s for note in notes) / 3600:.2f} h, {words} words; {check_times(notes, wavs)}\n")
+    print("\n".join([HEAD, *(each.row() for each in scores)]))
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where notes and clips go")
+    parser.add_argument("--notes", type=int, default=300)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,148 @@
+"""Voice notes whose word times are known to the sample: espeak-ng tells them through its library.
+
+Sentences of everyday talk with pauses of 0-0.9 s between them, many voices, room noise, a phone's Opus: like pocket/demo_notes.py.
+Same seed, same texts, voices and pauses; espeak-ng's samples differ from call to call, which is why a note's truth is written with it.
+"""
+
+import ctypes
+import functools
+import json
+import random
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pocket import everyday, opus, voices
+from pocket.whisper_data import with_noise
+from voz import audio, engine, phones, records
+
+PAUSE_S, EDGE_S, SNR_DB, GAIN_DB = (0.0, 0.9), (0.15, 0.4), (10.0, 40.0), (-12.0, -3.0)
+BITRATES_BPS = (16_000, 20_000, 24_000)
+SPAN_S = (20.0, 60.0)  # of a note
+LENGTHS = ("short", "medium", "medium", "long")
+SILENCE_DB = -50.0  # below the sentence's peak; espeak-ng's pauses are zeros but for the echo of some voices
+TOUCHING_S = 0.02  # words nearer than this have no pause between them
+TRUTH = "words.jsonl"
+
+_UTF8, _END, _WORD = 1, 0, 1  # flag of espeak_Synth, espeak_EVENT_TYPE (speak_lib.h)
+_RATE, _PITCH, _WORD_GAP = 1, 3, 7  # espeak_PARAMETER
+
+
+@dataclass(frozen=True)
+class Word:
+    """When a word sounds. `closes`: a full stop, exclamation or question mark follows it."""
+
+    start_s: float
+    end_s: float
+    closes: bool
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A note's file name, its words in order, its length."""
+
+    name: str
+    words: list[Word]
+    duration_s: float
+
+
+def say(text: str, voice: voices.Voice) -> tuple[np.ndarray, list[Word]]:
+    """Let espeak-ng say `text`.
+
+    A word lasts from its event to the next word's, without the silence at its end; after a pause it begins with its first
+    sound (espeak-ng's event lies before the closure of p, t, k). Silence within a word is part of it.
+
+    Returns:
+        float32 at 22 050 Hz from the first sound to the last, [T], and its words.
+    """
+    pcm, rate_hz, marks = _synthesize(text, voice)
+    loud = np.flatnonzero(np.abs(pcm) > np.abs(pcm).max() * 10 ** (SILENCE_DB / 20))
+    ends = [start for _, _, start in marks[1:]] + [len(pcm)]
+    heard: list[tuple[int, int, bool]] = []
+    for (position, length, start), end, following in zip(marks, ends, [*marks[1:], (len(text) + 1, 0, 0)], strict=True):
+        first, last = np.searchsorted(loud, start), np.searchsorted(loud, end)
+        if first == last:
+            raise ValueError(f"{text!r} as {voice.name}: no sound between {start / rate_hz:.3f} and {end / rate_hz:.3f} s")
+        paused = not heard or start - heard[-1][1] > TOUCHING_S * rate_hz
+        after = text[position - 1 + length : following[0] - 1]
+        heard.append((int(loud[first]) if paused else start, int(loud[last - 1]) + 1, any(sign in after for sign in ".!?")))
+    begin = heard[0][0]
+    words = [Word((start - begin) / rate_hz, (end - begin) / rate_hz, closes) for start, end, closes in heard]
+    return pcm[begin : heard[-1][1]], words
+
+
+def write_notes(folder: Path, count: int, seed: int, *, span_s: tuple[float, float] = SPAN_S) -> list[Spoken]:
+    """Write `count` notes of about `span_s` into `folder`/notes with their truth beside it; a folder with as many is kept."""
+    truth = folder / TRUTH
+    if truth.is_file() and len(kept := read_truth(truth)) == count:
+        return kept
+    (folder / "notes").mkdir(parents=True, exist_ok=True)
+    work = functools.partial(_write_note, folder=folder / "notes", seed=seed, span_s=span_s)
+    spoken = list(engine.map(work, range(count), label="notes"))
+    records.write_text(truth, "".join(json.dumps(asdict(note)) + "\n" for note in spoken))
+    return spoken
+
+
+def read_truth(path: Path) -> list[Spoken]:
+    """What `write_notes` wrote."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Spoken(row["name"], [Word(**word) for word in row["words"]], row["duration_s"]) for row in rows]
+
+
+def make_note(number: int, seed: int, *, span_s: tuple[float, float]) -> tuple[np.ndarray, list[Word]]:
+    """One note: float32 [T] at 16 kHz, as long as the sentence that passes a length drawn from `span_s`, and its words."""
+    rng, draw = np.random.default_rng((seed, number)), random.Random(f"{seed} {number}")
+    voice = draw.choice(voices.asr_voices(seed, "train"))
+    texts = {length: everyday.generate(seed * 100_000 + number, length=length, forbidden=set()) for length in LENGTHS}
+    wanted = rng.uniform(*span_s) * audio.SAMPLE_RATE_HZ
+    pieces, words = [_silence(rng, EDGE_S)], []
+    at = len(pieces[0])
+    while at < wanted:
+        pcm, said = say(next(texts[draw.choice(LENGTHS)]), voice)
+        begin_s = at / audio.SAMPLE_RATE_HZ
+        words += [Word(round(begin_s + word.start_s, 4), round(begin_s + word.end_s, 4), word.closes) for word in said]
+        pieces += [pcm, _silence(rng, PAUSE_S)]
+        at += len(pcm) + len(pieces[-1])
+    pieces[-1] = _silence(rng, EDGE_S)
+    clean = audio.resample(np.concatenate(pieces), audio.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
+    noisy = with_noise(clean, rng, snr_db=rng.uniform(*SNR_DB))
+    return noisy * np.float32(10 ** (rng.uniform(*GAIN_DB) / 20)), words
+
+
+def _write_note(number: int, folder: Path, seed: int, span_s: tuple[float, float] = SPAN_S) -> Spoken:
+    pcm, words = make_note(number, seed, span_s=span_s)
+    name = f"PTT-20260101-WA{number:04d}.opus"
+    (folder / name).write_bytes(opus.encode(pcm, bitrate_bps=BITRATES_BPS[number % len(BITRATES_BPS)]))
+    return Spoken(name, words, len(pcm) / opus.SAMPLE_RATE_HZ)
+
+
+def _silence(rng: np.random.Generator, span_s: tuple[float, float]) -> np.ndarray:
+    return np.zeros(int(rng.uniform(*span_s) * audio.SAMPLE_RATE_HZ), np.float32)
+
+
+def _synthesize(text: str, voice: voices.Voice) -> tuple[np.ndarray, int, list[tuple[int, int, int]]]:
+    """Samples, their rate in Hz, and each word's first character (from 1), its characters, its first sample."""
+    library, rate_hz = phones._library()
+    if library.espeak_SetVoiceByName(f"{phones.LANGUAGE.decode()}+{voice.variant}".encode()) != 0:
+        raise ValueError(f"espeak-ng has no variant {voice.variant}")
+    for parameter, value in ((_RATE, voice.rate_wpm), (_PITCH, voice.pitch), (_WORD_GAP, voice.gap)):
+        library.espeak_SetParameter(parameter, value, 0)
+    pieces: list[np.ndarray] = []
+    marks: list[tuple[int, int, int]] = []
+
+    def take(samples: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[phones._Event]") -> int:
+        if samples and count:
+            pieces.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 32768)
+        at = 0
+        while events[at].type != _END:
+            if events[at].type == _WORD and events[at].length:  # a clause's end is a word of no characters
+                marks.append((events[at].text_position, events[at].length, events[at].sample))
+            at += 1
+        return 0
+
+    callback = phones._Callback(take)
+    library.espeak_SetSynthCallback(callback)
+    data = text.encode()
+    library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8, None, None)
+    return np.concatenate(pieces), rate_hz, marks
