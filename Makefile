@@ -30,7 +30,7 @@ FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.installed ## Python packages into .venv, and sox and FFmpeg by apt where possible
+setup: $(VENV)/.installed ## Python packages into .venv, and sox, FFmpeg and espeak-ng by apt where possible
 
 $(VENV)/.installed: requirements.txt requirements-nodeps.txt tools/system.py
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 found; install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 2; }

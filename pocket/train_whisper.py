@@ -36,7 +36,7 @@ from pocket.whisper_batches import LETTERS, SEED, WINDOW_S, Batch, Batches, log_
 from pocket.whisper_data import RATE_HZ, HeardClip, Sound, read_clips
 from pocket.whisper_vocab import DIMS, LANGUAGE, CompactVocab
 
-STEPS = 4200
+STEPS = 8400
 CTC_WEIGHT, GUIDANCE = 0.4, 1.0
 DIAGONAL_STEPS = 1000  # attention is drawn to the diagonal at first, then to where CTC finds the letters
 WARMUP_STEPS = 250

@@ -24,7 +24,7 @@ from pocket import xtts_base, xtts_gpt
 from pocket.xtts_data import Corpus, Progress, mel_transform, resume, save, warm_cosine
 from voz import command
 
-STEPS = 2400
+STEPS = 4000
 TOKENS = 2600  # per step, text and codes
 VOICES = {"gpt": 3, "asr": 2}  # per step, by role; each voice's conditioning is computed once
 MAX_ROW_TOKENS = 330  # of two sentences in a row

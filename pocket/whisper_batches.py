@@ -21,7 +21,8 @@ BATCH_S, FULL_BATCH_S, MAX_BATCH = 60.0, 96.0, 32  # padded seconds (more where 
 SHORT_STEPS, SHORT_S = 900, 3.0  # the first steps have short clips only, so that attention finds its way
 FULL_SHARE = 0.05  # of the steps, the last: padded to the full window, as in inference
 PROMPTS = 200
-PROMPT_SHARE, JOIN_SHARE, TEMPO_SHARE, HISS_SHARE, MASK_SHARE = 0.25, 0.25, 0.5, 0.3, 0.4
+LONG_SHARE, LONG_S = 0.4, (7.0, 11.4)  # of the steps; seconds of a row
+PROMPT_SHARE, JOIN_SHARE, TEMPO_SHARE, HISS_SHARE, MASK_SHARE = 0.35, 0.15, 0.5, 0.3, 0.4
 PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."  # the product's, among others
 LETTERS = " abcdefghijklmnopqrstuvwxyzáéíóúüñ"  # CTC's symbols 1…; 0 is its blank
 
@@ -73,7 +74,9 @@ class Batches:
         )  # fmt: skip
 
     def _draw(self, rng: np.random.Generator, step: int, full: bool) -> tuple[list[np.ndarray], list[str]]:
-        """Clips of about one length; sometimes each is two shorter ones in a row."""
+        """Clips of about one length; sometimes each is two shorter ones in a row, or as many as a long clip of the product holds."""
+        if step >= SHORT_STEPS and rng.random() < LONG_SHARE:
+            return self._draw_long(rng, int((FULL_BATCH_S if full else BATCH_S) // LONG_S[1]))
         top = np.searchsorted(self.lengths, SHORT_S * RATE_HZ) if step < SHORT_STEPS else len(self.clips)
         anchor = int(rng.integers(top))
         join = self.lengths[anchor] < 5 * RATE_HZ and step >= SHORT_STEPS and rng.random() < JOIN_SHARE
@@ -87,6 +90,23 @@ class Batches:
             pieces = [piece for part in parts for piece in (self.sound.read(part), pause)][:-1]
             samples.append(np.concatenate(pieces)[: int(11.4 * RATE_HZ)])
             texts.append(" ".join(part.text for part in parts))
+        return samples, texts
+
+    def _draw_long(self, rng: np.random.Generator, count: int) -> tuple[list[np.ndarray], list[str]]:
+        """Rows of LONG_S: without them the last positions are hardly ever trained, and every long clip ends in a loop."""
+        samples, texts = [], []
+        for _ in range(count):
+            limit = int(rng.uniform(*LONG_S) * RATE_HZ)
+            pieces, said = [np.zeros(0, np.float32)], []
+            while sum(map(len, pieces)) < limit:
+                room = np.searchsorted(self.lengths, limit - sum(map(len, pieces)))
+                if room == 0:
+                    break
+                clip = self.clips[int(rng.integers(room))]
+                pieces += [self.sound.read(clip), np.zeros(int(rng.uniform(0.1, 0.6) * RATE_HZ), np.float32)]
+                said.append(clip.text)
+            samples.append(np.concatenate(pieces[:-1]))
+            texts.append(" ".join(said))
         return samples, texts
 
     def _tokens(self, texts: list[str], rng: np.random.Generator, prompted: bool) -> tuple[torch.Tensor, torch.Tensor]:
