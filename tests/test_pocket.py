@@ -146,6 +146,15 @@ def test_reports_keep_their_bar(report, row, bar):
     assert json.loads(path.read_text(encoding="utf-8"))[row] <= bar * 1.2
 
 
+def test_the_voices_report_keeps_the_bars_it_met():
+    """CER, fine-tuned sheísmo and 80 % of the similarity are not met yet (pocket/README.md): they stand in the report as they are."""
+    report = json.loads((ROOT / "pocket" / "reports" / "voices.json").read_text(encoding="utf-8"))
+    assert report["lines"] == 60 and report["own"]["windows"] >= 150
+    assert report["demo_speaker"]["sheismo"] >= 0.95 and report["own"]["sheismo"] <= 0.10
+    assert report["own"]["cer"] <= 0.15 * 1.2
+    assert report["similarity"]["gain_low"] > 0 and report["mcd_db"]["gain_high"] < 0
+
+
 def test_ctc_finds_each_letter_where_it_is_heard():
     heard = [0, 1, 1, 0, 2, 0, 2, 2, 3, 0]  # "abbc": the two b apart by a blank
     log_letters = np.full((10, 2, 4), -9.0, np.float32)
