@@ -14,7 +14,8 @@ from tools import review_desk
 from voz import command, corrections, doubt, ledger, records
 
 ROOT = Path(__file__).parent.parent
-PARAMS = curate.Params(**yaml.safe_load((ROOT / "params.yaml").read_text())["curate"])
+# The figures below are written for whisper's own limit of confidence, whatever whisper params.yaml is made for.
+PARAMS = curate.Params(**yaml.safe_load((ROOT / "params.yaml").read_text())["curate"] | {"min_avg_logprob": -1.0})
 LIMITS = dataclasses.asdict(PARAMS)
 CLEAN = {
     "hallucination": 0.0,
