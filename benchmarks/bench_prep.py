@@ -5,7 +5,7 @@
 Reads   espeak-ng, params.yaml; for `noop` a checkout in which `dvc repro` has made everything once
 Writes  FOLDER (notes, kept for the next run; what the stages make of them) and a table per part on stdout, for benchmarks/README.md
 
-speed      convert + segment of 60 notes of 20 s against one ffmpeg process per file and pysox per file, each followed by silero-vad:
+speed      convert + segment of 150 notes of 20 s against one ffmpeg process per file and pysox per file, each followed by silero-vad:
            as a loop in one process, as their pages show it, and as a pool with a process per core. Turns, ratios within a turn.
 increment  1 000 notes, then one more, three times: items computed and wall time of both stages.
 noop       `dvc repro` with nothing to do, 10 000 clips in data/clips and 10 000 in data/dataset.
@@ -13,6 +13,7 @@ memory     resident memory of the largest process, for 100 and 1 000 notes and f
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import os
@@ -33,7 +34,7 @@ from pocket import opus
 from voz import command, engine
 
 SEED = 23
-SPEED_NOTES, SPEED_SPAN_S = 60, (17.0, 20.0)
+SPEED_NOTES, SPEED_SPAN_S = 150, (17.0, 20.0)
 MANY, FEWER, SHORT_SPAN_S = 1_000, 100, (3.0, 6.0)
 LONG_S = 3 * 3600
 SAMPLE_S = 0.05
@@ -64,12 +65,12 @@ def run(arguments: list[str], home: Path) -> Run:
 
 
 def _largest(watched: psutil.Process) -> int:
+    """Resident bytes of the largest process of a tree; one that has just ended has none."""
     sizes = [0]
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         for process in [watched, *watched.children(recursive=True)]:
-            sizes.append(process.memory_info().rss)
-    except psutil.NoSuchProcess:  # it has just ended
-        pass
+            with contextlib.suppress(psutil.NoSuchProcess):
+                sizes.append(process.memory_info().rss)
     return max(sizes)
 
 

@@ -4,7 +4,6 @@ Sentences of everyday talk with pauses of 0-0.9 s between them, many voices, roo
 Same seed, same texts, voices and pauses; espeak-ng's samples differ from call to call, which is why a note's truth is written with it.
 """
 
-import ctypes
 import functools
 import json
 import random
@@ -24,9 +23,6 @@ LENGTHS = ("short", "medium", "medium", "long")
 SILENCE_DB = -50.0  # below the sentence's peak; espeak-ng's pauses are zeros but for the echo of some voices
 TOUCHING_S = 0.02  # words nearer than this have no pause between them
 TRUTH = "words.jsonl"
-
-_UTF8, _END, _WORD = 1, 0, 1  # flag of espeak_Synth, espeak_EVENT_TYPE (speak_lib.h)
-_RATE, _PITCH, _WORD_GAP = 1, 3, 7  # espeak_PARAMETER
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,9 @@ def say(text: str, voice: voices.Voice) -> tuple[np.ndarray, list[Word]]:
     Returns:
         float32 at 22 050 Hz from the first sound to the last, [T], and its words.
     """
-    pcm, rate_hz, marks = _synthesize(text, voice)
+    speaker = phones.Speaker(f"{phones.LANGUAGE}+{voice.variant}", voice.rate_wpm, voice.pitch, voice.gap)
+    pcm, rate_hz, events = phones.synthesize(text, speaker, phones.WORD)
+    marks = [(event.position, event.length, event.sample) for event in events if event.length]  # a clause's end has no characters
     loud = np.flatnonzero(np.abs(pcm) > np.abs(pcm).max() * 10 ** (SILENCE_DB / 20))
     ends = [start for _, _, start in marks[1:]] + [len(pcm)]
     heard: list[tuple[int, int, bool]] = []
@@ -119,30 +117,3 @@ def _write_note(number: int, folder: Path, seed: int, span_s: tuple[float, float
 
 def _silence(rng: np.random.Generator, span_s: tuple[float, float]) -> np.ndarray:
     return np.zeros(int(rng.uniform(*span_s) * audio.SAMPLE_RATE_HZ), np.float32)
-
-
-def _synthesize(text: str, voice: voices.Voice) -> tuple[np.ndarray, int, list[tuple[int, int, int]]]:
-    """Samples, their rate in Hz, and each word's first character (from 1), its characters, its first sample."""
-    library, rate_hz = phones._library()
-    if library.espeak_SetVoiceByName(f"{phones.LANGUAGE.decode()}+{voice.variant}".encode()) != 0:
-        raise ValueError(f"espeak-ng has no variant {voice.variant}")
-    for parameter, value in ((_RATE, voice.rate_wpm), (_PITCH, voice.pitch), (_WORD_GAP, voice.gap)):
-        library.espeak_SetParameter(parameter, value, 0)
-    pieces: list[np.ndarray] = []
-    marks: list[tuple[int, int, int]] = []
-
-    def take(samples: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[phones._Event]") -> int:
-        if samples and count:
-            pieces.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 32768)
-        at = 0
-        while events[at].type != _END:
-            if events[at].type == _WORD and events[at].length:  # a clause's end is a word of no characters
-                marks.append((events[at].text_position, events[at].length, events[at].sample))
-            at += 1
-        return 0
-
-    callback = phones._Callback(take)
-    library.espeak_SetSynthCallback(callback)
-    data = text.encode()
-    library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8, None, None)
-    return np.concatenate(pieces), rate_hz, marks

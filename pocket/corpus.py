@@ -5,7 +5,8 @@
 Reads   the word list of the Debian package `wspanish`
 Writes  pocket/build/corpus/manifest.jsonl + wav/<id>.wav      mono PCM16, 22 050 Hz; files already there are kept
 
-Roles: "gpt" is clean, [ʝ] only, rich in short utterances; "asr" has both accents and unseen voices in dev and test.
+Roles: "gpt" is clean, [ʝ] only, rich in short utterances; "asr" has both accents and unseen voices in dev and test; "varied"
+has hundreds of voices drawn at random (pocket/variants.py), for the XTTS alone.
 The "test" lines of role "gpt" are the ones pocket/evaluate.py has the models speak: three or more ⟨ll, y⟩ each.
 """
 
@@ -24,7 +25,7 @@ import numpy as np
 import soundfile as sf
 from tqdm import tqdm
 
-from pocket import espeak, everyday, sentences, voices
+from pocket import espeak, everyday, sentences, variants, voices
 from pocket.demo_texts import demo_sentences
 
 SEED = 20_260_314
@@ -38,6 +39,10 @@ COUNTS = [  # (beginning of the ids, role, split, grammar, sentences per length 
     ("asr-train-e", "asr", "train", "everyday", {"short": 2500, "medium": 3500, "long": 1500}),
     ("gpt-train-e", "gpt", "train", "everyday", {"short": 900, "medium": 500, "long": 100}),
     ("asr-unseen-e", "asr", "test", "everyday", {"short": 12, "medium": 20, "long": 0}),
+    ("varied-ye-s", "varied", "train", "spelling", {"short": 1800, "medium": 1200, "long": 300}),
+    ("varied-ye-e", "varied", "train", "everyday", {"short": 1800, "medium": 1800, "long": 500}),
+    ("varied-she-s", "varied", "train", "spelling", {"short": 900, "medium": 700, "long": 150}),
+    ("varied-she-e", "varied", "train", "everyday", {"short": 1000, "medium": 1000, "long": 250}),
 ]
 MIN_WINDOWS_TEST = 3  # ⟨ll, y⟩ in each line spoken in the evaluation
 MAX_S = 11.0  # the trainer takes 11.6 s
@@ -62,7 +67,7 @@ def plan(words: list[str]) -> list[tuple[str, str, str, str, voices.Voice]]:
     seen = {sentences.fold(text) for text in demo_sentences()}
     jobs = []
     for group, role, split, grammar, counts in COUNTS:
-        speakers = voices.gpt_voices(SEED) if role == "gpt" else voices.asr_voices(SEED, split)
+        speakers = _speakers(group, role, split)
         texts: list[str] = []
         for length, count in counts.items():
             stream = _stream(grammar, SEED + len(jobs), words, length, seen)
@@ -74,6 +79,12 @@ def plan(words: list[str]) -> list[tuple[str, str, str, str, voices.Voice]]:
             voice = speakers[n % len(speakers)]
             jobs.append((_name(group, n, text, voice), role, split, text, voice))
     return jobs
+
+
+def _speakers(group: str, role: str, split: str) -> list[voices.Voice]:
+    if role == "varied":
+        return voices.varied_voices(SEED, voices.SHE if "-she-" in group else voices.YE)
+    return voices.gpt_voices(SEED) if role == "gpt" else voices.asr_voices(SEED, split)
 
 
 def _stream(grammar: str, seed: int, words: list[str], length: str, seen: set[str]) -> Iterator[str]:
@@ -91,7 +102,7 @@ def record(folder: Path, name: str, role: str, split: str, text: str, voice: voi
     """Speak one line into its file, unless it is there. None where it is longer than a clip may be."""
     path = folder / "wav" / f"{name}.wav"
     if not path.exists():
-        pcm = espeak.speak(text, voice)
+        pcm = espeak.speak(text, voice, data=variants.write(folder / "espeak") if role == "varied" else None)
         draft = path.with_suffix(f".{os.getpid()}.part")
         sf.write(draft, np.round(pcm * 32767).astype(np.int16), espeak.SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
         os.replace(draft, path)
@@ -128,12 +139,13 @@ def read_manifest(folder: Path, *, role: str | None = None, split: str | None = 
 def main() -> None:
     args = parse_args()
     (args.corpus / "wav").mkdir(parents=True, exist_ok=True)
+    variants.write(args.corpus / "espeak")
     jobs = plan(sentences.dictionary(args.words))
     pool = joblib.Parallel(n_jobs=args.jobs, return_as="generator")
     spoken = pool(joblib.delayed(record)(args.corpus, *job) for job in jobs)
     rows = [row for row in tqdm(spoken, total=len(jobs), desc="corpus", mininterval=5) if row is not None]
     write_manifest(args.corpus, rows)
-    for role in ("gpt", "asr"):
+    for role in ("gpt", "asr", "varied"):
         mine = [row for row in rows if row.role == role]
         hours = sum(row.duration_s for row in mine) / 3600
         print(f"{role}: {len(mine)} utterances, {len({row.voice for row in mine})} voices, {hours:.2f} h")

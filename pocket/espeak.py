@@ -7,6 +7,7 @@ in double brackets. The punctuation stays as text, so the clauses keep their mel
 import io
 import re
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import soundfile as sf
@@ -21,8 +22,11 @@ _EDGE_S = 0.1  # silence kept before and after
 _SILENCE_DB = -50.0  # below the clip's peak
 
 
-def speak(text: str, voice: Voice) -> np.ndarray:
+def speak(text: str, voice: Voice, *, data: Path | None = None) -> np.ndarray:
     """Say `text`. Returns mono float32 in [-1, 1] at 22 050 Hz, [T], with at most 0.1 s of silence at each end.
+
+    Args:
+        data: where the data folder with the drawn variants is (pocket/variants.py); espeak-ng's own without it.
 
     Raises:
         ValueError: espeak-ng gave no sound.
@@ -30,6 +34,7 @@ def speak(text: str, voice: Voice) -> np.ndarray:
     """
     spoken = sheismo(text) if voice.accent == SHE else text
     options = ["-p", str(voice.pitch), "-s", str(voice.rate_wpm), "-g", str(voice.gap), "-z", "--stdout"]
+    options += [f"--path={data}"] if data else []
     wav = _espeak(["-v", f"{LANGUAGE}+{voice.variant}", *options], spoken)
     pcm, rate_hz = sf.read(io.BytesIO(_with_true_length(wav)), dtype="float32")
     if not pcm.size or rate_hz != SAMPLE_RATE_HZ:

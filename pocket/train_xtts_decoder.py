@@ -2,29 +2,36 @@
 
     python -m pocket.train_xtts_decoder pocket/build/packed pocket/build/xtts
 
-Reads   pocket/build/packed, pocket/build/xtts/latents.pt
+Reads   pocket/build/packed, pocket/build/xtts/{latents.pt,speaker.pt}
 Writes  pocket/build/xtts/decoder.pt    every 200 steps; run again to go on, also with new latents
 
-Spectral losses first, discriminators from ADVERSARY_FROM on. The sound is one code (46 ms) late: the latent before a code only
-foresees it, the one after it has heard it, and a last latent follows the last code anyway.
+Spectral losses and the speaker encoder's opinion first (the speaker consistency of YourTTS, Casanova et al. 2022,
+arXiv:2112.02418, which XTTS has too), discriminators from ADVERSARY_FROM on. What it shall say is moved to the pitches that it can hold
+(pocket/xtts_pitch.py), with pulses at fixed places in each code: its waveform can be compared, too. The sound is one code
+(46 ms) late: the latent before a code only foresees it, the one after it has heard it, and a last latent follows the last
+code anyway.
 """
 
 import argparse
+import functools
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from pocket import xtts_adversary, xtts_base
+from pocket import xtts_adversary, xtts_base, xtts_pitch
 from pocket.xtts_data import HOP, Corpus, Progress, resume, save, warm_cosine
-from voz import command, compat
+from voz import audio, command, compat, xtts
 
 STEPS, ADVERSARY_FROM = 4000, 2500
-BATCH, CODES = 4, 16  # 16 codes are 0.74 s
+BATCH, CODES = 3, 24  # 24 codes are 1.1 s
 OUTPUT_RATE_HZ = 24_000
-MARGIN = 147 * 4  # samples of 22 050 Hz on both sides of a stretch, cut off after resampling (160 * 4)
+SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code
+MARGIN = 640  # samples of 22 050 Hz on both sides of a stretch, cut off after resampling
 MEL_WEIGHT, FEATURE_WEIGHT = 5.0, 2.0  # HiFi-GAN has 45 on an unscaled mel and 2
+SPEAKER_WEIGHT = 3.0  # YourTTS has 9 beside HiFi-GAN's 45
 
 
 class Stretches:
@@ -36,13 +43,14 @@ class Stretches:
 
         content = torch.load(build / "latents.pt", weights_only=True)
         self.latents, self.voices = content["latents"], content["voices"]
-        self.corpus, self.resample = corpus, Resample(22050, OUTPUT_RATE_HZ)
+        self.corpus, self.resample = corpus, Resample(HOP, SAMPLES)
+        self.of_id = {row.id: row for row in corpus.rows}
         self.rows = [row for row in corpus.rows if row.id in self.latents and len(self.latents[row.id]) > CODES]
         lengths = np.array([len(self.latents[row.id]) for row in self.rows], dtype=np.float64)
         self.share = lengths / lengths.sum()
 
-    def batch(self, step: int, samples: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Returns (latents [BATCH, CODES, 256], embeddings [BATCH, 512, 1], wav [BATCH, samples] at 24 kHz)."""
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Returns (latents [BATCH, CODES, 256], embeddings [BATCH, 512, 1], wav [BATCH, CODES * 1120])."""
         rng = np.random.default_rng((xtts_base.SEED, 7, step))
         latents, voices, wavs = [], [], []
         for i in rng.choice(len(self.rows), BATCH, p=self.share):
@@ -51,15 +59,21 @@ class Stretches:
             start = int(rng.integers(0, len(own) - CODES + 1))
             latents.append(own[start : start + CODES].float())
             voices.append(self.voices[row.voice][int(rng.integers(len(self.voices[row.voice])))])
-            wavs.append(self.sound(row, (start - 1) * HOP, samples))
+            wavs.append(self.sound(row.id, (start - 1) * HOP))
         return torch.stack(latents), torch.stack(voices)[..., None], torch.stack(wavs)
 
-    def sound(self, row, start: int, samples: int) -> torch.Tensor:
-        """Sound of a sentence from `start` (of 22 050 Hz, may be negative) at 24 kHz. [samples]"""
+    def sound(self, sentence: str, start: int) -> torch.Tensor:
+        """Sound of a sentence from `start` (of 22 050 Hz, may be negative) at the decoder's rate. [CODES * 1120]"""
         first, length = start - MARGIN, CODES * HOP + 2 * MARGIN
         missing = max(0, -first)
-        wav = nn.functional.pad(self.corpus.read(row, first + missing, length - missing), (missing, 0))
-        return self.resample(wav)[160 * 4 :][:samples]
+        piece = self.on_grid(sentence)[first + missing : first + length]
+        wav = nn.functional.pad(torch.from_numpy(piece.astype(np.float32)) / 32768, (missing, length - missing - len(piece)))
+        return self.resample(wav)[MARGIN * SAMPLES // HOP :][: CODES * SAMPLES]
+
+    @functools.cache  # noqa: B019 - as long as the training
+    def on_grid(self, sentence: str) -> np.ndarray:
+        """PCM16 of a sentence at the pitch that the decoder can hold."""
+        return audio.to_int16(xtts_pitch.on_grid(self.corpus.read(self.of_id[sentence]).numpy()))
 
 
 def log_mel(bank, wav: torch.Tensor) -> torch.Tensor:
@@ -67,11 +81,27 @@ def log_mel(bank, wav: torch.Tensor) -> torch.Tensor:
     return torch.log(bank(wav).clamp(min=1e-4))
 
 
-def generate(decoder: nn.Module, latents: torch.Tensor, voices: torch.Tensor) -> torch.Tensor:
+class Identity:
+    """How unlike the wanted voice the made one is, to the speaker encoder."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        from torchaudio.transforms import Resample
+
+        self.encoder, self.resample = encoder.eval().requires_grad_(False), Resample(OUTPUT_RATE_HZ, audio.ASR_RATE_HZ)
+
+    def distance(self, made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """1 less the cosine of the embeddings, mean over the batch. [B, T] each"""
+        mine, theirs = (self.encoder(self.resample(wav), l2_norm=True) for wav in (made, wanted))
+        return 1 - (mine * theirs).sum(1).mean()
+
+
+def generate(decoder: xtts.hifigan_decoder.HifiDecoder, latents: torch.Tensor, voices: torch.Tensor) -> torch.Tensor:
     """coqui's `HifiDecoder.forward` for a batch (its own squeeze takes one at a time). -> [B, T]"""
-    z = nn.functional.interpolate(latents.transpose(1, 2), scale_factor=[HOP / 256], mode="linear")
-    z = nn.functional.interpolate(z, scale_factor=[OUTPUT_RATE_HZ / 22050], mode="linear")
-    return decoder(z, g=voices).squeeze(1)
+    z = latents.transpose(1, 2)
+    for scale in (decoder.ar_mel_length_compression / decoder.output_hop_length, decoder.output_sample_rate / decoder.input_sample_rate):
+        if scale != 1:
+            z = nn.functional.interpolate(z, scale_factor=[scale], mode="linear")
+    return decoder.waveform_decoder(z, g=voices).squeeze(1)
 
 
 def main() -> None:
@@ -82,7 +112,10 @@ def main() -> None:
     from torchaudio.transforms import MelSpectrogram
 
     bank = MelSpectrogram(OUTPUT_RATE_HZ, n_fft=1024, hop_length=256, n_mels=80, power=1, norm="slaney", mel_scale="slaney", f_max=11_000)
-    decoder = xtts_base.random_model(args.build).hifigan_decoder.waveform_decoder.train()
+    hifi = xtts_base.random_model(args.build).hifigan_decoder
+    decoder = hifi.waveform_decoder.train()
+    hifi.speaker_encoder.load_state_dict(torch.load(args.build / "speaker.pt", weights_only=True)["model"])
+    identity = Identity(hifi.speaker_encoder)
     judges = xtts_adversary.Discriminators()
     ours = torch.optim.AdamW(decoder.parameters(), lr=1.0, betas=(0.8, 0.99), weight_decay=1e-3)
     theirs = torch.optim.AdamW(judges.parameters(), lr=1.0, betas=(0.8, 0.99), weight_decay=1e-3)
@@ -90,16 +123,14 @@ def main() -> None:
     parts = {"model": decoder, "judges": judges, "ours": ours, "theirs": theirs}
     done = resume(path, parts)
     progress = Progress("decoder", args.steps, 25)
-    with torch.no_grad():
-        samples = generate(decoder, *stretches.batch(0, 1)[:2]).shape[1]
     for step in range(done, args.steps):
         adversarial = step >= args.adversary_from
         for group in ours.param_groups:
             group["lr"] = warm_cosine(step, steps=args.steps, warm=50, peak=args.lr, last=0.1)
         for group in theirs.param_groups:
             group["lr"] = 5e-4
-        latents, voices, wanted = stretches.batch(step, samples)
-        made = generate(decoder, latents, voices)
+        latents, voices, wanted = stretches.batch(step)
+        made = generate(hifi, latents, voices)
         numbers = {}
         if adversarial:
             judged = judges.judge(made.detach(), wanted)
@@ -107,9 +138,10 @@ def main() -> None:
             judged.backward()
             theirs.step()
             numbers["judged"] = judged.item()
-        spectral = xtts_adversary.spectral_distance(made, wanted)
+        spectral, wave = xtts_adversary.spectral_distance(made, wanted), xtts_adversary.wave_distance(made, wanted)
         mel = (log_mel(bank, made) - log_mel(bank, wanted)).abs().mean()
-        loss = spectral + MEL_WEIGHT * mel
+        unlike = identity.distance(made, wanted)
+        loss = spectral + wave + MEL_WEIGHT * mel + SPEAKER_WEIGHT * unlike
         if adversarial:
             fooled, features = judges.persuade(made, wanted)
             loss = loss + min(1.0, (step - args.adversary_from) / 100) * (fooled + FEATURE_WEIGHT * features)
@@ -118,7 +150,7 @@ def main() -> None:
         loss.backward()
         nn.utils.clip_grad_norm_(decoder.parameters(), 10.0)
         ours.step()
-        progress.add(step + 1, spectral=spectral.item(), mel=mel.item(), **numbers)
+        progress.add(step + 1, spectral=spectral.item(), wave=wave.item(), mel=mel.item(), unlike=unlike.item(), **numbers)
         if (step + 1) % 200 == 0 or step + 1 == args.steps:
             save(path, {name: part.state_dict() for name, part in parts.items()} | {"step": step + 1})
 

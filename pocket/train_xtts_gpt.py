@@ -24,9 +24,9 @@ from pocket import xtts_base, xtts_gpt
 from pocket.xtts_data import Corpus, Progress, mel_transform, resume, save, warm_cosine
 from voz import command
 
-STEPS = 4000
+STEPS = 6000
 TOKENS = 2600  # per step, text and codes
-VOICES = {"gpt": 3, "asr": 2}  # per step, by role; each voice's conditioning is computed once
+VOICES = {"gpt": 2, "asr": 1, "varied": 3}  # per step, by role; each voice's conditioning is computed once
 MAX_ROW_TOKENS = 330  # of two sentences in a row
 TEXT_WEIGHT = 0.01  # coqui's
 
@@ -142,7 +142,7 @@ def evaluate(gpt: torch.nn.Module, rows: list[Row], sampler: Sampler) -> str:
 def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
-    corpus = Corpus(args.packed, roles=("gpt", "asr"), splits=("train", "dev"))
+    corpus = Corpus(args.packed, splits=("train", "dev"))
     rows, dev = read_rows(args.build, "train"), [row for row in read_rows(args.build, "dev") if row.role == "gpt"]
     model = xtts_base.random_model(args.build)
     gpt = model.gpt

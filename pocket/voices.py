@@ -6,6 +6,8 @@ The demo speaker's variant and the other speaker's are in no voice of the corpus
 import random
 from dataclasses import dataclass
 
+from pocket import variants
+
 YE, SHE = "ye", "she"  # ⟨ll, y⟩ as [ʝ] and as [ʃ]
 
 
@@ -46,6 +48,11 @@ def asr_voices(seed: int, split: str) -> list[Voice]:
     """Both accents of every variant of the split, each accent with a pitch and a rate of its own."""
     variants = {"train": ASR_VARIANTS, "dev": DEV_VARIANTS, "test": TEST_VARIANTS}[split]
     return [_drawn(seed, "asr", variant, accent) for variant in variants for accent in (YE, SHE)]
+
+
+def varied_voices(seed: int, accent: str) -> list[Voice]:
+    """Voices of drawn variants (pocket/variants.py), each variant in one accent."""
+    return [_drawn(seed, "varied", variants.name(n), accent) for n in range(variants.COUNT) if (n % 5 < 3) == (accent == YE)]
 
 
 def _drawn(seed: int, role: str, variant: str, accent: str) -> Voice:

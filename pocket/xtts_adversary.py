@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 PERIODS = (2, 3, 5, 7, 11)  # HiFi-GAN's (Kong et al. 2020, arXiv:2010.05646)
-FFTS = (512, 1024, 2048)
+FFTS = (512, 1024, 2048, 4096)
 
 
 def magnitude(wav: torch.Tensor, fft: int) -> torch.Tensor:
@@ -25,6 +25,11 @@ def spectral_distance(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         a, b = magnitude(made, fft), magnitude(wanted, fft)
         total = total + torch.linalg.norm(b - a) / torch.linalg.norm(b) + (a.clamp(min=1e-3).log() - b.clamp(min=1e-3).log()).abs().mean()
     return total / len(FFTS)
+
+
+def wave_distance(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Difference of the waveforms relative to the wanted one, energies of the batch together: 1 for silence. [B, T] each"""
+    return torch.linalg.norm(made - wanted) / torch.linalg.norm(wanted)
 
 
 class PeriodDiscriminator(nn.Module):

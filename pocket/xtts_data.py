@@ -32,7 +32,7 @@ from voz import audio, command, compat, condition
 
 HOP = 1024  # samples of 22 050 Hz per code
 FRAME = 256  # samples per mel frame
-LEVEL_DB, LEVEL_JITTER_DB, PEAK_DB = -23.0, 1.0, -1.0  # convert.level_db, and by how much its notes differ
+LEVEL_DB, LEVEL_JITTER_DB = -23.0, 1.0  # convert.level_db, and by how much its notes differ
 PHONE_SHARE, PHONE_SNR_DB, PHONE_BPS = 0.33, (22.0, 40.0), (16_000, 20_000, 24_000)
 PHONE = "+phone"  # ends the name of a voice heard through a phone
 
@@ -54,7 +54,7 @@ class Utterance:
 class Corpus:
     """Sentences of the wanted roles and splits, PCM16 at 22 050 Hz one after the other."""
 
-    def __init__(self, packed: Path, *, roles: Iterable[str] = ("gpt", "asr"), splits: Iterable[str] = ("train",)) -> None:
+    def __init__(self, packed: Path, *, roles: Iterable[str] = ("gpt", "asr", "varied"), splits: Iterable[str] = ("train",)) -> None:
         rows = json.loads((packed / "pcm.json").read_text(encoding="utf-8"))
         self.rows = [row for row in (Utterance(**row) for row in rows) if row.role in set(roles) and row.split in set(splits)]
         self.pcm = np.load(packed / "pcm.npy", mmap_mode="r")
@@ -90,7 +90,7 @@ def hear(wav: Path, row: dict[str, Any]) -> np.ndarray:
     frame = round(condition.FRAME_S * audio.SAMPLE_RATE_HZ)
     energies = (pcm[: len(pcm) // frame * frame].reshape(-1, frame).astype(np.float64) ** 2).mean(axis=1)
     wanted_db = LEVEL_DB + rng.uniform(-LEVEL_JITTER_DB, LEVEL_JITTER_DB)
-    gain_db = min(wanted_db - condition.active_db(energies), PEAK_DB - 20 * np.log10(np.abs(pcm).max()))
+    gain_db = condition.Level(condition.active_db(energies), 20 * np.log10(np.abs(pcm).max())).gain_db(wanted_db)
     return audio.to_int16(pcm * np.float32(10 ** (gain_db / 20)))
 
 
@@ -139,13 +139,18 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 
 def resume(path: Path, modules: dict[str, Any]) -> int:
-    """Load a checkpoint's states into what has `load_state_dict`; returns the number of steps done, 0 without a checkpoint."""
+    """Load a checkpoint's states into what has `load_state_dict`; returns the number of steps done, 0 without a checkpoint.
+
+    One from `pocket/unpack_xtts.py` holds the model alone: the others begin anew.
+    """
     if not path.exists():
         return 0
     content = torch.load(path, map_location="cpu", weights_only=True)
+    anew = [name for name in modules if name not in content]
     for name, module in modules.items():
-        module.load_state_dict(content[name])
-    print(f"resumed {path.name} at step {content['step']}", flush=True)
+        if name in content:
+            module.load_state_dict(content[name])
+    print(f"resumed {path.name} at step {content['step']}" + (f", {', '.join(anew)} anew" if anew else ""), flush=True)
     return int(content["step"])
 
 

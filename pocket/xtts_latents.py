@@ -3,7 +3,7 @@
     python -m pocket.xtts_latents pocket/build/packed pocket/build/xtts
 
 Reads   pocket/build/packed, pocket/build/xtts/{codes-ye.pt,codes-she.pt,gpt.pt,speaker.pt}
-Writes  pocket/build/xtts/latents.pt    per sentence: id, latents [N + 1, 256]; per voice: embeddings [4, 512]
+Writes  pocket/build/xtts/latents.pt    per sentence: id, latents [N + 1, 256]; per voice: embeddings [2, 512]
 
 Both accents: a fine-tuned GPT says [ʃ], and its decoder is this one.
 """
@@ -19,7 +19,7 @@ from pocket.train_xtts_gpt import Row, Sampler, read_rows
 from pocket.xtts_data import Corpus, save
 from voz import command, compat
 
-EMBEDDINGS = 4  # per voice, from 4 to 8 s each
+EMBEDDINGS = 2  # per voice, from 4 to 8 s each
 
 
 @torch.no_grad()

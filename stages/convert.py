@@ -106,7 +106,7 @@ def convert_to_scratch(file: File, store: scratch.Scratch, p: Params) -> Outcome
         with store.put(file.key) as folder:
             outcome = convert(file.found.path, folder, p)
             (folder / "decoded.f32").unlink(missing_ok=True)
-            records.write_json(folder / "outcome.json", asdict(outcome))
+            scratch.write_json(folder, "outcome.json", asdict(outcome))
     except sandbox.TimedOut as error:
         return Outcome("decoder_timeout", str(error))
     except (PermissionError, FileNotFoundError) as error:

@@ -24,7 +24,6 @@ from voz import command, consent, embed, ledger, params, records, scoreboard
 from voz.scoreboard import KINDS
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-STAGES = ("convert", "segment", "transcribe", "curate")  # those that keep a ledger
 SMOOTHED = 60  # points at most of the training curve: a pixel holds no more
 HEARD = 160  # characters of what whisper heard; it repeats itself where it hears no words
 LISTED = 200  # rejected items that the page lists; the ledger holds all
@@ -92,7 +91,7 @@ def totals(stage: str, rows: list[ledger.Row]) -> StageTotals:
 
 def ledgers(folder: Path) -> list[StageTotals]:
     """The totals of every stage whose ledger is there."""
-    return [totals(stage, ledger.read(folder / f"{stage}.csv")) for stage in STAGES if (folder / f"{stage}.csv").is_file()]
+    return [totals(stage, ledger.read(folder / f"{stage}.csv")) for stage in ledger.STAGES if (folder / f"{stage}.csv").is_file()]
 
 
 def splits(examples: list[records.Example]) -> list[dict[str, Any]]:

@@ -112,7 +112,7 @@ def copy(wav: Path, target: Path, *, start_s: float, end_s: float) -> None:
     first, last = round(start_s * audio.SAMPLE_RATE_HZ), round(end_s * audio.SAMPLE_RATE_HZ)
     with open(wav, "rb") as file:
         pcm, _ = soundfile.read(file, start=first, frames=last - first, dtype="int16")
-    audio.write(target, pcm)
+    audio.encode(target, pcm)
 
 
 def segment_to_scratch(item: tuple[str, scratch.Key], store: scratch.Scratch, wavs: Path, p: Params) -> None:
@@ -120,7 +120,7 @@ def segment_to_scratch(item: tuple[str, scratch.Key], store: scratch.Scratch, wa
     note, key = item
     with store.put(key) as folder:
         result = segment(note, wavs / f"{note}.wav", folder, p)
-        records.write_json(folder / "result.json", asdict(result))
+        scratch.write_json(folder, "result.json", asdict(result))
 
 
 def compute(notes: list[records.Note], wavs: Path, store: scratch.Scratch, p: Params, *, workers: int) -> dict[str, scratch.Key]:

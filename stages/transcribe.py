@@ -53,7 +53,7 @@ def transcribe(folder: Path, clips: list[records.Clip], model_path: Path, p: Par
         model = asr.load(model_path, device.pick(compute.device))
         for clip, heard in _hear(lambda pcms, seeds: _call(model, pcms, seeds, p), folder, new):
             with memo.put(keys[clip.id]) as entry:
-                (entry / "heard.json").write_text(json.dumps(asdict(heard), ensure_ascii=False), encoding="utf-8")
+                scratch.write_json(entry, "heard.json", asdict(heard))
             known[clip.id] = heard
     scratch.log("transcribe", computed=len(new), reused=len(clips) - len(new), device=compute.device)
     return [known[clip.id] for clip in clips]

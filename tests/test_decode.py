@@ -2,6 +2,8 @@
 
 import ctypes
 import faulthandler
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +126,23 @@ def test_a_decoder_that_dies_or_eats_memory_costs_one_call() -> None:
     with pytest.raises(Unusable, match="not_audio"):
         sandbox.call(_refuse, limit_s=10)
     assert sandbox.call(_eat, sandbox.GIB // 4, limit_s=10) == sandbox.GIB // 4
+
+
+def test_calls_share_a_child_until_one_fails() -> None:
+    first = sandbox.call(os.getpid, limit_s=10)
+    assert first != os.getpid() and sandbox.call(os.getpid, limit_s=10) == first
+    with pytest.raises(Unusable):
+        sandbox.call(_refuse, limit_s=10)
+    assert sandbox.call(os.getpid, limit_s=10) == first
+    os.kill(first, signal.SIGKILL)
+    for _ in range(100):
+        try:
+            assert sandbox.call(os.getpid, limit_s=10) != first
+            break
+        except sandbox.Crashed:  # the signal arrived between two looks
+            time.sleep(0.01)
+    else:
+        raise AssertionError("no new child")
 
 
 def _crash() -> None:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from whisper.model import Whisper
 
-from pocket import demo_notes, demo_texts, evaluate, everyday, opus, sentences, voices, whisper_alignment
+from pocket import demo_notes, demo_texts, espeak, evaluate, everyday, opus, sentences, variants, voices, whisper_alignment
 from pocket.whisper_batches import letter_of
 from pocket.whisper_vocab import DIMS, N_VOCAB, CompactVocab
-from voz import records
+from voz import measures, records
 
 ROOT = Path(__file__).parents[1]
 NOTES = ROOT / "data" / "demo" / "notes"
@@ -67,9 +67,21 @@ def test_windows_are_counted_by_spelling():
 def test_no_speaker_is_on_two_sides_and_the_gpt_hears_no_sheismo():
     sides = [set(voices.ASR_VARIANTS) | set(voices.GPT_VARIANTS), set(voices.DEV_VARIANTS), set(voices.TEST_VARIANTS)]
     sides += [{voices.DEMO_SPEAKER.variant}, {voices.OTHER_SPEAKER.variant}]
+    varied = {accent: {voice.variant for voice in voices.varied_voices(1, accent)} for accent in (voices.YE, voices.SHE)}
+    sides += varied.values()
+    assert sum(map(len, varied.values())) == variants.COUNT
     assert len(set().union(*sides)) == sum(map(len, sides))
     assert len(voices.gpt_voices(1)) >= 16 and {voice.accent for voice in voices.gpt_voices(1)} == {voices.YE}
     assert len({voice.name for voice in voices.asr_voices(1, "train")}) >= 40
+
+
+def test_drawn_variants_are_voices_of_their_own(tmp_path):
+    data = variants.write(tmp_path / "espeak")
+    assert variants.write(tmp_path / "espeak") == data and variants.text(3) == variants.text(3) != variants.text(4)
+    first, second = (replace(voices.DEMO_SPEAKER, variant=variants.name(number)) for number in (3, 4))
+    spoken = [espeak.speak("Yo llego mañana.", voice, data=data) for voice in (first, second, first)]
+    assert np.array_equal(spoken[0], spoken[2])
+    assert measures.mcd_db(spoken[0], spoken[1]) > 3
 
 
 def test_opus_gives_the_same_bytes_and_keeps_the_length():
@@ -147,11 +159,11 @@ def test_reports_keep_their_bar(report, row, bar):
 
 
 def test_the_voices_report_keeps_the_bars_it_met():
-    """CER, fine-tuned sheísmo and 80 % of the similarity are not met yet (pocket/README.md): they stand in the report as they are."""
+    """Of the fine-tuned voice CER, sheísmo and 80 % of the similarity are not met yet (pocket/README.md)."""
     report = json.loads((ROOT / "pocket" / "reports" / "voices.json").read_text(encoding="utf-8"))
     assert report["lines"] == 60 and report["own"]["windows"] >= 150
     assert report["demo_speaker"]["sheismo"] >= 0.95 and report["own"]["sheismo"] <= 0.10
-    assert report["own"]["cer"] <= 0.15 * 1.2
+    assert report["own"]["cer"] <= 0.15
     assert report["similarity"]["gain_low"] > 0 and report["mcd_db"]["gain_high"] < 0
 
 

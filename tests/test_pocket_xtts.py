@@ -8,8 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pocket import train_xtts_speaker, xtts_base, xtts_codes, xtts_data, xtts_gpt
-from voz import audio, xtts
+from pocket import sounds, train_xtts_decoder, train_xtts_speaker, xtts_base, xtts_codes, xtts_data, xtts_gpt, xtts_pitch
+from voz import audio, measures, phones, xtts
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,43 @@ def test_norm_of_the_embedding_is_folded_exactly(model: xtts.Xtts) -> None:
         assert torch.allclose(encoder(wav.clone()), wanted, atol=1e-4)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("rates", [None, (256, 22_050)])
+def test_the_decoder_trains_on_what_coquis_forward_makes(
+    model: xtts.Xtts, rates: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hifi = model.hifigan_decoder
+    if rates:
+        monkeypatch.setattr(hifi, "output_hop_length", rates[0])
+        monkeypatch.setattr(hifi, "input_sample_rate", rates[1])
+    latents, voice = torch.randn(1, 5, xtts_base.WIDTH), torch.randn(1, 512, 1)
+    made = train_xtts_decoder.generate(hifi, latents, voice)
+    assert torch.allclose(made, hifi(latents, g=voice).flatten()[None], atol=1e-6)
+    assert rates or made.shape == (1, 5 * train_xtts_decoder.SAMPLES)
+
+
+def test_a_vocoded_voice_keeps_its_spectrum_and_loses_its_phases() -> None:
+    speaker = phones.Speaker(rate_wpm=150, pitch=40)
+    spoken, rate_hz, _ = phones.synthesize("mañana llega la lluvia", speaker, phones.PHONEME)
+    wav = torch.from_numpy(audio.resample(spoken, rate_hz, audio.SAMPLE_RATE_HZ))[None, :20_000].repeat(2, 1)
+    made = train_xtts_speaker.vocoded(wav, np.random.default_rng(1), share=0.5)
+    kept = [torch.equal(a, b) for a, b in zip(made, wav, strict=True)]
+    assert sorted(kept) == [False, True]
+    other = made[kept.index(False)]
+    assert torch.nn.functional.cosine_similarity(other, wav[0], dim=0) < 0.9
+    assert measures.mcd_db(other.numpy(), wav[0].numpy()) < 4
+
+
+def test_the_speaker_encoder_tells_the_decoder_how_far_it_is(model: xtts.Xtts) -> None:
+    identity = train_xtts_decoder.Identity(model.hifigan_decoder.speaker_encoder)
+    wanted = torch.randn(2, 24_000) * 0.1
+    made = (torch.randn(2, 24_000) * torch.linspace(0, 0.2, 24_000)).requires_grad_()
+    assert identity.distance(wanted, wanted).item() == pytest.approx(0, abs=1e-5)
+    distance = identity.distance(made, wanted)
+    distance.backward()
+    assert distance > 0 and made.grad is not None and made.grad.abs().sum() > 0
+
+
 def test_expected_places_follow_the_characters_lengths() -> None:
     length = np.array([1.0, 3.0])
     found = xtts_codes.places([0, 1, 0], (2, 12), 14, length)
@@ -97,3 +134,32 @@ def test_the_corpus_comes_at_the_products_level_and_in_part_by_phone(tmp_path: P
     for row in corpus.rows:
         tone = corpus.read(row).numpy()[1000:14_000]
         assert 10 * np.log10((tone.astype(float) ** 2).mean()) == pytest.approx(xtts_data.LEVEL_DB, abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("Che, ¿vos qué querés? Guillermo agarró el yogur rojo.", "CeboskekeresgiYermoagaRoelYogurRoJo"),
+        ("Mañana voy al kiosco con la pingüina y el rey; exijo hielo.", "maNanaboialkioskokonlapinguinaielReieksiJoielo"),
+        ("Gente, guerra, alrededor, jugo, zapato, cien.", "JentegeRaalRededorJugosapatosien"),
+    ],
+)
+def test_sounds_of_a_sentence(sentence: str, said: str) -> None:
+    assert sounds.sounds(sentence, "ye") == said
+    assert sounds.sounds(sentence, "she") == said.replace("Y", "S")
+    assert set(said) <= set(sounds.SOUNDS)
+
+
+def test_pitch_moves_to_whole_periods_per_code_and_words_stay() -> None:
+    speaker = phones.Speaker(rate_wpm=150, pitch=40)
+    spoken, rate_hz, _ = phones.synthesize("mañana llega la lluvia a la playa", speaker, phones.PHONEME)
+    pcm = audio.resample(spoken, rate_hz, audio.SAMPLE_RATE_HZ)
+    moved = xtts_pitch.on_grid(pcm)
+    assert len(moved) == len(pcm) and moved.dtype == np.float32
+    grid_hz = audio.SAMPLE_RATE_HZ / xtts_pitch.HOP
+    away = [np.abs(hz / grid_hz - np.round(hz / grid_hz)) for hz in (measures.pitch_hz(pcm), measures.pitch_hz(moved))]
+    before, after = (each[np.isfinite(each)] for each in away)
+    assert np.median(before) > 0.15 and np.median(after) < 0.05
+    assert measures.mcd_db(moved, pcm) < 1.5  # formants and timing are where they were
+    quiet = np.zeros(5000, np.float32)
+    assert xtts_pitch.on_grid(quiet) is quiet

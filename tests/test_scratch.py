@@ -36,6 +36,24 @@ def test_a_failed_entry_leaves_nothing(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_an_entry_that_a_power_cut_shortened_is_made_again() -> None:
+    key = store().key("clip")
+    for _ in range(2):
+        assert store().get(key) is None
+        with store().put(key) as folder:
+            (folder / "text").write_text("hola")
+        (store().path(key) / "text").write_text("")
+    assert store().get(key) is None and not store().path(key).exists()
+
+
+def test_a_file_that_somebody_added_does_no_harm() -> None:
+    key = store().key("clip")
+    with store().put(key) as folder:
+        (folder / "text").write_text("hola")
+    (store().path(key) / "seen").touch()
+    assert store().get(key) is not None
+
+
 def test_the_second_writer_of_an_entry_is_content() -> None:
     key = store().key("clip")
     with store().put(key) as first, store().put(key) as second:

@@ -15,7 +15,7 @@ from voz.records import Example
 
 BASE = Path("models/pocket/xtts")
 LIMITS = Limits()
-STOP = 513  # the pocket base's stop code
+STOP = 1025  # the pocket base's stop code
 
 
 @pytest.fixture(scope="module")

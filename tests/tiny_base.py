@@ -8,7 +8,8 @@ import torch
 from voz import xtts
 
 POCKET = Path(__file__).parent.parent / "models" / "pocket" / "xtts"
-NARROW = xtts.Widths(dvae_hidden=128, decoder_channels=32, speaker_filters=(16, 32, 64, 128))  # the pocket DVAE fits
+# The pocket's DVAE and its decoder's frames fit.
+NARROW = xtts.Widths(dvae_hidden=128, decoder_channels=32, decoder_upsampling=(10, 7, 4, 4), speaker_filters=(16, 32, 64, 128))
 
 
 def make(folder: Path, widths: xtts.Widths = NARROW) -> Path:
@@ -17,6 +18,8 @@ def make(folder: Path, widths: xtts.Widths = NARROW) -> Path:
     config, _ = xtts.read_config(POCKET)
     args = config.model_args
     args.gpt_layers, args.gpt_n_model_channels, args.gpt_n_heads, args.decoder_input_dim = 2, 64, 2, 64
+    if widths.stock:  # the frames of XTTS_v2's decoder
+        args.output_hop_length, args.input_sample_rate = 256, 22_050
     for name in ("vocab.json", "mel_stats.pth", "dvae.pth"):
         shutil.copyfile(POCKET / name, folder / name)
     torch.manual_seed(1)

@@ -12,7 +12,6 @@ from voz import corrections, doubt, ledger, params, records
 from voz.command import UserError
 from voz.corrections import Correction
 
-STAGES = ("convert", "segment", "transcribe", "curate")  # those that keep a ledger
 # What convert left out and a browser may still play; the rest is no sound, longer than a browser should decode, or broke our own decoder.
 PLAYABLE = ("damaged", "duplicate", "silent", "too_short", "truncated")
 ACTIONS = {"save": "text saved", "accept": "accepted", "reject": "rejected"}  # a button, and what it has done then
@@ -64,7 +63,7 @@ class Desk:
 
     def reload(self) -> list[str]:
         """Read the stages' outputs again; the ids of the clips as a person should hear them: undecided first, then by doubt."""
-        ledgers = {stage: self._ledger(stage) for stage in STAGES}
+        ledgers = {stage: self._ledger(stage) for stage in ledger.STAGES}
         clips, heard = _manifest(self.folders.clips, records.Clip), _manifest(self.folders.transcripts, records.Transcript)
         ordered = doubt.cases(clips, heard, ledgers["curate"], params.read().get("curate", {}))
         self.cases = {case.clip.id: case for case in ordered}

@@ -31,11 +31,16 @@ def read(path: Path, *, rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
 def write(path: Path, pcm: np.ndarray, *, rate_hz: int = SAMPLE_RATE_HZ) -> None:
     """Write mono PCM16, atomically. `pcm` is float in [-1, 1] (clipped) or int16. [T]"""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        soundfile.write(file, to_int16(pcm), rate_hz, format="WAV", subtype="PCM_16")
-        file.flush()
+    encode(temporary, pcm, rate_hz=rate_hz)
+    with open(temporary, "rb") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def encode(path: Path, pcm: np.ndarray, *, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    """As `write`, straight into a file: for a scratch entry, which appears as a whole."""
+    with open(path, "wb") as file:
+        soundfile.write(file, to_int16(pcm), rate_hz, format="WAV", subtype="PCM_16")
 
 
 def to_int16(pcm: np.ndarray) -> np.ndarray:

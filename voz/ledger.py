@@ -14,6 +14,7 @@ from pathlib import Path
 from voz.records import write_text
 
 ACCEPTED, REJECTED = "accepted", "rejected"
+STAGES = ("convert", "segment", "transcribe", "curate")  # those that keep one
 
 
 @dataclass(frozen=True, order=True)

@@ -51,7 +51,7 @@ def _store(entry: Path, heard: Heard) -> None:
     np.save(entry / "envelope.npy", heard.sound.envelope)
     np.save(entry / "embedding.npy", heard.embedding)
     numbers = {name: value for name, value in asdict(heard.sound).items() if name != "envelope"}
-    (entry / "sound.json").write_text(json.dumps(numbers), encoding="utf-8")
+    scratch.write_json(entry, "sound.json", numbers)
 
 
 def _stored(entry: Path) -> Heard:

@@ -12,10 +12,11 @@ import numpy as np
 
 from voz.command import UserError
 
-LANGUAGE = b"es-419"  # `es` has [θ], and another phoneme for ⟨ll⟩
-RATE_WPM = 160
+LANGUAGE = "es-419"  # `es` has [θ], and another phoneme for ⟨ll⟩
+WORD, PHONEME = 1, 7  # espeak_EVENT_TYPE (speak_lib.h)
 _SYNCHRONOUS, _PHONEME_EVENTS, _DONT_EXIT = 2, 1, 0x8000  # espeak_AUDIO_OUTPUT and options of espeak_Initialize (speak_lib.h)
-_UTF8, _BRACKETS_ARE_PHONEMES, _RATE, _END, _PHONEME = 1, 0x100, 1, 0, 7  # flags, espeak_PARAMETER, espeak_EVENT_TYPE
+_UTF8, _BRACKETS_ARE_PHONEMES, _END = 1, 0x100, 0  # flags of espeak_Synth, espeak_EVENT_TYPE
+_RATE, _PITCH, _GAP = 1, 3, 7  # espeak_PARAMETER
 
 
 @dataclass(frozen=True)
@@ -48,23 +49,61 @@ class _Event(ctypes.Structure):
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
+@dataclass(frozen=True)
+class Speaker:
+    """A voice of espeak-ng: its name, perhaps with `+variant`, words per minute, pitch 0-99, gap between words in 10 ms."""
+
+    name: str = LANGUAGE
+    rate_wpm: int = 160
+    pitch: int = 50
+    gap: int = 0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An event: a phoneme's name, or the word's first character (from 1) and number of characters; and its first sample."""
+
+    name: str
+    position: int
+    length: int
+    sample: int
+
+
 def say(text: str) -> Utterance:
     """Let espeak-ng's plain Latin American voice say `text`; phonemes in double brackets are taken as such.
 
     Raises:
         UserError: espeak-ng is not installed.
     """
+    pcm, rate_hz, marks = synthesize(text, Speaker(), PHONEME)
+    ends = [mark.sample for mark in marks[1:]] + [len(pcm)]
+    return Utterance(pcm, rate_hz, [Phone(mark.name, mark.sample / rate_hz, end / rate_hz) for mark, end in zip(marks, ends, strict=True)])
+
+
+def synthesize(text: str, speaker: Speaker, kind: int) -> tuple[np.ndarray, int, list[Mark]]:
+    """Samples, float32 in [-1, 1] [T], their rate in Hz, and the events of `kind` (WORD or PHONEME).
+
+    Raises:
+        UserError: espeak-ng is not installed, or has no such voice.
+    """
     library, rate_hz = _library()
+    if library.espeak_SetVoiceByName(speaker.name.encode()) != 0:
+        mend = "apt-get install --reinstall espeak-ng espeak-ng-data"
+        raise UserError(f"espeak-ng has no voice {speaker.name}: accent cannot be measured", mend)
+    for parameter, value in ((_RATE, speaker.rate_wpm), (_PITCH, speaker.pitch), (_GAP, speaker.gap)):
+        library.espeak_SetParameter(parameter, value, 0)
     pieces: list[np.ndarray] = []
-    marks: list[tuple[str, int]] = []
+    marks: list[Mark] = []
 
     def take(samples: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[_Event]") -> int:
         if samples and count:
             pieces.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 32768)
         at = 0
         while events[at].type != _END:
-            if events[at].type == _PHONEME:
-                marks.append((events[at].id.decode("utf-8", "replace"), events[at].sample))
+            event = events[at]
+            if event.type == kind:
+                name = event.id.decode("utf-8", "replace") if kind == PHONEME else ""
+                marks.append(Mark(name, event.text_position, event.length, event.sample))
             at += 1
         return 0
 
@@ -72,13 +111,12 @@ def say(text: str) -> Utterance:
     library.espeak_SetSynthCallback(callback)
     data = text.encode()
     library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8 | _BRACKETS_ARE_PHONEMES, None, None)
-    pcm = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    ends = [sample for _, sample in marks[1:]] + [len(pcm)]
-    return Utterance(pcm, rate_hz, [Phone(name, start / rate_hz, end / rate_hz) for (name, start), end in zip(marks, ends, strict=True)])
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.float32), rate_hz, marks
 
 
+@cache
 def available() -> bool:
-    """True if espeak-ng's library is here."""
+    """True if espeak-ng's library is here. Asked once: looking for it starts a process."""
     return ctypes.util.find_library("espeak-ng") is not None
 
 
@@ -86,11 +124,10 @@ def available() -> bool:
 def _library() -> tuple[ctypes.CDLL, int]:
     """The library, made ready once per process, and its sample rate in Hz."""
     name = ctypes.util.find_library("espeak-ng")
-    if name is None:  # as `available` says
+    if name is None:
         raise UserError("espeak-ng is not installed: accent cannot be measured", "apt-get install espeak-ng")
     library = ctypes.CDLL(name)
     rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS | _DONT_EXIT)
-    if rate_hz <= 0 or library.espeak_SetVoiceByName(LANGUAGE) != 0:
-        raise UserError("espeak-ng has no voice es-419: accent cannot be measured", "apt-get install --reinstall espeak-ng espeak-ng-data")
-    library.espeak_SetParameter(_RATE, RATE_WPM, 0)
+    if rate_hz <= 0:
+        raise UserError("espeak-ng does not start: accent cannot be measured", "apt-get install --reinstall espeak-ng espeak-ng-data")
     return library, rate_hz

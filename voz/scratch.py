@@ -2,8 +2,10 @@
 
 An entry lives in `${DVC_ROOT:-.}/.cache/<stage>/<key>/`; the key is a hash of the item's bytes, the parameters that
 matter, the model, and the step's version (an integer raised by hand: a comment must not retrain). Entries are written
-into a temporary folder and renamed, so a killed stage leaves none half done and concurrent writers are safe. Deleting
-`.cache` costs only time. DVC_ROOT is the main checkout even in DVC's temporary copies: experiments share the scratch.
+into a temporary folder and renamed, so a killed stage leaves none half done and concurrent writers are safe. They are not
+flushed to the disk, which would cost more time than the work: each knows the sizes of its files, and one that a power cut
+shortened is made again. Deleting `.cache` costs only time. DVC_ROOT is the main checkout even in DVC's temporary copies:
+experiments share the scratch.
 """
 
 import hashlib
@@ -20,7 +22,7 @@ from typing import Any
 from voz.command import UserError
 
 LOG = "log"
-PARTS = ".parts.json"  # in each entry: what its key was made of, by which tools.forget finds what a note left
+LABEL = ".label.json"  # in each entry: what its key was made of, by which tools.forget finds what a note left, and its files' sizes
 
 
 def root() -> Path:
@@ -75,6 +77,9 @@ class Scratch:
         path = self.path(key)
         if not path.is_dir():
             return None
+        if not _is_whole(path):
+            self.drop(key)
+            return None
         os.utime(path)
         return path
 
@@ -86,8 +91,8 @@ class Scratch:
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
         try:
             yield temporary
-            if isinstance(key, Key):
-                (temporary / PARTS).write_text(json.dumps(key.parts), encoding="utf-8")
+            parts = key.parts if isinstance(key, Key) else ()
+            (temporary / LABEL).write_text(json.dumps({"made_of": parts, "bytes": _sizes(temporary)}), encoding="utf-8")
             try:
                 os.replace(temporary, path)
             except OSError:
@@ -99,6 +104,27 @@ class Scratch:
     def drop(self, key: str) -> None:
         """Remove an entry."""
         shutil.rmtree(self.path(key), ignore_errors=True)
+
+
+def _sizes(entry: Path) -> dict[str, int]:
+    """Bytes of each file of an entry but its label."""
+    files = (path for path in sorted(entry.rglob("*")) if path.is_file() and path.name != LABEL)
+    return {path.relative_to(entry).as_posix(): path.stat().st_size for path in files}
+
+
+def _is_whole(entry: Path) -> bool:
+    """Whether a label is there and the files that it names have their sizes."""
+    try:
+        label = json.loads((entry / LABEL).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    sizes = label.get("bytes") if isinstance(label, dict) else None
+    return isinstance(sizes, dict) and sizes.items() <= _sizes(entry).items()
+
+
+def write_json(entry: Path, name: str, values: dict[str, Any]) -> None:
+    """Write values into an entry that is being filled."""
+    (entry / name).write_text(json.dumps(values, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
 
 def place(source: Path, target: Path) -> None:

@@ -191,7 +191,7 @@ def _beside_json(listing: list[dict[str, str]], md5s: set[str]) -> set[str]:
 
 
 def _made_of(entry: Path) -> str | None:
-    path = entry / scratch.PARTS
+    path = entry / scratch.LABEL
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
@@ -201,7 +201,7 @@ def _holds(entry: Path, trail: Trail) -> bool:
 
 def _follow_entry(entry: Path, trail: Trail) -> None:
     for path in sorted(entry.rglob("*")):
-        if path.is_file() and path.name != scratch.PARTS:
+        if path.is_file() and path.name != scratch.LABEL:
             trail.follow(path)
             data = _text(path)
             if data is not None and path.suffix == ".json":

@@ -37,10 +37,14 @@ _MOVED = "TTS.tts.models.xtts"  # where the classes inside the original XTTS_v2 
 
 @dataclass(frozen=True)
 class Widths:
-    """Widths that coqui-tts hard-codes; the defaults are its own numbers."""
+    """Widths that coqui-tts hard-codes; the defaults are its own numbers.
+
+    decoder_upsampling: steps from the decoder's frames to samples.
+    """
 
     dvae_hidden: int = 512
     decoder_channels: int = 512
+    decoder_upsampling: tuple[int, ...] = (8, 8, 2, 2)
     speaker_filters: tuple[int, ...] = (32, 64, 128, 256)
 
     @property
@@ -129,7 +133,12 @@ def widths_applied(widths: Widths) -> Iterator[None]:
     """Within this block coqui's constructors of DVAE, decoder and speaker encoder use `widths`."""
     kept = gpt_trainer.DiscreteVAE, coqui_xtts.HifiDecoder, hifigan_decoder.ResNetSpeakerEncoder
     gpt_trainer.DiscreteVAE = _Defaults(DiscreteVAE, hidden_dim=widths.dvae_hidden)
-    coqui_xtts.HifiDecoder = functools.partial(hifigan_decoder.HifiDecoder, upsample_initial_channel_decoder=widths.decoder_channels)
+    coqui_xtts.HifiDecoder = functools.partial(
+        hifigan_decoder.HifiDecoder,
+        upsample_initial_channel_decoder=widths.decoder_channels,
+        upsample_rates_decoder=list(widths.decoder_upsampling),
+        upsample_kernel_sizes_decoder=[2 * rate - rate % 2 for rate in widths.decoder_upsampling],  # an odd step keeps its length so
+    )
     hifigan_decoder.ResNetSpeakerEncoder = functools.partial(kept[2], num_filters=list(widths.speaker_filters))
     try:
         yield

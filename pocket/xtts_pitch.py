@@ -1,0 +1,127 @@
+"""The pitch a decoder of one frame per code can hold: whole numbers of periods in every 46 ms.
+
+A convolutional decoder under a steady input repeats itself frame by frame, so it has no other steady pitch, and one that is to
+make others learns to smear. What it learns from is therefore moved to that grid (21.5 Hz apart), pulse by pulse: TD-PSOLA
+(Moulines and Charpentier, "Pitch-synchronous waveform processing techniques", 1990), formants and timing untouched.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from voz import measures
+
+HOP = 1024  # samples of a code, at 22 050 Hz
+STEP = 256  # samples between unvoiced marks
+STAY = 0.7  # of a grid step: pitch leaves its place only when it is further away than this
+SEARCH = 0.2  # of a period: how far a pulse may be from where it is expected
+
+
+def on_grid(pcm: np.ndarray) -> np.ndarray:
+    """The same speech with every voiced code at a whole number of periods, which begin with the code. float32 [T] -> [T]"""
+    hz = _steady(measures.pitch_hz(pcm))
+    centre = np.arange(len(hz)) * measures.HOP + measures.FRAME // 2
+    periods = _periods_per_code(hz, centre, len(pcm))
+    if not periods.any():
+        return pcm
+    pulses = _pulses(pcm, hz, centre)
+    wanted, source = _marks(periods, pulses, len(pcm))
+    return _overlap_add(pcm, wanted, source)
+
+
+def _steady(hz: np.ndarray) -> np.ndarray:
+    """A median of three frames, which takes octave errors of one frame away; NaN where unvoiced."""
+    padded = np.pad(hz, 1, constant_values=np.nan)
+    near = np.stack([padded[:-2], padded[1:-1], padded[2:]])
+    voiced = np.isfinite(near).sum(axis=0) >= 2
+    middle = np.full(len(hz), np.nan)
+    middle[voiced] = np.nanmedian(near[:, voiced], axis=0)
+    return middle
+
+
+def _periods_per_code(hz: np.ndarray, centre: np.ndarray, samples: int) -> np.ndarray:
+    """Whole periods in each code, 0 where it is mostly unvoiced. [ceil(samples / HOP)]"""
+    found = np.zeros(-(-samples // HOP), int)
+    for code in range(len(found)):
+        inside = hz[(centre >= code * HOP - HOP // 4) & (centre < (code + 1) * HOP + HOP // 4)]
+        voiced = inside[np.isfinite(inside)]
+        if 2 * len(voiced) <= len(inside):
+            continue
+        wanted = float(np.median(voiced)) * HOP / measures.SAMPLE_RATE_HZ
+        before = found[code - 1] if code else 0
+        found[code] = before if before and abs(wanted - before) < STAY else max(1, round(wanted))
+    return found
+
+
+def _pulses(pcm: np.ndarray, hz: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Places of the pulses in voiced stretches, in samples, ascending."""
+    side = 1.0 if pcm.max() >= -pcm.min() else -1.0
+    found: list[int] = []
+    at = 0
+    while at < len(hz):
+        if not np.isfinite(hz[at]):
+            at += 1
+            continue
+        end = at
+        while end < len(hz) and np.isfinite(hz[end]):
+            end += 1
+        found += _pulses_of(side * pcm, hz[at:end], centre[at:end])
+        at = end
+    return np.unique(np.array(found, int))
+
+
+def _pulses_of(pcm: np.ndarray, hz: np.ndarray, centre: np.ndarray) -> list[int]:
+    """Pulses of one voiced stretch: from its greatest peak a period at a time in both directions, each at the peak nearby."""
+    first, last = max(0, int(centre[0]) - HOP // 4), min(len(pcm), int(centre[-1]) + HOP // 4)
+    top = first + int(np.argmax(pcm[first:last]))
+    found = [top]
+    for direction in (-1, 1):
+        at = top
+        while True:
+            period = measures.SAMPLE_RATE_HZ / float(np.interp(at, centre, hz))
+            expected, reach = at + direction * period, SEARCH * period
+            low, high = round(expected - reach), round(expected + reach) + 1
+            if low < first or high > last:
+                break
+            at = low + int(np.argmax(pcm[low:high]))
+            found.append(at)
+    return found
+
+
+def _marks(periods: np.ndarray, pulses: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where grains shall lie and where each is taken from, in samples: pulses on the grid, the rest where it was."""
+    wanted: list[int] = []
+    source: list[int] = []
+    for code, count in enumerate(periods):
+        spots = code * HOP + np.round(np.arange(count or HOP // STEP) * HOP / (count or HOP // STEP)).astype(int)
+        wanted += spots.tolist()
+        source += (_nearest(pulses, spots) if count else spots).tolist()
+    return np.array(wanted), np.array(source)
+
+
+def _nearest(pulses: np.ndarray, spots: np.ndarray) -> np.ndarray:
+    """The pulse nearest to each spot; the spot itself where none is near, as where voice begins within a code."""
+    edges = np.concatenate([[-(10**9)], pulses, [10**9]])
+    after = np.searchsorted(edges, spots)
+    nearest = np.where(spots - edges[after - 1] < edges[after] - spots, edges[after - 1], edges[after])
+    return np.where(np.abs(nearest - spots) > HOP // 2, spots, nearest)
+
+
+def _overlap_add(pcm: np.ndarray, wanted: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Grains with windows that rise from the mark before and fall to the next, and so sum to one."""
+    pad = 2 * HOP
+    padded = np.pad(pcm, pad)
+    made = np.zeros(len(pcm) + 2 * pad, np.float32)
+    edges = np.concatenate([[wanted[0] - STEP], wanted, [wanted[-1] + STEP]])
+    for i in range(len(wanted)):
+        left, right = wanted[i] - edges[i], edges[i + 2] - wanted[i]
+        window = np.concatenate([_rise(left), 1 - _rise(right)])
+        taken = padded[source[i] + pad - left : source[i] + pad + right]
+        made[wanted[i] + pad - left : wanted[i] + pad + right] += taken * window
+    return made[pad : pad + len(pcm)]
+
+
+@cache
+def _rise(length: int) -> np.ndarray:
+    """Half of a Hann window."""
+    return (0.5 - 0.5 * np.cos(np.pi * np.arange(length) / length)).astype(np.float32)
