@@ -135,13 +135,13 @@ def test_temperature_reruns_synthesize_and_report_only(checkout: Checkout) -> No
 
 
 def test_learning_rate_reruns_train_and_what_follows_and_commits_can_be_compared(checkout: Checkout) -> None:
-    checkout.change({"train": {"lr": 1.0e-4}})
+    checkout.change({"train": {"lr": 1.5e-4}})
     assert checkout.repro() == ["train", "evaluate", "synthesize", "report"]
     checkout.commit("another learning rate")
     metrics = json.loads(checkout.run("dvc", "metrics", "diff", "--json", "HEAD~1"))
     assert "reports/train.json" in metrics
     params = json.loads(checkout.run("dvc", "params", "diff", "--json", "HEAD~1"))
-    assert params["params.yaml"]["train.lr"]["new"] == 1.0e-4
+    assert params["params.yaml"]["train.lr"]["new"] == 1.5e-4
     checkout.run("dvc", "plots", "diff", "HEAD~1", "--out", "compared")
     assert (checkout.folder / "compared/index.html").is_file()
     shutil.rmtree(checkout.folder / "compared")

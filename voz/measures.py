@@ -134,19 +134,19 @@ def f0(pcm: np.ndarray) -> F0 | None:
     )
 
 
-def pitch_hz(pcm: np.ndarray) -> np.ndarray:
+def pitch_hz(pcm: np.ndarray, *, span_hz: tuple[float, float] = (F0_MIN_HZ, F0_MAX_HZ), aperiodicity: float = APERIODICITY) -> np.ndarray:
     """Fundamental frequency per frame, NaN where unvoiced or silent. [T] -> [N]
 
     YIN (de Cheveigné and Kawahara, "YIN, a fundamental frequency estimator for speech and music", 2002): the first dip of
     the cumulative mean normalised difference below the threshold, refined by a parabola.
     """
-    shortest, longest = int(SAMPLE_RATE_HZ / F0_MAX_HZ), math.ceil(SAMPLE_RATE_HZ / F0_MIN_HZ)
+    shortest, longest = int(SAMPLE_RATE_HZ / span_hz[1]), math.ceil(SAMPLE_RATE_HZ / span_hz[0])
     frames = _frames(pcm, FRAME + longest + 1)
     normalised = _normalised_difference(frames, longest + 1)
     hz = np.full(len(frames), np.nan)
     for at in np.flatnonzero(_loud(frames)):
         row = normalised[at]
-        below = np.flatnonzero(row[shortest:longest] < APERIODICITY)
+        below = np.flatnonzero(row[shortest:longest] < aperiodicity)
         if not len(below):
             continue
         lag = shortest + int(below[0])
