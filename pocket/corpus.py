@@ -44,6 +44,7 @@ COUNTS = [  # (beginning of the ids, role, split, grammar, sentences per length 
     ("varied-she-s", "varied", "train", "spelling", {"short": 900, "medium": 700, "long": 150}),
     ("varied-she-e", "varied", "train", "everyday", {"short": 1000, "medium": 1000, "long": 250}),
 ]
+ESPEAK = "espeak"  # in the corpus folder: espeak-ng's data with the drawn variants
 MIN_WINDOWS_TEST = 3  # ⟨ll, y⟩ in each line spoken in the evaluation
 MAX_S = 11.0  # the trainer takes 11.6 s
 
@@ -102,7 +103,7 @@ def record(folder: Path, name: str, role: str, split: str, text: str, voice: voi
     """Speak one line into its file, unless it is there. None where it is longer than a clip may be."""
     path = folder / "wav" / f"{name}.wav"
     if not path.exists():
-        pcm = espeak.speak(text, voice, data=variants.write(folder / "espeak") if role == "varied" else None)
+        pcm = espeak.speak(text, voice, data=folder / ESPEAK if role == "varied" else None)
         draft = path.with_suffix(f".{os.getpid()}.part")
         sf.write(draft, np.round(pcm * 32767).astype(np.int16), espeak.SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
         os.replace(draft, path)
@@ -139,7 +140,7 @@ def read_manifest(folder: Path, *, role: str | None = None, split: str | None = 
 def main() -> None:
     args = parse_args()
     (args.corpus / "wav").mkdir(parents=True, exist_ok=True)
-    variants.write(args.corpus / "espeak")
+    variants.write(args.corpus / ESPEAK)
     jobs = plan(sentences.dictionary(args.words))
     pool = joblib.Parallel(n_jobs=args.jobs, return_as="generator")
     spoken = pool(joblib.delayed(record)(args.corpus, *job) for job in jobs)

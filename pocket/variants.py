@@ -58,10 +58,10 @@ def _extras(rng: random.Random) -> list[tuple[float, str]]:
     ]
 
 
-def write(folder: Path) -> Path:
-    """Make a data folder of espeak-ng with the drawn variants in it, unless it is there. Returns what `--path` takes."""
+def write(folder: Path) -> None:
+    """Make what espeak-ng's `--path` takes, a folder with its data and the drawn variants, unless it is there."""
     if folder.is_dir():
-        return folder
+        return
     shown = subprocess.run(["espeak-ng", "--version"], capture_output=True, check=True, text=True).stdout
     draft = Path(tempfile.mkdtemp(dir=folder.parent))
     data = shutil.copytree(shown.rpartition("Data at:")[2].strip(), draft / "espeak-ng-data")
@@ -71,4 +71,3 @@ def write(folder: Path) -> Path:
     for number in range(COUNT):
         (data / "voices" / "!v" / name(number)).write_text(text(number), encoding="utf-8")
     os.replace(draft, folder)
-    return folder

@@ -76,8 +76,10 @@ def test_no_speaker_is_on_two_sides_and_the_gpt_hears_no_sheismo():
 
 
 def test_drawn_variants_are_voices_of_their_own(tmp_path):
-    data = variants.write(tmp_path / "espeak")
-    assert variants.write(tmp_path / "espeak") == data and variants.text(3) == variants.text(3) != variants.text(4)
+    data = tmp_path / "espeak"
+    variants.write(data)
+    variants.write(data)  # there already
+    assert variants.text(3) == variants.text(3) != variants.text(4)
     first, second = (replace(voices.DEMO_SPEAKER, variant=variants.name(number)) for number in (3, 4))
     spoken = [espeak.speak("Yo llego mañana.", voice, data=data) for voice in (first, second, first)]
     assert np.array_equal(spoken[0], spoken[2])
