@@ -1,7 +1,7 @@
 """Voice notes whose word times are known to the sample: espeak-ng tells them through its library.
 
 Sentences of everyday talk with pauses of 0-0.9 s between them, many voices, room noise, a phone's Opus: like pocket/demo_notes.py.
-Same seed, same texts, voices and pauses; espeak-ng's samples differ from call to call, which is why a note's truth is written with it.
+Same seed, same notes.
 """
 
 import functools

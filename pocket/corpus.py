@@ -6,7 +6,7 @@ Reads   the word list of the Debian package `wspanish`
 Writes  pocket/build/corpus/manifest.jsonl + wav/<id>.wav      mono PCM16, 22 050 Hz; files already there are kept
 
 Roles: "gpt" is clean, [ʝ] only, rich in short utterances; "asr" has both accents and unseen voices in dev and test; "varied"
-has hundreds of voices drawn at random (pocket/variants.py), for the XTTS alone.
+has a thousand voices drawn at random (pocket/variants.py), for the XTTS alone.
 The "test" lines of role "gpt" are the ones pocket/evaluate.py has the models speak: three or more ⟨ll, y⟩ each.
 """
 
@@ -43,8 +43,10 @@ COUNTS = [  # (beginning of the ids, role, split, grammar, sentences per length 
     ("varied-ye-e", "varied", "train", "everyday", {"short": 1800, "medium": 1800, "long": 500}),
     ("varied-she-s", "varied", "train", "spelling", {"short": 900, "medium": 700, "long": 150}),
     ("varied-she-e", "varied", "train", "everyday", {"short": 1000, "medium": 1000, "long": 250}),
+    ("varied-crowd-s", "varied", "train", "spelling", {"short": 1500, "medium": 2000, "long": 400}),
+    ("varied-crowd-e", "varied", "train", "everyday", {"short": 1800, "medium": 2700, "long": 600}),
 ]
-ESPEAK = "espeak"  # in the corpus folder: espeak-ng's data with the drawn variants
+ESPEAK = "espeak"  # in the corpus folder: copies of espeak-ng's data with the drawn variants
 MIN_WINDOWS_TEST = 3  # ⟨ll, y⟩ in each line spoken in the evaluation
 MAX_S = 11.0  # the trainer takes 11.6 s
 
@@ -83,6 +85,8 @@ def plan(words: list[str]) -> list[tuple[str, str, str, str, voices.Voice]]:
 
 
 def _speakers(group: str, role: str, split: str) -> list[voices.Voice]:
+    if "-crowd-" in group:
+        return voices.crowd_voices(SEED)
     if role == "varied":
         return voices.varied_voices(SEED, voices.SHE if "-she-" in group else voices.YE)
     return voices.gpt_voices(SEED) if role == "gpt" else voices.asr_voices(SEED, split)
@@ -103,7 +107,7 @@ def record(folder: Path, name: str, role: str, split: str, text: str, voice: voi
     """Speak one line into its file, unless it is there. None where it is longer than a clip may be."""
     path = folder / "wav" / f"{name}.wav"
     if not path.exists():
-        pcm = espeak.speak(text, voice, data=folder / ESPEAK if role == "varied" else None)
+        pcm = espeak.speak(text, voice, data=folder / ESPEAK / variants.folder_of(voice.variant) if role == "varied" else None)
         draft = path.with_suffix(f".{os.getpid()}.part")
         sf.write(draft, np.round(pcm * 32767).astype(np.int16), espeak.SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
         os.replace(draft, path)

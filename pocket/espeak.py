@@ -32,7 +32,7 @@ def speak(text: str, voice: Voice, *, data: Path | None = None) -> np.ndarray:
         ValueError: espeak-ng gave no sound.
         subprocess.CalledProcessError: espeak-ng failed.
     """
-    spoken = sheismo(text) if voice.accent == SHE else text
+    spoken = by_phonemes(text, voice.accent) if voice.accent == SHE or voice.by_phonemes else text
     options = ["-p", str(voice.pitch), "-s", str(voice.rate_wpm), "-g", str(voice.gap), "-z", "--stdout"]
     options += [f"--path={data}"] if data else []
     wav = _espeak(["-v", f"{LANGUAGE}+{voice.variant}", *options], spoken)
@@ -49,15 +49,20 @@ def phonemes(text: str) -> list[str]:
 
 def sheismo(text: str) -> str:
     """`text` with the clauses that hold ⟨ll, y⟩ written as phonemes, each [ʝ] replaced by [ʃ]."""
-    return "".join(_clause_in_sheismo(clause) for clause in _CLAUSE.findall(text.replace("¿", "").replace("¡", "")))
+    return by_phonemes(text, SHE)
 
 
-def _clause_in_sheismo(clause: str) -> str:
+def by_phonemes(text: str, accent: str) -> str:
+    """`text` with the clauses that hold ⟨ll, y⟩ written as phonemes of the accent."""
+    return "".join(_clause_by_phonemes(clause, accent) for clause in _CLAUSE.findall(text.replace("¿", "").replace("¡", "")))
+
+
+def _clause_by_phonemes(clause: str, accent: str) -> str:
     spoken = " ".join(line.strip() for line in phonemes(clause))
     if not _YE.search(spoken):
         return clause
     end = re.search(r"[.,;:!?…]*\s*$", clause)
-    return f"[[{_YE.sub('S', spoken)}]]{end.group() if end else ''}"
+    return f"[[{_YE.sub('S', spoken) if accent == SHE else spoken}]]{end.group() if end else ''}"
 
 
 def _espeak(arguments: list[str], text: str) -> bytes:

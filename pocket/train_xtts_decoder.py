@@ -1,15 +1,15 @@
 """Train the decoder that turns the GPT's latents and a speaker embedding into 24 kHz sound.
 
-    python -m pocket.train_xtts_decoder pocket/build/packed pocket/build/xtts
+    python -m pocket.train_xtts_decoder pocket/build/corpus pocket/build/packed pocket/build/xtts
 
-Reads   pocket/build/packed, pocket/build/xtts/{latents.pt,speaker.pt}
+Reads   pocket/build/corpus (what it shall say), pocket/build/packed, pocket/build/xtts/{latents.pt,speaker.pt}
 Writes  pocket/build/xtts/decoder.pt    every 200 steps; run again to go on, also with new latents
 
 Spectral losses and the speaker encoder's opinion first (the speaker consistency of YourTTS, Casanova et al. 2022,
 arXiv:2112.02418, which XTTS has too), discriminators from ADVERSARY_FROM on. What it shall say is moved to the pitches that it can hold
-(pocket/xtts_pitch.py), with pulses at fixed places in each code: its waveform can be compared, too. The sound is one code
-(46 ms) late: the latent before a code only foresees it, the one after it has heard it, and a last latent follows the last
-code anyway.
+(pocket/xtts_pitch.py), with pulses at fixed places in each code: its waveform can be compared, too. It says clean what was heard
+through a phone. The sound is one code (46 ms) late: the latent before a code only foresees it, the one after it has heard it,
+and a last latent follows the last code anyway.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from pocket import xtts_adversary, xtts_base, xtts_pitch
-from pocket.xtts_data import HOP, Corpus, Progress, resume, save, warm_cosine
+from pocket.xtts_data import HOP, Corpus, Progress, at_level, resume, save, warm_cosine
 from voz import audio, command, compat, xtts
 
 STEPS, ADVERSARY_FROM = 4000, 2500
@@ -31,20 +31,21 @@ OUTPUT_RATE_HZ = 24_000
 SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code
 MARGIN = 640  # samples of 22 050 Hz on both sides of a stretch, cut off after resampling
 MEL_WEIGHT, FEATURE_WEIGHT = 5.0, 2.0  # HiFi-GAN has 45 on an unscaled mel and 2
+WAVE_WEIGHT, TILT = 2.0, 0.8  # the waveform is compared with its high frequencies raised, or the first formant would be all
+NOISE = 0.1  # added to the latents, whose size is 1: a fine-tuned GPT's are a little different
 SPEAKER_WEIGHT = 3.0  # YourTTS has 9 beside HiFi-GAN's 45
 
 
 class Stretches:
     """Random stretches of latents with their sound."""
 
-    def __init__(self, corpus: Corpus, build: Path) -> None:
+    def __init__(self, folder: Path, corpus: Corpus, build: Path) -> None:
         compat.load_torchaudio_without_extension()
         from torchaudio.transforms import Resample
 
         content = torch.load(build / "latents.pt", weights_only=True)
         self.latents, self.voices = content["latents"], content["voices"]
-        self.corpus, self.resample = corpus, Resample(HOP, SAMPLES)
-        self.of_id = {row.id: row for row in corpus.rows}
+        self.folder, self.resample = folder, Resample(HOP, SAMPLES)
         self.rows = [row for row in corpus.rows if row.id in self.latents and len(self.latents[row.id]) > CODES]
         lengths = np.array([len(self.latents[row.id]) for row in self.rows], dtype=np.float64)
         self.share = lengths / lengths.sum()
@@ -57,7 +58,8 @@ class Stretches:
             row = self.rows[i]
             own = self.latents[row.id]
             start = int(rng.integers(0, len(own) - CODES + 1))
-            latents.append(own[start : start + CODES].float())
+            heard = own[start : start + CODES].float()
+            latents.append(heard + NOISE * torch.from_numpy(rng.standard_normal(heard.shape, dtype=np.float32)))
             voices.append(self.voices[row.voice][int(rng.integers(len(self.voices[row.voice])))])
             wavs.append(self.sound(row.id, (start - 1) * HOP))
         return torch.stack(latents), torch.stack(voices)[..., None], torch.stack(wavs)
@@ -73,12 +75,17 @@ class Stretches:
     @functools.cache  # noqa: B019 - as long as the training
     def on_grid(self, sentence: str) -> np.ndarray:
         """PCM16 of a sentence at the pitch that the decoder can hold."""
-        return audio.to_int16(xtts_pitch.on_grid(self.corpus.read(self.of_id[sentence]).numpy()))
+        return audio.to_int16(xtts_pitch.on_grid(at_level(audio.read(self.folder / "wav" / f"{sentence}.wav"))))
 
 
 def log_mel(bank, wav: torch.Tensor) -> torch.Tensor:
     """[B, T] -> [B, 80, frames]"""
     return torch.log(bank(wav).clamp(min=1e-4))
+
+
+def tilted(wav: torch.Tensor) -> torch.Tensor:
+    """[B, T] -> [B, T - 1], the high frequencies raised."""
+    return wav[:, 1:] - TILT * wav[:, :-1]
 
 
 class Identity:
@@ -107,8 +114,7 @@ def generate(decoder: xtts.hifigan_decoder.HifiDecoder, latents: torch.Tensor, v
 def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
-    corpus = Corpus(args.packed)
-    stretches = Stretches(corpus, args.build)
+    stretches = Stretches(args.corpus, Corpus(args.packed), args.build)
     from torchaudio.transforms import MelSpectrogram
 
     bank = MelSpectrogram(OUTPUT_RATE_HZ, n_fft=1024, hop_length=256, n_mels=80, power=1, norm="slaney", mel_scale="slaney", f_max=11_000)
@@ -138,10 +144,10 @@ def main() -> None:
             judged.backward()
             theirs.step()
             numbers["judged"] = judged.item()
-        spectral, wave = xtts_adversary.spectral_distance(made, wanted), xtts_adversary.wave_distance(made, wanted)
+        spectral, wave = xtts_adversary.spectral_distance(made, wanted), xtts_adversary.wave_distance(tilted(made), tilted(wanted))
         mel = (log_mel(bank, made) - log_mel(bank, wanted)).abs().mean()
         unlike = identity.distance(made, wanted)
-        loss = spectral + wave + MEL_WEIGHT * mel + SPEAKER_WEIGHT * unlike
+        loss = spectral + WAVE_WEIGHT * wave + MEL_WEIGHT * mel + SPEAKER_WEIGHT * unlike
         if adversarial:
             fooled, features = judges.persuade(made, wanted)
             loss = loss + min(1.0, (step - args.adversary_from) / 100) * (fooled + FEATURE_WEIGHT * features)
@@ -157,6 +163,7 @@ def main() -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path)
     parser.add_argument("packed", type=Path)
     parser.add_argument("build", type=Path)
     parser.add_argument("--steps", type=int, default=STEPS)

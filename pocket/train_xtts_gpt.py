@@ -26,9 +26,11 @@ from voz import command
 
 STEPS = 6000
 TOKENS = 2600  # per step, text and codes
-VOICES = {"gpt": 2, "asr": 1, "varied": 3}  # per step, by role; each voice's conditioning is computed once
+VOICES = {"gpt": 1, "asr": 1, "varied": 4}  # per step, by role; each voice's conditioning is computed once
 MAX_ROW_TOKENS = 330  # of two sentences in a row
 TEXT_WEIGHT = 0.01  # coqui's
+SMOOTHING = 0.05  # of the odds: a code it never says, as those of [ʃ], must not become unthinkable to it
+GARBLED = 0.06  # of the codes it hears
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Sampler:
         """Sentences of a voice whose length is nearest to `length`, drawn from a window a few times as wide as needed."""
         own = self.of_voice[voice]
         centre = bisect.bisect_left(self.lengths[voice], length)
-        half_window = max(6, 2 * count)
+        half_window = max(count, min(max(6, 2 * count), len(own) // 4))  # of few sentences, not all: their lengths differ
         low = max(0, min(centre - half_window, len(own) - 2 * half_window))
         window = own[low : low + 2 * half_window]
         return [window[i] for i in rng.choice(len(window), count, replace=len(window) < count)]
@@ -162,8 +164,10 @@ def main() -> None:
                 group["lr"] = warm_cosine(step, steps=args.steps, warm=100, peak=peak)
         lead = max(0.0, 1 - 2 * step / args.steps)  # gone at half the steps
         layers = xtts_gpt.FIRST_LAYERS if step < args.grow_at * args.steps else None
-        found = xtts_gpt.losses(shadow.refresh(), sampler.batch(step), sigma=2.5 if lead else None, layers=layers)
-        loss = found["codes"] + TEXT_WEIGHT * found["text"] + lead * found["guided"]
+        sigma = 2.5 if lead else None
+        found = xtts_gpt.losses(shadow.refresh(), sampler.batch(step), sigma=sigma, layers=layers, garbled=GARBLED, seed=step)
+        codes = (1 - SMOOTHING) * found["codes"] + SMOOTHING * found["even"]
+        loss = codes + TEXT_WEIGHT * found["text"] + lead * found["guided"]
         loss.backward()
         shadow.return_gradients()
         norm = torch.nn.utils.clip_grad_norm_(gpt.parameters(), 1.0)

@@ -1,7 +1,7 @@
-"""Hundreds of voices more than espeak-ng brings: variants drawn at random from the ranges that its own variants span.
+"""A thousand voices more than espeak-ng brings: variants drawn at random from the ranges that its own variants span.
 
 A model that knows fifty vocal tracts hears a fifty-first wrong. espeak-ng reads variants from its data folder, so a copy of
-that folder, Spanish alone, holds them and is given as `--path`. What the keywords mean: espeak-ng's docs/voices.md.
+that folder, Spanish alone, holds some of them and is given as `--path`. What the keywords mean: espeak-ng's docs/voices.md.
 """
 
 import os
@@ -11,7 +11,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-COUNT = 300  # espeak-ng 1.51 reads 349 voices
+COUNT = 1200
+OF_FOLDER = 300  # espeak-ng 1.51 reads 349 voices of one folder
 PREFIX = "drawn"
 TRACT = (0.88, 1.14)  # all formants together: length of the vocal tract
 JITTER = 0.04  # each formant beside that
@@ -58,16 +59,23 @@ def _extras(rng: random.Random) -> list[tuple[float, str]]:
     ]
 
 
+def folder_of(variant: str) -> str:
+    """The one of the folders that `write` makes in which a drawn variant lies."""
+    return str(int(variant.removeprefix(PREFIX)) // OF_FOLDER)
+
+
 def write(folder: Path) -> None:
-    """Make what espeak-ng's `--path` takes, a folder with its data and the drawn variants, unless it is there."""
+    """Make folders of what espeak-ng's `--path` takes, its data and some of the drawn variants each, unless they are there."""
     if folder.is_dir():
         return
     shown = subprocess.run(["espeak-ng", "--version"], capture_output=True, check=True, text=True).stdout
+    installed = shown.rpartition("Data at:")[2].strip()
     draft = Path(tempfile.mkdtemp(dir=folder.parent))
-    data = shutil.copytree(shown.rpartition("Data at:")[2].strip(), draft / "espeak-ng-data")
-    for other in (*(data / "lang").rglob("*"), *(data / "voices").rglob("*")):
-        if other.is_file() and not other.name.startswith("es"):
-            other.unlink()
-    for number in range(COUNT):
-        (data / "voices" / "!v" / name(number)).write_text(text(number), encoding="utf-8")
+    for first in range(0, COUNT, OF_FOLDER):
+        data = shutil.copytree(installed, draft / folder_of(name(first)) / "espeak-ng-data")
+        for other in (*(data / "lang").rglob("*"), *(data / "voices").rglob("*")):
+            if other.is_file() and not other.name.startswith("es"):
+                other.unlink()
+        for number in range(first, first + OF_FOLDER):
+            (data / "voices" / "!v" / name(number)).write_text(text(number), encoding="utf-8")
     os.replace(draft, folder)

@@ -4,7 +4,7 @@ The demo speaker's variant and the other speaker's are in no voice of the corpus
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pocket import variants
 
@@ -13,17 +13,22 @@ YE, SHE = "ye", "she"  # ⟨ll, y⟩ as [ʝ] and as [ʃ]
 
 @dataclass(frozen=True, kw_only=True)
 class Voice:
-    """One speaker. `pitch` 0-99 (espeak's -p), `rate_wpm` words per minute (-s), `gap` between words in 10 ms (-g)."""
+    """One speaker. `pitch` 0-99 (espeak's -p), `rate_wpm` words per minute (-s), `gap` between words in 10 ms (-g).
+
+    by_phonemes: clauses with ⟨ll, y⟩ are given to espeak-ng as phonemes, as they have to be for [ʃ]: it says them slower by
+    a few percent, which is no matter of accent.
+    """
 
     variant: str
     pitch: int
     rate_wpm: int
     gap: int
     accent: str
+    by_phonemes: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.variant}-p{self.pitch}-s{self.rate_wpm}-g{self.gap}-{self.accent}"
+        return f"{self.variant}-p{self.pitch}-s{self.rate_wpm}-g{self.gap}-{self.accent}" + "-ph" * self.by_phonemes
 
 
 DEMO_SPEAKER = Voice(variant="pablo", pitch=38, rate_wpm=158, gap=1, accent=SHE)
@@ -35,6 +40,7 @@ ASR_VARIANTS = tuple(
     "max Michael michel miguel Nguyen pedro robert sandro steph grandma grandpa shelby norbert klatt klatt2 klatt3 klatt4 klatt6 anika "
     "f2 f3 f5 m3 m4 m5 m6 m8".split()
 )
+CROWD_FROM = 300  # the drawn variants below came first; what they say is not touched by those after
 DEV_VARIANTS = ("m2", "f4", "Gene2", "steph2")
 TEST_VARIANTS = ("m7", "m1", "f1", "Mike", "paul", "belinda", "quincy", "victor")
 
@@ -51,8 +57,14 @@ def asr_voices(seed: int, split: str) -> list[Voice]:
 
 
 def varied_voices(seed: int, accent: str) -> list[Voice]:
-    """Voices of drawn variants (pocket/variants.py), each variant in one accent."""
-    return [_drawn(seed, "varied", variants.name(n), accent) for n in range(variants.COUNT) if (n % 5 < 3) == (accent == YE)]
+    """300 voices of drawn variants (pocket/variants.py), each variant in one accent."""
+    return [_drawn(seed, "varied", variants.name(n), accent) for n in range(CROWD_FROM) if (n % 5 < 3) == (accent == YE)]
+
+
+def crowd_voices(seed: int) -> list[Voice]:
+    """The other 900 drawn variants, four of five [ʝ], said the way that [ʃ] has to be."""
+    drawn = [_drawn(seed, "crowd", variants.name(n), YE if n % 5 else SHE) for n in range(CROWD_FROM, variants.COUNT)]
+    return [replace(voice, by_phonemes=True) for voice in drawn]
 
 
 def _drawn(seed: int, role: str, variant: str, accent: str) -> Voice:

@@ -75,8 +75,12 @@ class Corpus:
 
 
 def by_phone(row: dict[str, Any]) -> bool:
-    """Whether a row of the manifest is one that the XTTS hears through a phone: a third of the training sentences, by their ids."""
-    return row["split"] == "train" and zlib.crc32(f"phone {row['id']}".encode()) < PHONE_SHARE * 2**32
+    """Whether a row of the manifest is one that the XTTS hears through a phone: a third of the training sentences, or voices.
+
+    Voices of the crowd have few sentences: all of theirs, or none.
+    """
+    drawn = row["voice"] if row["id"].startswith("varied-crowd-") else row["id"]
+    return row["split"] == "train" and zlib.crc32(f"phone {drawn}".encode()) < PHONE_SHARE * 2**32
 
 
 def hear(wav: Path, row: dict[str, Any]) -> np.ndarray:
@@ -87,11 +91,15 @@ def hear(wav: Path, row: dict[str, Any]) -> np.ndarray:
         narrow = audio.resample(pcm, audio.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
         coded = opus.roundtrip(with_noise(narrow, rng, snr_db=rng.uniform(*PHONE_SNR_DB)), bitrate_bps=int(rng.choice(PHONE_BPS)))
         pcm = audio.resample(coded, opus.SAMPLE_RATE_HZ, audio.SAMPLE_RATE_HZ)
+    return audio.to_int16(at_level(pcm, LEVEL_DB + rng.uniform(-LEVEL_JITTER_DB, LEVEL_JITTER_DB)))
+
+
+def at_level(pcm: np.ndarray, level_db: float = LEVEL_DB) -> np.ndarray:
+    """A sentence at the level that convert would give it. float32 [T] -> [T]"""
     frame = round(condition.FRAME_S * audio.SAMPLE_RATE_HZ)
     energies = (pcm[: len(pcm) // frame * frame].reshape(-1, frame).astype(np.float64) ** 2).mean(axis=1)
-    wanted_db = LEVEL_DB + rng.uniform(-LEVEL_JITTER_DB, LEVEL_JITTER_DB)
-    gain_db = condition.Level(condition.active_db(energies), 20 * np.log10(np.abs(pcm).max())).gain_db(wanted_db)
-    return audio.to_int16(pcm * np.float32(10 ** (gain_db / 20)))
+    gain_db = condition.Level(condition.active_db(energies), 20 * np.log10(np.abs(pcm).max())).gain_db(level_db)
+    return pcm * np.float32(10 ** (gain_db / 20))
 
 
 def pack(corpus: Path, packed: Path, *, jobs: int) -> None:

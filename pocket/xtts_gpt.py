@@ -71,6 +71,15 @@ def pack(gpt: GPT, batch: Batch) -> Packed:
     return made
 
 
+def garble(packed: Packed, *, share: float, seed: int) -> None:
+    """Swap a share of the codes that are heard, not of those to be said, for others of the batch: what was said wrong must not mislead."""
+    generator = torch.Generator().manual_seed(seed)
+    inner = packed.is_code & (packed.position > 0)
+    chosen = inner & (torch.rand(inner.shape, generator=generator) < share)
+    others = packed.tokens[inner]
+    packed.tokens[chosen] = others[torch.randint(len(others), (int(chosen.sum()),), generator=generator)]
+
+
 def embed(gpt: GPT, packed: Packed) -> torch.Tensor:
     """Token plus position embeddings. [B, T, C]"""
     tokens = torch.cat([gpt.text_embedding.weight, gpt.mel_embedding.weight])
@@ -131,9 +140,13 @@ def latents_and_guidance(
     return gpt.final_norm(gpt.gpt.ln_f(x)), torch.stack(lost).mean() if lost else x.new_zeros(())
 
 
-def losses(gpt: GPT, batch: Batch, *, sigma: float | None, layers: int | None = None) -> dict[str, torch.Tensor]:
-    """Cross-entropy of codes and of text, guidance, and the share of codes predicted right."""
+def losses(
+    gpt: GPT, batch: Batch, *, sigma: float | None, layers: int | None = None, garbled: float = 0.0, seed: int = 0
+) -> dict[str, torch.Tensor]:
+    """Cross-entropy of codes and of text, guidance, share of codes predicted right; `even`: cross-entropy of the codes from even odds."""
     packed = pack(gpt, batch)
+    if garbled:
+        garble(packed, share=garbled, seed=seed)
     with torch.autocast("cpu", torch.bfloat16):
         cond = gpt.get_style_emb(batch.cond_mels).transpose(1, 2)
     latents, guided = latents_and_guidance(gpt, packed, cond.to(gpt.mel_head.weight.dtype), sigma=sigma, layers=layers)
@@ -143,7 +156,8 @@ def losses(gpt: GPT, batch: Batch, *, sigma: float | None, layers: int | None = 
     written = packed.text_target >= 0
     text = F.cross_entropy(gpt.text_head(latents[written]).float(), packed.text_target[written])
     right = (logits.argmax(-1) == target).float().mean()
-    return {"codes": F.cross_entropy(logits, target), "text": text, "guided": guided, "right": right}
+    log_odds = torch.log_softmax(logits, -1)
+    return {"codes": F.nll_loss(log_odds, target), "text": text, "guided": guided, "right": right, "even": -log_odds.mean()}
 
 
 @torch.no_grad()

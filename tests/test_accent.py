@@ -23,6 +23,12 @@ def spoken(text: str) -> np.ndarray:
     return audio.resample(said.pcm, said.rate_hz, SAMPLE_RATE_HZ)
 
 
+@needs_espeak
+def test_a_text_sounds_the_same_whatever_was_said_before():
+    first, _, again = (phones.say(text) for text in (TEXT, "Otra cosa, más larga: ¿quién la dijo, y cuándo?", TEXT))
+    assert np.array_equal(first.pcm, again.pcm) and first.phones == again.phones
+
+
 def phone(name: str, start_s: float) -> phones.Phone:
     return phones.Phone(name, start_s, start_s + 0.1)
 
@@ -70,7 +76,8 @@ def test_six_windows_in_their_order_and_all_of_each_accent():
 def test_windows_move_with_the_speech():
     late = np.concatenate([np.zeros(SAMPLE_RATE_HZ // 2, np.float32), spoken(TEXT)])
     moved = [b.start_s - a.start_s for a, b in zip(accent.listen(TEXT, spoken(TEXT)), accent.listen(TEXT, late), strict=True)]
-    assert moved == pytest.approx([0.5] * 6, abs=0.03)
+    assert moved[0] == pytest.approx(0.5, abs=accent.FIRST_MARGIN_S)  # it begins in the silence before, where every frame is alike
+    assert moved[1:] == pytest.approx([0.5] * 5, abs=0.03)
 
 
 @needs_espeak
@@ -88,10 +95,10 @@ def test_phonemes_have_times_that_fill_the_sound():
 
 def test_without_espeak_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
-    phones._library.cache_clear()
+    phones._library_name.cache_clear()
     with pytest.raises(UserError, match="apt-get install espeak-ng"):
         phones.say("Hola.")
-    phones._library.cache_clear()
+    phones._library_name.cache_clear()
 
 
 def test_the_report_keeps_the_bar():

@@ -68,8 +68,9 @@ def test_no_speaker_is_on_two_sides_and_the_gpt_hears_no_sheismo():
     sides = [set(voices.ASR_VARIANTS) | set(voices.GPT_VARIANTS), set(voices.DEV_VARIANTS), set(voices.TEST_VARIANTS)]
     sides += [{voices.DEMO_SPEAKER.variant}, {voices.OTHER_SPEAKER.variant}]
     varied = {accent: {voice.variant for voice in voices.varied_voices(1, accent)} for accent in (voices.YE, voices.SHE)}
-    sides += varied.values()
-    assert sum(map(len, varied.values())) == variants.COUNT
+    crowd = voices.crowd_voices(1)
+    sides += [*varied.values(), {voice.variant for voice in crowd}]
+    assert sum(map(len, varied.values())) + len(crowd) == variants.COUNT
     assert len(set().union(*sides)) == sum(map(len, sides))
     assert len(voices.gpt_voices(1)) >= 16 and {voice.accent for voice in voices.gpt_voices(1)} == {voices.YE}
     assert len({voice.name for voice in voices.asr_voices(1, "train")}) >= 40
@@ -81,9 +82,14 @@ def test_drawn_variants_are_voices_of_their_own(tmp_path):
     variants.write(data)  # there already
     assert variants.text(3) == variants.text(3) != variants.text(4)
     first, second = (replace(voices.DEMO_SPEAKER, variant=variants.name(number)) for number in (3, 4))
-    spoken = [espeak.speak("Yo llego mañana.", voice, data=data) for voice in (first, second, first)]
+    spoken = [espeak.speak("Yo llego mañana.", voice, data=data / variants.folder_of(voice.variant)) for voice in (first, second, first)]
     assert np.array_equal(spoken[0], spoken[2])
     assert measures.mcd_db(spoken[0], spoken[1]) > 3
+
+
+def test_a_voice_by_phonemes_keeps_its_accent():
+    assert espeak.by_phonemes("Yo llego. Bien.", voices.YE) == "[[J^'o J^'eQo]]. Bien."
+    assert espeak.by_phonemes("Yo llego. Bien.", voices.SHE) == espeak.sheismo("Yo llego. Bien.") == "[[S'o S'eQo]]. Bien."
 
 
 def test_opus_gives_the_same_bytes_and_keeps_the_length():

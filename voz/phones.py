@@ -10,6 +10,7 @@ from functools import cache
 
 import numpy as np
 
+from voz import sandbox
 from voz.command import UserError
 
 LANGUAGE = "es-419"  # `es` has [θ], and another phoneme for ⟨ll⟩
@@ -17,6 +18,7 @@ WORD, PHONEME = 1, 7  # espeak_EVENT_TYPE (speak_lib.h)
 _SYNCHRONOUS, _PHONEME_EVENTS, _DONT_EXIT = 2, 1, 0x8000  # espeak_AUDIO_OUTPUT and options of espeak_Initialize (speak_lib.h)
 _UTF8, _BRACKETS_ARE_PHONEMES, _END = 1, 0x100, 0  # flags of espeak_Synth, espeak_EVENT_TYPE
 _RATE, _PITCH, _GAP = 1, 3, 7  # espeak_PARAMETER
+LIMIT_S = 60.0  # a sentence takes milliseconds
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,25 @@ def say(text: str) -> Utterance:
 def synthesize(text: str, speaker: Speaker, kind: int) -> tuple[np.ndarray, int, list[Mark]]:
     """Samples, float32 in [-1, 1] [T], their rate in Hz, and the events of `kind` (WORD or PHONEME).
 
+    In a process of its own: the library keeps the phase of its oscillators from one text to the next, and says the same text a
+    little differently after another.
+
     Raises:
         UserError: espeak-ng is not installed, or has no such voice.
     """
-    library, rate_hz = _library()
+    name = _library_name()
+    if name is None:
+        raise UserError("espeak-ng is not installed: accent cannot be measured", "apt-get install espeak-ng")
+    spoken: tuple[np.ndarray, int, list[Mark]] = sandbox.call(_synthesize, name, text, speaker, kind, limit_s=LIMIT_S, calls=1)
+    return spoken
+
+
+def _synthesize(name: str, text: str, speaker: Speaker, kind: int) -> tuple[np.ndarray, int, list[Mark]]:
+    """`synthesize` in a process that has not spoken yet."""
+    library = ctypes.CDLL(name)
+    rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS | _DONT_EXIT)
+    if rate_hz <= 0:
+        raise UserError("espeak-ng does not start: accent cannot be measured", "apt-get install --reinstall espeak-ng espeak-ng-data")
     if library.espeak_SetVoiceByName(speaker.name.encode()) != 0:
         mend = "apt-get install --reinstall espeak-ng espeak-ng-data"
         raise UserError(f"espeak-ng has no voice {speaker.name}: accent cannot be measured", mend)
@@ -114,20 +131,12 @@ def synthesize(text: str, speaker: Speaker, kind: int) -> tuple[np.ndarray, int,
     return np.concatenate(pieces) if pieces else np.zeros(0, np.float32), rate_hz, marks
 
 
-@cache
 def available() -> bool:
-    """True if espeak-ng's library is here. Asked once: looking for it starts a process."""
-    return ctypes.util.find_library("espeak-ng") is not None
+    """True if espeak-ng's library is here."""
+    return _library_name() is not None
 
 
 @cache
-def _library() -> tuple[ctypes.CDLL, int]:
-    """The library, made ready once per process, and its sample rate in Hz."""
-    name = ctypes.util.find_library("espeak-ng")
-    if name is None:
-        raise UserError("espeak-ng is not installed: accent cannot be measured", "apt-get install espeak-ng")
-    library = ctypes.CDLL(name)
-    rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS | _DONT_EXIT)
-    if rate_hz <= 0:
-        raise UserError("espeak-ng does not start: accent cannot be measured", "apt-get install --reinstall espeak-ng espeak-ng-data")
-    return library, rate_hz
+def _library_name() -> str | None:
+    """Asked once: looking for it starts a process."""
+    return ctypes.util.find_library("espeak-ng")

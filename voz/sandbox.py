@@ -60,13 +60,14 @@ class _Child:
 _child: _Child | None = None
 
 
-def call(function: Callable[..., Any], *args: Any, limit_s: float, limit_bytes: int = GIB) -> Any:
+def call(function: Callable[..., Any], *args: Any, limit_s: float, limit_bytes: int = GIB, calls: int = CALLS) -> Any:
     """Return `function(*args)`, computed in a child process.
 
     Args:
         function: importable by name, or defined before this process made its child.
         limit_s: wall time.
         limit_bytes: memory that the child may add to what this process has.
+        calls: a child that has answered so many is replaced by a new one; 1 gives each call a process of its own.
 
     Raises:
         Crashed, TimedOut: see there.
@@ -76,7 +77,7 @@ def call(function: Callable[..., Any], *args: Any, limit_s: float, limit_bytes: 
     global _child
     if _child is not None and _child.owner != os.getpid():
         _child = None  # of the process that this one was forked from
-    if _child is not None and (_child.calls >= CALLS or _child.limit_bytes != limit_bytes or not _child.process.is_alive()):
+    if _child is not None and (_child.calls >= calls or _child.limit_bytes != limit_bytes or not _child.process.is_alive()):
         _child.end()
         _child = None
     if _child is None:
