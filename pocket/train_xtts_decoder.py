@@ -6,7 +6,7 @@ Reads   pocket/build/corpus (what it shall say), pocket/build/packed, pocket/bui
 Writes  pocket/build/xtts/decoder.pt    every 200 steps; run again to go on, also with new latents
 
 Spectral losses and the speaker encoder's opinion first (the speaker consistency of YourTTS, Casanova et al. 2022,
-arXiv:2112.02418, which XTTS has too), discriminators from ADVERSARY_FROM on. What it shall say is moved to the pitches that it can hold
+arXiv:2112.02418, which XTTS has too), discriminators from ADVERSARY_FROM on. What it shall say is moved to one pitch that it can hold
 (pocket/xtts_pitch.py), with pulses at fixed places in each code: its waveform can be compared, too. It says clean what was heard
 through a phone. The sound is one code (46 ms) late: the latent before a code only foresees it, the one after it has heard it,
 and a last latent follows the last code anyway.
@@ -44,7 +44,7 @@ class Stretches:
         from torchaudio.transforms import Resample
 
         content = torch.load(build / "latents.pt", weights_only=True)
-        self.latents, self.voices = content["latents"], content["voices"]
+        self.latents, self.voices, self.periods = content["latents"], content["voices"], content["periods"]
         self.folder, self.resample = folder, Resample(HOP, SAMPLES)
         self.rows = [row for row in corpus.rows if row.id in self.latents and len(self.latents[row.id]) > CODES]
         lengths = np.array([len(self.latents[row.id]) for row in self.rows], dtype=np.float64)
@@ -60,22 +60,23 @@ class Stretches:
             start = int(rng.integers(0, len(own) - CODES + 1))
             heard = own[start : start + CODES].float()
             latents.append(heard + NOISE * torch.from_numpy(rng.standard_normal(heard.shape, dtype=np.float32)))
-            voices.append(self.voices[row.voice][int(rng.integers(len(self.voices[row.voice])))])
-            wavs.append(self.sound(row.id, (start - 1) * HOP))
+            which = int(rng.integers(len(self.voices[row.voice])))
+            voices.append(self.voices[row.voice][which])
+            wavs.append(self.sound(row.id, (start - 1) * HOP, int(self.periods[row.voice][which])))
         return torch.stack(latents), torch.stack(voices)[..., None], torch.stack(wavs)
 
-    def sound(self, sentence: str, start: int) -> torch.Tensor:
-        """Sound of a sentence from `start` (of 22 050 Hz, may be negative) at the decoder's rate. [CODES * 1120]"""
+    def sound(self, sentence: str, start: int, periods: int) -> torch.Tensor:
+        """Sound of a sentence from `start` (of 22 050 Hz, may be negative) at the decoder's rate and a pitch. [CODES * 1120]"""
         first, length = start - MARGIN, CODES * HOP + 2 * MARGIN
         missing = max(0, -first)
-        piece = self.on_grid(sentence)[first + missing : first + length]
+        piece = self.on_grid(sentence, periods)[first + missing : first + length]
         wav = nn.functional.pad(torch.from_numpy(piece.astype(np.float32)) / 32768, (missing, length - missing - len(piece)))
         return self.resample(wav)[MARGIN * SAMPLES // HOP :][: CODES * SAMPLES]
 
     @functools.cache  # noqa: B019 - as long as the training
-    def on_grid(self, sentence: str) -> np.ndarray:
-        """PCM16 of a sentence at the pitch that the decoder can hold."""
-        return audio.to_int16(xtts_pitch.on_grid(at_level(audio.read(self.folder / "wav" / f"{sentence}.wav"))))
+    def on_grid(self, sentence: str, periods: int) -> np.ndarray:
+        """PCM16 of a sentence at so many periods per code."""
+        return audio.to_int16(xtts_pitch.on_grid(at_level(audio.read(self.folder / "wav" / f"{sentence}.wav")), periods))
 
 
 def log_mel(bank, wav: torch.Tensor) -> torch.Tensor:

@@ -23,11 +23,17 @@ LIFTER = 0.6  # of a period: finer structure of a spectrum is its harmonics, not
 SEARCH = 0.2  # of a period: how far a pulse may be from where it is expected
 
 
-def on_grid(pcm: np.ndarray) -> np.ndarray:
-    """The same speech with every voiced code at a whole number of periods, which begin with the code. float32 [T] -> [T]"""
+def on_grid(pcm: np.ndarray, steady: int | None = None) -> np.ndarray:
+    """The same speech with every voiced code at a whole number of periods, which begin with the code. float32 [T] -> [T]
+
+    Args:
+        steady: so many in each of them, without melody; the number nearest to what is spoken if None.
+    """
     hz = _steady(_pitch_hz(pcm))
     centre = np.arange(len(hz)) * measures.HOP + measures.FRAME // 2
     periods = _periods_per_code(hz, centre, len(pcm))
+    if steady is not None:
+        periods = np.where(periods > 0, steady, 0)
     if not periods.any():
         return pcm
     pulses = _pulses(pcm, hz, centre)

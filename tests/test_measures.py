@@ -135,3 +135,12 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
 def test_one_note_gives_no_interval() -> None:
     found = measures.interval([1.0, 3.0], ["a", "a"], seed=1)
     assert (found.mean, found.low, found.high) == (2.0, None, None)
+
+
+def test_a_pitch_outside_of_the_span_is_none():
+    second = np.arange(22_050) / 22_050
+    for hz in (90, 96, 100, 104, 180, 196, 200, 204, 210):
+        tone = sum(np.sin(2 * np.pi * hz * k * second) / k for k in range(1, 8)).astype(np.float32)
+        found = measures.pitch_hz(0.1 * tone, span_hz=(100, 200), aperiodicity=0.5)
+        found = found[np.isfinite(found)]
+        assert np.all((found > 99) & (found < 202)), hz

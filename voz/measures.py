@@ -146,12 +146,11 @@ def pitch_hz(pcm: np.ndarray, *, span_hz: tuple[float, float] = (F0_MIN_HZ, F0_M
     hz = np.full(len(frames), np.nan)
     for at in np.flatnonzero(_loud(frames)):
         row = normalised[at]
-        below = np.flatnonzero(row[shortest:longest] < aperiodicity)
-        if not len(below):
+        before, inside, after = (row[shortest + step : longest + step] for step in (-1, 0, 1))
+        dips = np.flatnonzero((inside < aperiodicity) & (inside <= before) & (inside <= after))  # a slope at the span's end is no dip
+        if not len(dips):
             continue
-        lag = shortest + int(below[0])
-        while lag + 1 < longest and row[lag + 1] < row[lag]:
-            lag += 1
+        lag = shortest + int(dips[0])
         hz[at] = SAMPLE_RATE_HZ / (lag + _vertex(row[lag - 1], row[lag], row[lag + 1]))
     return hz
 
