@@ -5,8 +5,9 @@
 Reads   pocket/build/corpus (what it shall say), pocket/build/packed, pocket/build/xtts/{latents.pt,speaker.pt}
 Writes  pocket/build/xtts/decoder.pt    every 200 steps; run again to go on, also with new latents
 
-Spectral losses and the speaker encoder's opinion first (the speaker consistency of YourTTS, Casanova et al. 2022,
-arXiv:2112.02418, which XTTS has too), discriminators from ADVERSARY_FROM on. What it shall say is moved to one pitch that it can hold
+The waveform alone first: a decoder that begins with spectra finds right loudness at wrong phases, and stays there. Then also spectral
+losses and the speaker encoder's opinion (the speaker consistency of YourTTS, Casanova et al. 2022, arXiv:2112.02418, which XTTS
+has too), discriminators from ADVERSARY_FROM on. What it shall say is moved to one pitch that it can hold
 (pocket/xtts_pitch.py), with pulses at fixed places in each code: its waveform can be compared, too. It says clean what was heard
 through a phone. The sound is one code (46 ms) late: the latent before a code only foresees it, the one after it has heard it,
 and a last latent follows the last code anyway.
@@ -25,13 +26,13 @@ from pocket import xtts_adversary, xtts_base, xtts_pitch
 from pocket.xtts_data import HOP, Corpus, Progress, at_level, resume, save, warm_cosine
 from voz import audio, command, compat, xtts
 
-STEPS, ADVERSARY_FROM = 4000, 2500
-BATCH, CODES = 3, 24  # 24 codes are 1.1 s
+STEPS, SPECTRAL_FROM, ADVERSARY_FROM = 6000, 1000, 6000
+BATCH, CODES = 5, 16  # 16 codes are 0.74 s
 OUTPUT_RATE_HZ = 24_000
 SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code
 MARGIN = 640  # samples of 22 050 Hz on both sides of a stretch, cut off after resampling
 MEL_WEIGHT, FEATURE_WEIGHT = 5.0, 2.0  # HiFi-GAN has 45 on an unscaled mel and 2
-WAVE_WEIGHT, TILT = 2.0, 0.8  # the waveform is compared with its high frequencies raised, or the first formant would be all
+WAVE_WEIGHT = 4.0
 NOISE = 0.1  # added to the latents, whose size is 1: a fine-tuned GPT's are a little different
 SPEAKER_WEIGHT = 3.0  # YourTTS has 9 beside HiFi-GAN's 45
 
@@ -82,11 +83,6 @@ class Stretches:
 def log_mel(bank, wav: torch.Tensor) -> torch.Tensor:
     """[B, T] -> [B, 80, frames]"""
     return torch.log(bank(wav).clamp(min=1e-4))
-
-
-def tilted(wav: torch.Tensor) -> torch.Tensor:
-    """[B, T] -> [B, T - 1], the high frequencies raised."""
-    return wav[:, 1:] - TILT * wav[:, :-1]
 
 
 class Identity:
@@ -145,10 +141,13 @@ def main() -> None:
             judged.backward()
             theirs.step()
             numbers["judged"] = judged.item()
-        spectral, wave = xtts_adversary.spectral_distance(made, wanted), xtts_adversary.wave_distance(tilted(made), tilted(wanted))
-        mel = (log_mel(bank, made) - log_mel(bank, wanted)).abs().mean()
-        unlike = identity.distance(made, wanted)
-        loss = spectral + WAVE_WEIGHT * wave + MEL_WEIGHT * mel + SPEAKER_WEIGHT * unlike
+        loss = WAVE_WEIGHT * (wave := xtts_adversary.wave_distance(made, wanted))
+        numbers["wave"] = wave.item()
+        if step >= args.spectral_from:
+            spectral, unlike = xtts_adversary.spectral_distance(made, wanted), identity.distance(made, wanted)
+            mel = (log_mel(bank, made) - log_mel(bank, wanted)).abs().mean()
+            loss = loss + spectral + MEL_WEIGHT * mel + SPEAKER_WEIGHT * unlike
+            numbers |= {"spectral": spectral.item(), "mel": mel.item(), "unlike": unlike.item()}
         if adversarial:
             fooled, features = judges.persuade(made, wanted)
             loss = loss + min(1.0, (step - args.adversary_from) / 100) * (fooled + FEATURE_WEIGHT * features)
@@ -157,7 +156,7 @@ def main() -> None:
         loss.backward()
         nn.utils.clip_grad_norm_(decoder.parameters(), 10.0)
         ours.step()
-        progress.add(step + 1, spectral=spectral.item(), wave=wave.item(), mel=mel.item(), unlike=unlike.item(), **numbers)
+        progress.add(step + 1, **numbers)
         if (step + 1) % 200 == 0 or step + 1 == args.steps:
             save(path, {name: part.state_dict() for name, part in parts.items()} | {"step": step + 1})
 
@@ -168,6 +167,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("packed", type=Path)
     parser.add_argument("build", type=Path)
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--spectral-from", type=int, default=SPECTRAL_FROM)
     parser.add_argument("--adversary-from", type=int, default=ADVERSARY_FROM)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=1)
