@@ -37,8 +37,8 @@ NOISE = 0.1  # added to the latents, whose size is 1: a fine-tuned GPT's are a l
 SPEAKER_WEIGHT = 3.0  # YourTTS has 9 beside HiFi-GAN's 45
 
 
-class Stretches:
-    """Random stretches of latents with their sound."""
+class Stretches(torch.utils.data.Dataset):
+    """Random stretches of latents with their sound: an item is the batch of a step, made ahead by a process of its own."""
 
     def __init__(self, folder: Path, corpus: Corpus, build: Path) -> None:
         compat.load_torchaudio_without_extension()
@@ -51,7 +51,7 @@ class Stretches:
         lengths = np.array([len(self.latents[row.id]) for row in self.rows], dtype=np.float64)
         self.share = lengths / lengths.sum()
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def __getitem__(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Returns (latents [BATCH, CODES, 256], embeddings [BATCH, 512, 1], wav [BATCH, CODES * 1120])."""
         rng = np.random.default_rng((xtts_base.SEED, 7, step))
         latents, voices, wavs = [], [], []
@@ -126,13 +126,13 @@ def main() -> None:
     parts = {"model": decoder, "judges": judges, "ours": ours, "theirs": theirs}
     done = resume(path, parts)
     progress = Progress("decoder", args.steps, 25)
-    for step in range(done, args.steps):
+    ahead = torch.utils.data.DataLoader(stretches, batch_size=None, sampler=range(done, args.steps), num_workers=1, prefetch_factor=8)
+    for step, (latents, voices, wanted) in enumerate(ahead, start=done):
         adversarial = step >= args.adversary_from
         for group in ours.param_groups:
             group["lr"] = warm_cosine(step, steps=args.steps, warm=50, peak=args.lr, last=0.1)
         for group in theirs.param_groups:
             group["lr"] = 5e-4
-        latents, voices, wanted = stretches.batch(step)
         made = generate(hifi, latents, voices)
         numbers = {}
         if adversarial:
