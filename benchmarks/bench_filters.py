@@ -25,7 +25,7 @@ from pocket.voices import Voice
 from stages import curate, segment
 from voz import asr, audio, command, cuts, device, engine, filters, listening, params, records, speech, xtts
 
-SEED = 11  # the thresholds of clipping, music and speaker were set on the corpus of seed 7
+SEED = 29  # the thresholds of clipping, music and speaker were set on the corpus of seed 7, that of low_confidence on seed 11
 CLEAN, PER_FAULT = 300, 24
 PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."
 THANKS = (  # said for real, in clips as long as segment makes them
