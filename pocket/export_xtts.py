@@ -29,9 +29,13 @@ def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def save(content: Any, path: Path) -> None:
-    """torch.save through a temporary file: whoever reads the base sees the old one or the new one."""
+    """torch.save through a temporary file: whoever reads the base sees the old one or the new one.
+
+    By object: torch writes the name of a file that it opens itself into it, and the same weights would not be the same bytes.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    torch.save(content, temporary)
+    with open(temporary, "wb") as file:
+        torch.save(content, file)
     os.replace(temporary, path)
 
 

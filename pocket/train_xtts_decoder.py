@@ -34,7 +34,7 @@ MARGIN = 640  # samples of 22 050 Hz on both sides of a stretch, cut off after r
 MEL_WEIGHT, FEATURE_WEIGHT = 5.0, 2.0  # HiFi-GAN has 45 on an unscaled mel and 2
 WAVE_WEIGHT = 4.0
 NOISE = 0.1  # added to the latents, whose size is 1: a fine-tuned GPT's are a little different
-SPEAKER_WEIGHT = 3.0  # YourTTS has 9 beside HiFi-GAN's 45
+SPEAKER_WEIGHT = 6.0  # YourTTS has 9 beside HiFi-GAN's 45
 
 
 class Stretches(torch.utils.data.Dataset):

@@ -145,7 +145,12 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("packed", type=Path)
     parser.add_argument("build", type=Path)
-    parser.add_argument("--sentences", type=int, default=6000, help="of the train split: a quarter by the GPT's own voices, a quarter by other [ʝ] voices, half with [ʃ]")
+    parser.add_argument(
+        "--sentences",
+        type=int,
+        default=6000,
+        help="of the train split: a quarter by the GPT's own voices, a quarter by other [ʝ] voices, half with [ʃ]",
+    )
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
