@@ -26,7 +26,7 @@ from pocket import xtts_adversary, xtts_base, xtts_pitch
 from pocket.xtts_data import HOP, Corpus, Progress, at_level, resume, save, warm_cosine
 from voz import audio, command, compat, xtts
 
-STEPS, SPECTRAL_FROM, ADVERSARY_FROM = 6000, 1000, 6000
+STEPS, SPECTRAL_FROM, ADVERSARY_FROM = 12_000, 1000, 12_000  # no adversary unless --adversary-from asks: not tried at length
 BATCH, CODES = 5, 16  # 16 codes are 0.74 s
 OUTPUT_RATE_HZ = 24_000
 SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code
@@ -169,7 +169,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--spectral-from", type=int, default=SPECTRAL_FROM)
     parser.add_argument("--adversary-from", type=int, default=ADVERSARY_FROM)
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
