@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from pocket import xtts_base
-from voz import command, xtts
+from voz import checkpoint, command, xtts
 
 SIZE_LIMIT_MB = 42
 
@@ -26,17 +26,6 @@ def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         key: value.detach().half().contiguous() if value.is_floating_point() and ".torch_spec." not in key else value.detach().contiguous()
         for key, value in state.items()
     }
-
-
-def save(content: Any, path: Path) -> None:
-    """torch.save through a temporary file: whoever reads the base sees the old one or the new one.
-
-    By object: torch writes the name of a file that it opens itself into it, and the same weights would not be the same bytes.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        torch.save(content, file)
-    os.replace(temporary, path)
 
 
 def load_part(build: Path, name: str) -> dict[str, Any] | None:
@@ -58,14 +47,14 @@ def main() -> None:
         "decoder": model.hifigan_decoder.waveform_decoder,
     }
     for name, module in parts.items():
-        checkpoint = load_part(args.build, name)
-        if checkpoint is not None:
-            module.load_state_dict(checkpoint["model"])
-        print(f"{name}: {'random' if checkpoint is None else 'step ' + str(checkpoint['step'])}")
+        trained = load_part(args.build, name)
+        if trained is not None:
+            module.load_state_dict(trained["model"])
+        print(f"{name}: {'random' if trained is None else 'step ' + str(trained['step'])}")
     args.base.mkdir(parents=True, exist_ok=True)
-    save({"model": half(model.state_dict())}, args.base / "model.pth")
-    save(half(dvae.state_dict()), args.base / "dvae.pth")
-    save({}, args.base / "speakers_xtts.pth")  # no built-in voices: every voice comes from a recording
+    checkpoint.write(args.base / "model.pth", {"model": half(model.state_dict())})
+    checkpoint.write(args.base / "dvae.pth", half(dvae.state_dict()))
+    checkpoint.write(args.base / "speakers_xtts.pth", {})  # no built-in voices: every voice comes from a recording
     for name in ("config.json", "vocab.json", "mel_stats.pth"):
         temporary = args.base / f".{name}.tmp"
         shutil.copyfile(args.build / name, temporary)

@@ -16,7 +16,6 @@ steps, and in all of the last ones, the full 12 s that inference pads to.
 import argparse
 import json
 import math
-import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -35,6 +34,7 @@ from pocket.sentences import fold
 from pocket.whisper_batches import LETTERS, SEED, WINDOW_S, Batch, Batches, log_mel, prompt_texts
 from pocket.whisper_data import RATE_HZ, HeardClip, Sound, read_clips
 from pocket.whisper_vocab import DIMS, LANGUAGE, CompactVocab
+from voz import checkpoint
 
 STEPS = 8400
 CTC_WEIGHT, GUIDANCE = 0.4, 1.0
@@ -109,14 +109,7 @@ def rate_at(step: int, steps: int) -> float:
 
 
 def export(model: Whisper, vocab: CompactVocab, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save({"dims": asdict(DIMS), "model_state_dict": vocab.full_state(model.state_dict())}, path)
-
-
-def save(content: dict, path: Path) -> None:
-    draft = path.with_suffix(".part")
-    torch.save(content, draft)
-    os.replace(draft, path)
+    checkpoint.write(path, {"dims": asdict(DIMS), "model_state_dict": vocab.full_state(model.state_dict())})
 
 
 @torch.no_grad()
@@ -143,16 +136,16 @@ class Run:
         self.weights = [*self.model.parameters(), *self.letters.parameters()]
         self.optimizer = torch.optim.AdamW(self.weights, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, fused=True)
 
-    def resume(self, checkpoint: Path) -> None:
+    def resume(self, path: Path) -> None:
         """Go on from a checkpoint, if there is one."""
-        if checkpoint.exists():
-            state = torch.load(checkpoint, weights_only=True)
+        if path.exists():
+            state = torch.load(path, weights_only=True)
             for name in PARTS:
                 getattr(self, name).load_state_dict(state[name])
             self.step = state["step"]
 
-    def save(self, checkpoint: Path) -> None:
-        save({name: getattr(self, name).state_dict() for name in PARTS} | {"step": self.step}, checkpoint)
+    def save(self, path: Path) -> None:
+        checkpoint.write(path, {name: getattr(self, name).state_dict() for name in PARTS} | {"step": self.step})
 
     def advance(self, batch: Batch, steps: int) -> tuple[float, float]:
         """One step; gives the cross-entropy and the whole loss."""

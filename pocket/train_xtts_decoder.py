@@ -7,7 +7,7 @@ Writes  pocket/build/xtts/decoder.pt    every 200 steps; run again to go on, als
 
 The waveform alone first: a decoder that begins with spectra finds right loudness at wrong phases, and stays there. Then also spectral
 losses and the speaker encoder's opinion (the speaker consistency of YourTTS, Casanova et al. 2022, arXiv:2112.02418, which XTTS
-has too), discriminators from ADVERSARY_FROM on. What it shall say is moved to one pitch that it can hold
+has too). Discriminators only where --adversary-from asks: not tried at length. What it shall say is moved to one pitch that it can hold
 (pocket/xtts_pitch.py), with pulses at fixed places in each code: its waveform can be compared, too. It says clean what was heard
 through a phone. The sound is one code (46 ms) late: the latent before a code only foresees it, the one after it has heard it,
 and a last latent follows the last code anyway.
@@ -23,10 +23,10 @@ import torch
 from torch import nn
 
 from pocket import xtts_adversary, xtts_base, xtts_pitch
-from pocket.xtts_data import HOP, Corpus, Progress, at_level, resume, save, warm_cosine
-from voz import audio, command, compat, xtts
+from pocket.xtts_data import HOP, Corpus, Progress, at_level, resume, warm_cosine
+from voz import audio, checkpoint, command, compat, xtts
 
-STEPS, SPECTRAL_FROM, ADVERSARY_FROM = 12_000, 1000, 12_000  # no adversary unless --adversary-from asks: not tried at length
+STEPS, SPECTRAL_FROM = 12_000, 1000
 BATCH, CODES = 5, 16  # 16 codes are 0.74 s
 OUTPUT_RATE_HZ = 24_000
 SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code
@@ -128,7 +128,7 @@ def main() -> None:
     progress = Progress("decoder", args.steps, 25)
     ahead = torch.utils.data.DataLoader(stretches, batch_size=None, sampler=range(done, args.steps), num_workers=1, prefetch_factor=8)
     for step, (latents, voices, wanted) in enumerate(ahead, start=done):
-        adversarial = step >= args.adversary_from
+        adversarial = args.adversary_from is not None and step >= args.adversary_from
         for group in ours.param_groups:
             group["lr"] = warm_cosine(step, steps=args.steps, warm=50, peak=args.lr, last=0.1)
         for group in theirs.param_groups:
@@ -143,7 +143,7 @@ def main() -> None:
             numbers["judged"] = judged.item()
         loss = WAVE_WEIGHT * (wave := xtts_adversary.wave_distance(made, wanted))
         numbers["wave"] = wave.item()
-        if step >= args.spectral_from:
+        if step >= SPECTRAL_FROM:
             spectral, unlike = xtts_adversary.spectral_distance(made, wanted), identity.distance(made, wanted)
             mel = (log_mel(bank, made) - log_mel(bank, wanted)).abs().mean()
             loss = loss + spectral + MEL_WEIGHT * mel + SPEAKER_WEIGHT * unlike
@@ -158,7 +158,7 @@ def main() -> None:
         ours.step()
         progress.add(step + 1, **numbers)
         if (step + 1) % 200 == 0 or step + 1 == args.steps:
-            save(path, {name: part.state_dict() for name, part in parts.items()} | {"step": step + 1})
+            checkpoint.write(path, {name: part.state_dict() for name, part in parts.items()} | {"step": step + 1})
 
 
 def parse_args() -> argparse.Namespace:
@@ -167,8 +167,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("packed", type=Path)
     parser.add_argument("build", type=Path)
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--spectral-from", type=int, default=SPECTRAL_FROM)
-    parser.add_argument("--adversary-from", type=int, default=ADVERSARY_FROM)
+    parser.add_argument("--adversary-from", type=int, help="step; no discriminators without it")
     parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()

@@ -22,8 +22,8 @@ from sklearn.cluster import MiniBatchKMeans
 
 from pocket import xtts_base
 from pocket.sounds import SOUNDS, sounds
-from pocket.xtts_data import HOP, PHONE, Corpus, Progress, Utterance, mel_transform, resume, save, warm_cosine
-from voz import command, xtts
+from pocket.xtts_data import HOP, PHONE, Corpus, Progress, Utterance, mel_transform, resume, warm_cosine
+from voz import checkpoint, command, xtts
 
 AUTOENCODER_STEPS = 350
 STEPS = 4000
@@ -164,10 +164,10 @@ def main() -> None:
                 revive(dvae, batch.heard, step)
         progress.add(step + 1, l1=l1.item(), spelling=spelling.item(), commitment=commitment.item(), used=(used > 0.5).sum().item())
         if (step + 1) % 500 == 0 and step + 1 < args.steps:
-            save(path, {name: part.state_dict() for name, part in parts.items()} | {"step": step + 1})
+            checkpoint.write(path, {name: part.state_dict() for name, part in parts.items()} | {"step": step + 1})
     if done < args.steps:
         dvae.half().float()
-        save(path, {name: part.state_dict() for name, part in parts.items()} | {"step": args.steps})
+        checkpoint.write(path, {name: part.state_dict() for name, part in parts.items()} | {"step": args.steps})
 
 
 def parse_args() -> argparse.Namespace:

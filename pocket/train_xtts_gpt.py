@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from pocket import xtts_base, xtts_gpt
-from pocket.xtts_data import Corpus, Progress, mel_transform, resume, save, warm_cosine
-from voz import command
+from pocket.xtts_data import Corpus, Progress, mel_transform, resume, warm_cosine
+from voz import checkpoint, command
 
 STEPS = 6000
 TOKENS = 2600  # per step, text and codes
@@ -183,7 +183,7 @@ def main() -> None:
             norm=norm.item(),
         )
         if (step + 1) % 200 == 0 or step + 1 == args.steps:
-            save(path, {"model": gpt.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
+            checkpoint.write(path, {"model": gpt.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
             print(f"dev {step + 1}  {evaluate(gpt, dev, sampler)}", flush=True)
 
 

@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 
 from pocket import xtts_base
-from pocket.xtts_data import PHONE, Corpus, Progress, resume, save, warm_cosine
-from voz import command, compat
+from pocket.xtts_data import PHONE, Corpus, Progress, resume, warm_cosine
+from voz import checkpoint, command, compat
 
 STEPS = 700
 VOICES, CLIPS, SAMPLES = 16, 2, 28_000  # per step: voices, stretches of each, 1.27 s at 22 050 Hz
@@ -133,7 +133,7 @@ def main() -> None:
         if (step + 1) % 100 == 0 or step + 1 == args.steps:
             learning = {"encoder": encoder, "norm": norm, "head": head, "optimizer": optimizer}
             states = {name: part.state_dict() for name, part in learning.items()}
-            save(path, {"model": folded(encoder, norm), "step": step + 1} | states)
+            checkpoint.write(path, {"model": folded(encoder, norm), "step": step + 1} | states)
             print(check(encoder, norm, unseen, resample), flush=True)
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import torch
 
 from pocket import xtts_base
-from pocket.xtts_data import save
-from voz import command, xtts
+from voz import checkpoint, command, xtts
 
 PARTS = {"gpt": "gpt.", "speaker": "hifigan_decoder.speaker_encoder.", "decoder": "hifigan_decoder.waveform_decoder."}
 
@@ -36,7 +35,7 @@ def main() -> None:
         if path.exists():
             print(f"{path}: there already, left as it is")
             continue
-        save(path, {"model": state, "step": args.step})
+        checkpoint.write(path, {"model": state, "step": args.step})
         print(f"{path}: {len(state)} tensors, step {args.step}")
 
 

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from pocket import xtts_base
-from pocket.xtts_data import HOP, Corpus, Utterance, mel_transform, save
-from voz import command, xtts
+from pocket.xtts_data import HOP, Corpus, Utterance, mel_transform
+from voz import checkpoint, command, xtts
 from voz.xtts import VoiceBpeTokenizer
 
 SILENCE = 0.01  # of full scale, peak within one code's 46 ms
@@ -94,7 +94,7 @@ def main() -> None:
     for accent in ("ye", "she"):  # in two files, so that the GPT, which hears the first alone, need not wait for the second
         rows = [row for row in corpus.rows if row.accent == accent and row.samples <= MAX_CODES * HOP]
         found = describe(corpus, rows, xtts.read_tokenizer(args.build), dvae.eval())
-        save(args.build / f"codes-{accent}.pt", {"rows": found})
+        checkpoint.write(args.build / f"codes-{accent}.pt", {"rows": found})
         codes = torch.cat([row["codes"] for row in found]).long()
         share = torch.bincount(codes, minlength=xtts_base.CODES) / len(codes)
         entropy = -(share[share > 0] * share[share > 0].log()).sum()

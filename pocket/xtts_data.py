@@ -139,13 +139,6 @@ def mel_transform(fft: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda wav: torch.log(torch.clamp(stft(wav), min=1e-5)) / MEL_NORM
 
 
-def save(path: Path, content: dict[str, Any]) -> None:
-    """Replace a checkpoint atomically."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    torch.save(content, temporary)
-    os.replace(temporary, path)
-
-
 def resume(path: Path, modules: dict[str, Any]) -> int:
     """Load a checkpoint's states into what has `load_state_dict`; returns the number of steps done, 0 without a checkpoint.
 

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 
 from pocket import (
     espeak,
-    export_xtts,
     sounds,
     train_xtts_decoder,
     train_xtts_speaker,
@@ -189,10 +188,3 @@ def test_a_pulse_follows_from_its_spectrum_alone() -> None:
     assert (pulse[:100] ** 2).sum() > 0.95 * (pulse**2).sum()
     kept_db = 10 * np.log10((np.abs(np.fft.rfft(pulse, 2048)) ** 2).mean() / (np.abs(np.fft.rfft(ringing, 2048)) ** 2).mean())
     assert kept_db == pytest.approx(0, abs=3)  # of noise, whose ripples the lifter takes away
-
-
-def test_the_same_weights_are_the_same_bytes_whatever_file_they_go_through(tmp_path: Path) -> None:
-    content = {"weight": torch.arange(6.0)}
-    export_xtts.save(content, tmp_path / "a.pth")
-    export_xtts.save(content, tmp_path / "b.pth")
-    assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()

@@ -4,6 +4,7 @@ Nothing is extracted under a name of the archive's, nothing that is no plain fil
 only after its stated size passed; the copy stops at that size.
 """
 
+import abc
 import contextlib
 import os
 import shutil
@@ -39,7 +40,7 @@ class Damaged(Exception):
     """A member of an archive that does not unpack to what its checksum says."""
 
 
-class Source:
+class Source(abc.ABC):
     """An opened export. `members` is sorted; `left_out` lists (name, reason) of what may not be copied."""
 
     def __init__(self) -> None:
@@ -74,8 +75,9 @@ class Source:
             target.unlink(missing_ok=True)
             raise Damaged(str(error)) from error
 
+    @abc.abstractmethod
     def _open(self, member: Member) -> BinaryIO:
-        raise NotImplementedError
+        """A member's bytes, to be read once."""
 
     def _offer(self, path: str, size_bytes: int, handle: bytes | zipfile.ZipInfo, why_not: str) -> None:
         if size_bytes > MAX_BYTES:
