@@ -2,7 +2,7 @@
 
     python -m benchmarks.bench_cuts FOLDER [--notes 300]
 
-Reads   espeak-ng (its library tells when each word sounds), params.yaml
+Reads   espeak-ng (its library tells when each word sounds), models/pocket/whisper.pt, params.yaml
 Writes  FOLDER: notes, their truth, what convert and segment make of them (kept for the next run); a table on stdout, ready for
         benchmarks/README.md
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import slicing, spoken_notes
+from benchmarks import slicing, spoken_notes, whisper_words
 from benchmarks.spoken_notes import Spoken, Word
 from stages.segment import NEAR_TARGET_S, TRAINER_MAX_S
 from voz import audio, command, records
@@ -80,6 +80,11 @@ def score(name: str, notes: list[Spoken], clips: list[slicing.Clips]) -> Score:
     return Score(name, cuts, inside, kept_s / total_s, np.array([end - start for own in clips for start, end in own]))
 
 
+def sentences(words: list[list[Word]], notes: list[Spoken]) -> list[slicing.Clips]:
+    """Each note cut by word times at the ends of its sentences."""
+    return [slicing.sentence_clips(own, note.duration_s) for own, note in zip(words, notes, strict=True)]
+
+
 def inside_a_word(at_s: float, words: list[Word]) -> bool:
     """True if a cut at `at_s` goes through one of the words (which are in order)."""
     index = bisect.bisect_right([word.start_s for word in words], at_s) - 1
@@ -107,7 +112,7 @@ def check_times(notes: list[Spoken], wavs: list[Path]) -> str:
 
 
 def main() -> None:
-    """Make the notes, cut them in four ways, print the table."""
+    """Make the notes, cut them in five ways, print the table."""
     args = parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     spoken = spoken_notes.write_notes(args.folder, args.notes, SEED)
@@ -118,10 +123,12 @@ def main() -> None:
     for clip in records.read(args.folder / "clips", records.Clip):
         ours[clip.note].append((clip.start_s, clip.end_s))
     exact = [slicing.in_whisper_steps(note.words) for note in notes]
+    found = whisper_words.of_notes(wavs)
     scores = [
         score("ours (`stages/segment.py`)", notes, list(ours.values())),
         score("GPT-SoVITS's slicer", notes, [slicing.energy_slices(audio.read(wav), audio.SAMPLE_RATE_HZ) for wav in wavs]),
-        score("word times, cut at . ! ?", notes, [slicing.sentence_clips(w, n.duration_s) for w, n in zip(exact, notes, strict=True)]),
+        score("Whisper's word times, cut at . ! ?", notes, sentences(found, notes)),
+        score("true word times, cut at . ! ?", notes, sentences(exact, notes)),
         score("fixed 9 s", notes, [slicing.fixed_clips(note.duration_s) for note in notes]),
     ]
     words = sum(len(note.words) for note in notes)

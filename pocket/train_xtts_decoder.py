@@ -2,15 +2,15 @@
 
     python -m pocket.train_xtts_decoder pocket/build/corpus pocket/build/packed pocket/build/xtts
 
-Reads   pocket/build/corpus (what it shall say), pocket/build/packed, pocket/build/xtts/{latents.pt,speaker.pt}
+Reads   pocket/build/corpus (what it shall say), pocket/build/packed, pocket/build/xtts/{latents.pt,voices.pt,speaker.pt}
 Writes  pocket/build/xtts/decoder.pt    every 200 steps; run again to go on, also with new latents
 
 The waveform alone first: a decoder that begins with spectra finds right loudness at wrong phases, and stays there. Then also spectral
 losses and the speaker encoder's opinion (the speaker consistency of YourTTS, Casanova et al. 2022, arXiv:2112.02418, which XTTS
-has too). Discriminators only where --adversary-from asks: not tried at length. What it shall say is moved to one pitch that it can hold
-(pocket/xtts_pitch.py), with pulses at fixed places in each code: its waveform can be compared, too. It says clean what was heard
-through a phone. The sound is one code (46 ms) late: the latent before a code only foresees it, the one after it has heard it,
-and a last latent follows the last code anyway.
+has too). Discriminators only where --adversary-from asks: not tried at length. What it shall say is moved to one pitch that it can
+hold (pocket/xtts_pitch.py), with pulses at fixed places in each code and one frozen noise: its waveform can be compared, too. It says
+clean what was heard through a phone. The sound is one code (46 ms) late: the latent before a code only foresees it, the one after it
+has heard it, and a last latent follows the last code anyway.
 """
 
 import argparse
@@ -32,7 +32,7 @@ OUTPUT_RATE_HZ = 24_000
 SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code
 MARGIN = 640  # samples of 22 050 Hz on both sides of a stretch, cut off after resampling
 MEL_WEIGHT, FEATURE_WEIGHT = 5.0, 2.0  # HiFi-GAN has 45 on an unscaled mel and 2
-WAVE_WEIGHT = 4.0
+WAVE_WEIGHT = 6.0
 NOISE = 0.1  # added to the latents, whose size is 1: a fine-tuned GPT's are a little different
 SPEAKER_WEIGHT = 6.0  # YourTTS has 9 beside HiFi-GAN's 45
 
@@ -44,8 +44,9 @@ class Stretches(torch.utils.data.Dataset):
         compat.load_torchaudio_without_extension()
         from torchaudio.transforms import Resample
 
-        content = torch.load(build / "latents.pt", weights_only=True)
-        self.latents, self.voices, self.periods = content["latents"], content["voices"], content["periods"]
+        self.latents = torch.load(build / "latents.pt", weights_only=True)["latents"]
+        voices = torch.load(build / "voices.pt", weights_only=True)
+        self.voices, self.periods = voices["voices"], voices["periods"]
         self.folder, self.resample = folder, Resample(HOP, SAMPLES)
         self.rows = [row for row in corpus.rows if row.id in self.latents and len(self.latents[row.id]) > CODES]
         lengths = np.array([len(self.latents[row.id]) for row in self.rows], dtype=np.float64)

@@ -1,39 +1,27 @@
-"""What the decoder hears, computed once: the GPT's latents of sentences it is told the codes of, and voices' embeddings.
+"""What the decoder hears, computed once: the GPT's latents of sentences it is told the codes of.
 
     python -m pocket.xtts_latents pocket/build/packed pocket/build/xtts
 
-Reads   pocket/build/packed, pocket/build/xtts/{codes-ye.pt,codes-she.pt,gpt.pt,speaker.pt}
-Writes  pocket/build/xtts/latents.pt    per sentence: id, latents [N + 1, 256]; per voice: embeddings [2, 512] and the periods
-                                       per code that the decoder shall speak at for each of them
+Reads   pocket/build/packed, pocket/build/xtts/{codes-ye.pt,codes-she.pt,gpt.pt}
+Writes  pocket/build/xtts/latents.pt    per sentence: id, latents [N + 1, 256]
 
 Both accents: a fine-tuned GPT says [ʃ], and its decoder is this one. Half of the sentences have [ʃ] and come from a copy of the GPT that
 was fine-tuned to say it, on many voices: the base's own latents of [ʃ] are those of a surprise, and a decoder that knew only them made
 [s] of what the fine-tuned voice said (20 lines: 6 % CER by Griffin-Lim of its codes, 13 % through that decoder).
-
-The decoder cannot know the melody: told the latents of an unheard voice, half of a code's periods are guessed right, as many as
-by always saying the voice's median. So it speaks at one pitch, the one that a line through the embeddings gives: asked for
-something that does not follow from what it hears, it would learn to smear.
 """
 
 import argparse
 import copy
-import math
 from pathlib import Path
 
-import joblib
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from pocket import xtts_base, xtts_gpt
 from pocket.train_xtts_gpt import TEXT_WEIGHT, Row, Sampler, read_rows
-from pocket.xtts_data import HOP, Corpus, Progress
-from voz import checkpoint, command, compat, measures
-from voz.audio import SAMPLE_RATE_HZ
+from pocket.xtts_data import Corpus, Progress
+from voz import checkpoint, command
 
-EMBEDDINGS = 2  # per voice, from 4 to 8 s each
-PITCHED_SAMPLES = 4 * SAMPLE_RATE_HZ  # that a voice's pitch is taken from
-RIDGE = 10.0
 ADAPTED_STEPS, ADAPTED_LR = 200, 2e-4
 
 
@@ -74,43 +62,6 @@ def latents(gpt: torch.nn.Module, rows: list[Row], sampler: Sampler) -> dict[str
     return found
 
 
-@torch.no_grad()
-def embeddings(encoder: torch.nn.Module, corpus: Corpus) -> dict[str, torch.Tensor]:
-    """Unit-length speaker embeddings of random stretches of each voice. [EMBEDDINGS, 512]"""
-    compat.load_torchaudio_without_extension()
-    from torchaudio.transforms import Resample
-
-    resample, rng, made = Resample(22050, 16000), np.random.default_rng(2), {}
-    for voice in corpus.voices:
-        rows = [row for row in corpus.rows if row.voice == voice]
-        lengths = rng.integers(2, 5, EMBEDDINGS)
-        wav = [corpus.slices(rng, int(count), 2 * 22050, rows=rows).flatten() for count in lengths]
-        made[voice] = torch.cat([encoder(resample(one[None]), l2_norm=True) for one in wav])
-    return made
-
-
-def median_hz(pcm: np.ndarray) -> float:
-    """The median pitch of [T]; NaN if none of it is voiced."""
-    heard = measures.pitch_hz(pcm)
-    return float(np.nanmedian(heard)) if np.isfinite(heard).any() else math.nan
-
-
-def periods(corpus: Corpus, voices: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Whole periods per code for each embedding of each voice: ridge regression of the logarithm of its pitch. [EMBEDDINGS]"""
-    names = sorted(voices)
-    longest = {row.voice: row for row in sorted(corpus.rows, key=lambda row: (row.samples, row.id))}
-    heard = (corpus.read(longest[name], 0, PITCHED_SAMPLES).numpy() for name in names)
-    log_hz = torch.log(torch.tensor(joblib.Parallel(n_jobs=2, batch_size=32)(joblib.delayed(median_hz)(pcm) for pcm in heard)))
-    known = torch.isfinite(log_hz)
-    scaled = {name: F.pad(voices[name] * voices[name].shape[1] ** 0.5, (0, 1), value=1.0) for name in names}
-    inputs = torch.cat([scaled[name] for name, there in zip(names, known, strict=True) if there])
-    wanted, middle = log_hz[known].repeat_interleave(EMBEDDINGS), log_hz[known].mean()
-    line = torch.linalg.solve(inputs.T @ inputs + RIDGE * torch.eye(inputs.shape[1]), inputs.T @ (wanted - middle))
-    off = 12 * ((inputs @ line + middle - wanted) / math.log(2)).square().mean().sqrt()
-    print(f"pitch of {int(known.sum())} voices by their embeddings: off by {off:.1f} semitones (root mean square)")
-    return {name: torch.exp(scaled[name] @ line + middle).mul(HOP / SAMPLE_RATE_HZ).round().clamp(min=2).int() for name in names}
-
-
 def some(rows: list[Row], count: int) -> list[Row]:
     """About so many of them, of all lengths."""
     return rows[:: max(1, len(rows) // count)]
@@ -128,7 +79,6 @@ def main() -> None:
     model = xtts_base.random_model(args.build)
     gpt = torch.load(args.build / "gpt.pt", weights_only=True)
     model.gpt.load_state_dict(gpt["model"])
-    model.hifigan_decoder.speaker_encoder.load_state_dict(torch.load(args.build / "speaker.pt", weights_only=True)["model"])
     model.gpt.eval()
     model.gpt.gpt.config.use_cache = False
     ye, she = (read_rows(args.build, "train", accents=(accent,)) for accent in ("ye", "she"))
@@ -137,10 +87,7 @@ def main() -> None:
     found = latents(model.gpt, in_order(by_base), Sampler(ye, corpus, steps=1))
     sampler = Sampler(she, corpus, steps=1)
     found |= latents(adapted(model.gpt, sampler), in_order(some(she, 2 * quarter)), sampler)
-    voices = embeddings(model.hifigan_decoder.speaker_encoder.eval(), corpus)
-    checkpoint.write(
-        args.build / "latents.pt", {"latents": found, "voices": voices, "periods": periods(corpus, voices), "gpt_step": gpt["step"]}
-    )
+    checkpoint.write(args.build / "latents.pt", {"latents": found, "gpt_step": gpt["step"]})
     print(f"latents: {len(found)} sentences, GPT at step {gpt['step']}")
 
 

@@ -6,6 +6,9 @@ make others learns to smear. What it learns from is therefore moved to that grid
 
 Each pulse is made of minimum phase, as vocoders do it (Morise et al. 2016, WORLD): then its waveform follows from its spectrum,
 which is what the latents tell. A recording's pulses do not follow: the peak that marks them moves with the vowel.
+
+Nor does a recording's noise: a decoder that is asked for it finds that silence is nearest, and says [s] and [ʃ] as a train of clicks.
+So what has no pulses is one frozen noise, the same in every code, behind the spectrum of what was there.
 """
 
 from functools import cache
@@ -15,11 +18,13 @@ import numpy as np
 from voz import measures
 
 HOP = 1024  # samples of a code, at 22 050 Hz
-STEP = 256  # samples between unvoiced marks
+STEP = 128  # samples between unvoiced marks
 STAY = 0.7  # of a grid step: pitch leaves its place only when it is further away than this
 NEAR, LENIENT = 1.6, 0.5  # of the voice's median pitch, so that no octave is taken for another; of YIN's aperiodicity
 FFT = 2048
 LIFTER = 0.6  # of a period: finer structure of a spectrum is its harmonics, not the mouth
+NOISE_LIFTER = 40  # samples: finer structure of a noise's spectrum is chance
+LOG_BIAS = 0.2886  # nats: by so much the mean of a noise's log amplitudes is too low (half of Euler's constant)
 SEARCH = 0.2  # of a period: how far a pulse may be from where it is expected
 
 
@@ -32,11 +37,12 @@ def on_grid(pcm: np.ndarray, steady: int | None = None) -> np.ndarray:
     hz = _steady(_pitch_hz(pcm))
     centre = np.arange(len(hz)) * measures.HOP + measures.FRAME // 2
     periods = _periods_per_code(hz, centre, len(pcm))
+    pulses = _pulses(pcm, hz, centre)
     if steady is not None:
-        periods = np.where(periods > 0, steady, 0)
+        periods[np.unique(pulses // HOP)] = steady
+        periods[periods > 0] = steady
     if not periods.any():
         return pcm
-    pulses = _pulses(pcm, hz, centre)
     return _overlap_add(pcm, *_marks(periods, pulses, len(pcm)))
 
 
@@ -115,18 +121,19 @@ def _marks(periods: np.ndarray, pulses: np.ndarray, samples: int) -> tuple[np.nd
     voiced: list[bool] = []
     for code, count in enumerate(periods):
         spots = code * HOP + np.round(np.arange(count or HOP // STEP) * HOP / (count or HOP // STEP)).astype(int)
+        near = _nearest(pulses, spots)
+        sounding = (np.abs(near - spots) <= HOP / count) if count else np.zeros(len(spots), bool)
         wanted += spots.tolist()
-        source += (_nearest(pulses, spots) if count else spots).tolist()
-        voiced += [bool(count)] * len(spots)
+        source += np.where(sounding, near, spots).tolist()
+        voiced += sounding.tolist()
     return np.array(wanted), np.array(source), np.array(voiced)
 
 
 def _nearest(pulses: np.ndarray, spots: np.ndarray) -> np.ndarray:
-    """The pulse nearest to each spot; the spot itself where none is near, as where voice begins within a code."""
+    """The pulse nearest to each spot."""
     edges = np.concatenate([[-(10**9)], pulses, [10**9]])
     after = np.searchsorted(edges, spots)
-    nearest = np.where(spots - edges[after - 1] < edges[after] - spots, edges[after - 1], edges[after])
-    return np.where(np.abs(nearest - spots) > HOP // 2, spots, nearest)
+    return np.where(spots - edges[after - 1] < edges[after] - spots, edges[after - 1], edges[after])
 
 
 def _overlap_add(pcm: np.ndarray, wanted: np.ndarray, source: np.ndarray, voiced: np.ndarray) -> np.ndarray:
@@ -138,21 +145,40 @@ def _overlap_add(pcm: np.ndarray, wanted: np.ndarray, source: np.ndarray, voiced
     for i in range(len(wanted)):
         left, right = wanted[i] - edges[i], edges[i + 2] - wanted[i]
         window = np.concatenate([_rise(left), 1 - _rise(right)])
-        taken = padded[source[i] + pad - left : source[i] + pad + right]
+        taken = padded[source[i] + pad - left : source[i] + pad + right] * window
         if voiced[i]:
-            made[wanted[i] + pad : wanted[i] + pad + HOP] += _minimum_phase(taken * window, (left + right) // 2)
+            grain, begin = _minimum_phase(taken, (left + right) // 2), wanted[i]
         else:
-            made[wanted[i] + pad - left : wanted[i] + pad + right] += taken * window
+            grain, begin = _frozen(taken, window, wanted[i] - left), wanted[i] - left
+        made[begin + pad : begin + pad + HOP] += grain
     return made[pad : pad + len(pcm)]
 
 
 def _minimum_phase(grain: np.ndarray, period: int) -> np.ndarray:
     """The pulse of a grain's spectral envelope that has all its energy as early as can be. [two periods] -> float32 [HOP]"""
+    return np.fft.irfft(_envelope(grain, round(LIFTER * period)))[:HOP].astype(np.float32)
+
+
+def _frozen(grain: np.ndarray, window: np.ndarray, begin: int) -> np.ndarray:
+    """The frozen noise at `begin`, windowed, behind a grain's spectral envelope. [N], [N] -> float32 [HOP]"""
+    noise = _noise()[(begin + np.arange(len(window))) % HOP] * window
+    gain = np.exp(LOG_BIAS) / np.sqrt((window**2).sum())
+    return (np.fft.irfft(np.fft.rfft(noise, FFT) * _envelope(grain, NOISE_LIFTER))[:HOP] * gain).astype(np.float32)
+
+
+def _envelope(grain: np.ndarray, kept: int) -> np.ndarray:
+    """Spectrum of minimum phase and of a grain's smoothed amplitudes: so many samples of its cepstrum. complex [FFT // 2 + 1]"""
     cepstrum = np.fft.irfft(np.log(np.abs(np.fft.rfft(grain, FFT)) + 1e-5))
     lifter = np.zeros(FFT)
-    kept = min(FFT // 2, round(LIFTER * period))
-    lifter[0], lifter[1:kept] = 1, 2  # no harmonics, and folded onto the causal side
-    return np.fft.irfft(np.exp(np.fft.rfft(cepstrum * lifter)))[:HOP].astype(np.float32)
+    kept = min(FFT // 2, kept)
+    lifter[0], lifter[1:kept] = 1, 2  # what is fine goes, what is left is folded onto the causal side
+    return np.exp(np.fft.rfft(cepstrum * lifter))
+
+
+@cache
+def _noise() -> np.ndarray:
+    """A code's worth of white noise of unit variance. [HOP]"""
+    return np.random.default_rng(1).standard_normal(HOP)
 
 
 @cache

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import bench_cuts, slicing, spoken_notes
+from benchmarks import bench_cuts, slicing, spoken_notes, whisper_words
 from benchmarks.spoken_notes import Spoken, Word
 from pocket import voices
 
@@ -30,6 +30,16 @@ def test_a_note_holds_its_words_where_it_says() -> None:
     within = np.concatenate([energy[round(word.start_s * 16_000) : round(word.end_s * 16_000)] for word in words])
     assert words[-1].end_s < len(pcm) / 16_000
     assert within.mean() > 10 * energy[: round((words[0].start_s - 0.02) * 16_000)].mean()
+
+
+def test_whisper_finds_words_about_where_they_are() -> None:
+    pcm, truth = spoken_notes.make_note(3, 5, span_s=(14.0, 15.0))  # two windows
+    found = whisper_words.words(whisper_words.pocket_whisper(), pcm)
+    assert len(found) == pytest.approx(len(truth), rel=0.15)
+    ends = np.array([word.end_s for word in truth])
+    away_s = [np.abs(ends - word.end_s).min() for word in found]
+    assert np.median(away_s) < 0.1 and max(word.end_s for word in found) <= len(pcm) / 16_000 + 0.02
+    assert sum(word.closes for word in found) == pytest.approx(sum(word.closes for word in truth), abs=1)
 
 
 def test_energy_slicer_cuts_long_pauses_of_long_clips_only() -> None:

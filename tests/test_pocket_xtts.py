@@ -188,3 +188,20 @@ def test_a_pulse_follows_from_its_spectrum_alone() -> None:
     assert (pulse[:100] ** 2).sum() > 0.95 * (pulse**2).sum()
     kept_db = 10 * np.log10((np.abs(np.fft.rfft(pulse, 2048)) ** 2).mean() / (np.abs(np.fft.rfft(ringing, 2048)) ** 2).mean())
     assert kept_db == pytest.approx(0, abs=3)  # of noise, whose ripples the lifter takes away
+
+
+def test_noise_follows_from_its_spectrum_alone() -> None:
+    """Asked for a recording's noise, a decoder says [ʃ] as a train of clicks."""
+    spoken, rate_hz, _ = phones.synthesize("ama", phones.Speaker(rate_wpm=150, pitch=40), phones.PHONEME)
+    vowel = audio.resample(spoken, rate_hz, audio.SAMPLE_RATE_HZ)
+    hisses = [0.05 * np.random.default_rng(seed).standard_normal(8 * xtts_pitch.HOP).astype(np.float32) for seed in (1, 2)]
+    hisses = [np.convolve(hiss, (1, -0.9), mode="same") for hiss in hisses]
+    first = -(-len(vowel) // xtts_pitch.HOP) + 1  # code
+    inside = slice((first + 1) * xtts_pitch.HOP, (first + 6) * xtts_pitch.HOP)
+    whole = [np.concatenate([vowel, np.zeros(first * xtts_pitch.HOP - len(vowel)), hiss]).astype(np.float32) for hiss in hisses]
+    one, other = (xtts_pitch.on_grid(pcm, 5)[inside] for pcm in whole)
+    assert abs(np.corrcoef(whole[0][inside], whole[1][inside])[0, 1]) < 0.1
+    assert np.corrcoef(one, other)[0, 1] > 0.65
+    assert np.abs(one).max() < 5 * one.std()
+    assert measures.mcd_db(one, whole[0][inside]) < 2.5
+    assert 20 * np.log10(one.std() / whole[0][inside].std()) == pytest.approx(0, abs=1.5)

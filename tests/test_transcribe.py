@@ -90,7 +90,7 @@ def test_what_is_longer_than_the_window_is_heard_in_pieces_cut_in_the_pause(conf
     first, second = sounds(2)
     pause = np.zeros(8_000, np.float32)
     long = np.concatenate([first, pause, second, pause, first])  # 16 s; the pauses lie at 5.0-5.5 and 10.5-11 s
-    pieces = asr._windows(long, 6.0)
+    pieces = asr.windows(long, 6.0)
     assert sum(map(len, pieces)) == len(long) and max(map(len, pieces)) <= 6 * 16_000
     assert 5.0 < len(pieces[0]) / 16_000 < 5.5
     heard = hear(model, [long, second], [1, 2])

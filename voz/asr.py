@@ -95,7 +95,7 @@ def transcribe(
     """
     if len(seeds) != len(pcms) or not temperatures:
         raise ValueError(f"{len(pcms)} recordings, {len(seeds)} seeds, {len(temperatures)} temperatures")
-    pieces = [(row, number, piece) for row, pcm in enumerate(pcms) for number, piece in enumerate(_windows(pcm, window_s(model)))]
+    pieces = [(row, number, piece) for row, pcm in enumerate(pcms) for number, piece in enumerate(windows(pcm, window_s(model)))]
     options = DecodingOptions(language=language, prompt=prompt or None, without_timestamps=True, fp16=model.device.type != "cpu")
     heard: list[list[tuple[int, Heard]]] = [[] for _ in pcms]
     for start in range(0, len(pieces), BATCH):
@@ -216,7 +216,7 @@ def _join(parts: list[tuple[int, Heard]]) -> Heard:
     )
 
 
-def _windows(pcm: np.ndarray, limit_s: float) -> list[np.ndarray]:
+def windows(pcm: np.ndarray, limit_s: float) -> list[np.ndarray]:
     """Cut a recording into pieces of at most `limit_s`, at the quietest 100 ms of the last third of each window. [T] -> [n][T']"""
     limit, frame = round(limit_s * ASR_RATE_HZ), ASR_RATE_HZ // 10
     pieces = []

@@ -1,0 +1,67 @@
+"""Word times as Whisper finds them itself: from its cross-attention, on its own transcript."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import whisper
+from whisper.timing import WordTiming, find_alignment, merge_punctuations
+from whisper.tokenizer import get_tokenizer
+
+from benchmarks.spoken_notes import Word
+from voz import asr, audio, engine, text
+
+POCKET = Path("models/pocket/whisper.pt")
+OPENING, CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # what `transcribe(word_timestamps=True)` joins to a word
+ENDS = (".", "!", "?")
+
+
+def of_notes(wavs: Sequence[Path]) -> list[list[Word]]:
+    """The words of each note by the pocket Whisper, on all cores."""
+    return list(engine.map(_of_note, wavs, label="whisper's words"))
+
+
+def _of_note(wav: Path) -> list[Word]:
+    return words(pocket_whisper(), audio.resample(audio.read(wav), audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ))
+
+
+@functools.cache
+def pocket_whisper() -> whisper.model.Whisper:
+    """Loaded once per process. Times come from the heads that were taught to look at each letter: the first half of each layer.
+
+    `load_model` knows the heads of OpenAI's own models by their names; of a file it takes all heads of the upper layers.
+    """
+    model = asr.load(POCKET, "cpu")
+    taught = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
+    taught[:, : model.dims.n_text_head // 2] = True
+    model.register_buffer("alignment_heads", taught.to_sparse(), persistent=False)
+    return model
+
+
+@torch.no_grad()
+def words(model: whisper.model.Whisper, pcm: np.ndarray) -> list[Word]:
+    """The words of a note in order, heard in pieces of at most the model's window, cut where it is quietest. [T] at 16 kHz"""
+    pieces, found, at = asr.windows(pcm, asr.window_s(model)), [], 0
+    for piece, timed in zip(pieces, hear(model, pieces), strict=True):
+        began_s = at / audio.ASR_RATE_HZ
+        for each in timed:
+            found.append(Word(began_s + each.start, began_s + each.end, each.word.rstrip("\"'”)").endswith(ENDS)))
+        at += len(piece)
+    return found
+
+
+def hear(model: whisper.model.Whisper, pieces: list[np.ndarray]) -> list[list[WordTiming]]:
+    """Words of each piece of at most one window, punctuation joined to them."""
+    tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=text.LANGUAGE, task="transcribe")
+    window = round(asr.window_s(model) * audio.ASR_RATE_HZ)
+    mels = torch.stack([whisper.log_mel_spectrogram(whisper.pad_or_trim(piece, window), model.dims.n_mels) for piece in pieces])
+    heard = whisper.decode(model, mels, whisper.DecodingOptions(language=text.LANGUAGE, without_timestamps=True, fp16=False))
+    found = []
+    for piece, mel, each in zip(pieces, mels, heard, strict=True):
+        said = [token for token in each.tokens if token < tokenizer.eot]
+        timed = find_alignment(model, tokenizer, said, mel, len(piece) // whisper.audio.HOP_LENGTH)
+        merge_punctuations(timed, OPENING, CLOSING)
+        found.append([word for word in timed if word.word.strip()])
+    return found
