@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from pocket import xtts_adversary, xtts_base, xtts_pitch
-from pocket.xtts_data import HOP, Corpus, Progress, at_level, resume, warm_cosine
+from pocket.xtts_data import HOP, Corpus, Progress, arguments, at_level, resume, warm_cosine
 from voz import audio, checkpoint, command, compat, xtts
 
 STEPS, SPECTRAL_FROM = 12_000, 1000
@@ -163,14 +163,10 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("packed", type=Path)
-    parser.add_argument("build", type=Path)
+    parser = arguments(__doc__, "corpus", "packed", "build")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--adversary-from", type=int, help="step; no discriminators without it")
     parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
 

@@ -14,7 +14,6 @@ codes (CTC), and what a phone's noise adds is not to be told again. The reader i
 
 import argparse
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from sklearn.cluster import MiniBatchKMeans
 
 from pocket import xtts_base
 from pocket.sounds import SOUNDS, sounds
-from pocket.xtts_data import HOP, PHONE, Corpus, Progress, Utterance, mel_transform, resume, warm_cosine
+from pocket.xtts_data import HOP, PHONE, Corpus, Progress, Utterance, arguments, mel_transform, resume, warm_cosine
 from voz import checkpoint, command, xtts
 
 AUTOENCODER_STEPS = 350
@@ -171,11 +170,8 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("packed", type=Path)
-    parser.add_argument("build", type=Path)
+    parser = arguments(__doc__, "packed", "build")
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
 

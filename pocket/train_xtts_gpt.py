@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from pocket import xtts_base, xtts_gpt
-from pocket.xtts_data import Corpus, Progress, mel_transform, resume, warm_cosine
+from pocket.xtts_data import Corpus, Progress, arguments, mel_transform, resume, warm_cosine
 from voz import checkpoint, command
 
 STEPS = 6000
@@ -188,11 +188,8 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("packed", type=Path)
-    parser.add_argument("build", type=Path)
+    parser = arguments(__doc__, "packed", "build")
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--grow-at", type=float, default=0.6, help="share of the steps after which the last two layers join")
     return parser.parse_args()

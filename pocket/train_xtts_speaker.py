@@ -13,14 +13,13 @@ one when a model says it, and an encoder that has not learnt so measures the voc
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from pocket import xtts_base
-from pocket.xtts_data import PHONE, Corpus, Progress, resume, warm_cosine
+from pocket.xtts_data import PHONE, Corpus, Progress, arguments, resume, warm_cosine
 from voz import checkpoint, command, compat
 
 STEPS = 700
@@ -138,11 +137,8 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("packed", type=Path)
-    parser.add_argument("build", type=Path)
+    parser = arguments(__doc__, "packed", "build")
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
 

@@ -12,14 +12,13 @@ or two, which is what a guided-attention loss (Tachibana et al. 2017, arXiv:1710
 """
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from pocket import xtts_base
-from pocket.xtts_data import HOP, Corpus, Utterance, mel_transform
+from pocket.xtts_data import HOP, Corpus, Utterance, arguments, mel_transform
 from voz import checkpoint, command, xtts
 from voz.xtts import VoiceBpeTokenizer
 
@@ -104,11 +103,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("packed", type=Path)
-    parser.add_argument("build", type=Path)
-    parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args()
+    return arguments(__doc__, "packed", "build").parse_args()
 
 
 if __name__ == "__main__":

@@ -185,6 +185,15 @@ class Progress:
         self.sums, self.count, self.since = {}, 0, time.monotonic()
 
 
+def arguments(description: str | None, *folders: str) -> argparse.ArgumentParser:
+    """The command line that the steps after packing share: folders in order, and `--threads`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for folder in folders:
+        parser.add_argument(folder, type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)

@@ -12,14 +12,13 @@ was fine-tuned to say it, on many voices: the base's own latents of [ʃ] are tho
 
 import argparse
 import copy
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from pocket import xtts_base, xtts_gpt
 from pocket.train_xtts_gpt import TEXT_WEIGHT, Row, Sampler, read_rows
-from pocket.xtts_data import Corpus, Progress
+from pocket.xtts_data import Corpus, Progress, arguments
 from voz import checkpoint, command
 
 ADAPTED_STEPS, ADAPTED_LR = 200, 2e-4
@@ -92,16 +91,13 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("packed", type=Path)
-    parser.add_argument("build", type=Path)
+    parser = arguments(__doc__, "packed", "build")
     parser.add_argument(
         "--sentences",
         type=int,
         default=6000,
         help="of the train split: a quarter by the GPT's own voices, a quarter by other [ʝ] voices, half with [ʃ]",
     )
-    parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
 

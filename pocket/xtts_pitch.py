@@ -39,8 +39,9 @@ def on_grid(pcm: np.ndarray, steady: int | None = None) -> np.ndarray:
     periods = _periods_per_code(hz, centre, len(pcm))
     pulses = _pulses(pcm, hz, centre)
     if steady is not None:
-        periods[np.unique(pulses // HOP)] = steady
-        periods[periods > 0] = steady
+        voiced = periods > 0
+        voiced[pulses // HOP] = True
+        periods = np.where(voiced, steady, 0)
     if not periods.any():
         return pcm
     return _overlap_add(pcm, *_marks(periods, pulses, len(pcm)))
@@ -120,9 +121,10 @@ def _marks(periods: np.ndarray, pulses: np.ndarray, samples: int) -> tuple[np.nd
     source: list[int] = []
     voiced: list[bool] = []
     for code, count in enumerate(periods):
-        spots = code * HOP + np.round(np.arange(count or HOP // STEP) * HOP / (count or HOP // STEP)).astype(int)
+        marks = count or HOP // STEP
+        spots = code * HOP + np.round(np.arange(marks) * HOP / marks).astype(int)
         near = _nearest(pulses, spots)
-        sounding = (np.abs(near - spots) <= HOP / count) if count else np.zeros(len(spots), bool)
+        sounding = (count > 0) & (np.abs(near - spots) <= HOP / marks)
         wanted += spots.tolist()
         source += np.where(sounding, near, spots).tolist()
         voiced += sounding.tolist()

@@ -12,14 +12,13 @@ something that does not follow from what it hears, it would learn to smear.
 
 import argparse
 import math
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from pocket import xtts_base
-from pocket.xtts_data import HOP, Corpus, Utterance
+from pocket.xtts_data import HOP, Corpus, Utterance, arguments
 from voz import checkpoint, command, compat, engine, measures
 from voz.audio import ASR_RATE_HZ, SAMPLE_RATE_HZ
 
@@ -79,11 +78,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("packed", type=Path)
-    parser.add_argument("build", type=Path)
-    parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args()
+    return arguments(__doc__, "packed", "build").parse_args()
 
 
 if __name__ == "__main__":
