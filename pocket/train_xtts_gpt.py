@@ -74,8 +74,8 @@ class Sampler:
         allowed = bisect.bisect_right([row.tokens for row in self.rows], limit)
         length = self.rows[int(rng.integers(0, allowed))].tokens
         pair = step > self.steps / 2 and rng.random() < 0.3
-        share = max(1, round(TOKENS / sum(VOICES.values()) / (length * (2 if pair else 1))))
         voices = [str(voice) for role, count in VOICES.items() for voice in rng.permutation(self.of_role[role])[:count]]
+        share = max(1, round(TOKENS / len(voices) / (length * (2 if pair else 1))))
         rows = [row for voice in voices for row in self.near(rng, voice, length, share * (2 if pair else 1))]
         if pair:
             rows = [join(a, b) for a, b in zip(rows[::2], rows[1::2], strict=True)]

@@ -5,9 +5,10 @@
 Reads   pocket/build/packed, pocket/build/xtts/{codes-ye.pt,codes-she.pt,gpt.pt}
 Writes  pocket/build/xtts/latents.pt    per sentence: id, latents [N + 1, 256]
 
-Both accents: a fine-tuned GPT says [ʃ], and its decoder is this one. Half of the sentences have [ʃ] and come from a copy of the GPT that
-was fine-tuned to say it, on many voices: the base's own latents of [ʃ] are those of a surprise, and a decoder that knew only them made
-[s] of what the fine-tuned voice said (20 lines: 6 % CER by Griffin-Lim of its codes, 13 % through that decoder).
+Both accents: a fine-tuned GPT says [ʃ], and its decoder is this one. Half of the sentences have [ʃ] and come from copies of the GPT that
+were fine-tuned to say it: the base's own latents of [ʃ] are those of a surprise, and a decoder that knew only them made
+[s] of what the fine-tuned voice said (20 lines: 6 % CER by Griffin-Lim of its codes, 13 % through that decoder). One copy
+heard many voices, the others one each for as many steps as a fine-tuning has: they know it as a user's GPT knows its speaker.
 """
 
 import argparse
@@ -21,16 +22,18 @@ from pocket.train_xtts_gpt import TEXT_WEIGHT, Row, Sampler, read_rows
 from pocket.xtts_data import Corpus, Progress, arguments
 from voz import checkpoint, command
 
-ADAPTED_STEPS, ADAPTED_LR = 200, 2e-4
+ADAPTED_LR = 2e-4
+MANY_VOICES_STEPS, ONE_VOICE_STEPS = 200, 80
+ONE_VOICE_COPIES = 5
 
 
-def adapted(gpt: torch.nn.Module, sampler: Sampler) -> torch.nn.Module:
-    """A copy of the GPT, fine-tuned on sentences with [ʃ] of all the voices that say it."""
+def adapted(gpt: torch.nn.Module, sampler: Sampler, steps: int) -> torch.nn.Module:
+    """A copy of the GPT, fine-tuned on a sampler's sentences."""
     gpt = copy.deepcopy(gpt).train()
     shadow = xtts_gpt.Shadow(gpt)
     optimizer = torch.optim.AdamW(gpt.parameters(), lr=ADAPTED_LR, betas=(0.9, 0.96), weight_decay=0.01)
-    progress = Progress("[ʃ]", ADAPTED_STEPS, 20)
-    for step in range(ADAPTED_STEPS):
+    progress = Progress("[ʃ]", steps, 20)
+    for step in range(steps):
         found = xtts_gpt.losses(shadow.refresh(), sampler.batch(step + 1), sigma=None)
         (found["codes"] + TEXT_WEIGHT * found["text"]).backward()
         shadow.return_gradients()
@@ -61,6 +64,20 @@ def latents(gpt: torch.nn.Module, rows: list[Row], sampler: Sampler) -> dict[str
     return found
 
 
+def with_sh(gpt: torch.nn.Module, she: list[Row], corpus: Corpus, count: int) -> dict[str, torch.Tensor]:
+    """Latents of about so many sentences with [ʃ]: half by the copy of many voices; half by the others, their own voice first."""
+    everyone = Sampler(she, corpus, steps=1)
+    chosen = some(she, count)
+    found = latents(adapted(gpt, everyone, MANY_VOICES_STEPS), in_order(chosen[::2]), everyone)
+    told = sorted((voice for voice in everyone.of_role["asr"]), key=lambda voice: (-len(everyone.of_voice[voice]), voice))
+    for i, voice in enumerate(told[:ONE_VOICE_COPIES]):
+        own = everyone.of_voice[voice]
+        copied = adapted(gpt, Sampler(own, corpus, steps=1), ONE_VOICE_STEPS)
+        others = [row for row in chosen[1::2][i::ONE_VOICE_COPIES] if row.voice not in told[:ONE_VOICE_COPIES]]
+        found |= latents(copied, in_order([*own, *others]), everyone)
+    return found
+
+
 def some(rows: list[Row], count: int) -> list[Row]:
     """About so many of them, of all lengths."""
     return rows[:: max(1, len(rows) // count)]
@@ -84,8 +101,7 @@ def main() -> None:
     quarter = max(1, args.sentences // 4)
     by_base = [*some([row for row in ye if row.role == "gpt"], quarter), *some([row for row in ye if row.role != "gpt"], quarter)]
     found = latents(model.gpt, in_order(by_base), Sampler(ye, corpus, steps=1))
-    sampler = Sampler(she, corpus, steps=1)
-    found |= latents(adapted(model.gpt, sampler), in_order(some(she, 2 * quarter)), sampler)
+    found |= with_sh(model.gpt, she, corpus, 2 * quarter)
     checkpoint.write(args.build / "latents.pt", {"latents": found, "gpt_step": gpt["step"]})
     print(f"latents: {len(found)} sentences, GPT at step {gpt['step']}")
 

@@ -11,9 +11,11 @@ Nor does a recording's noise: a decoder that is asked for it finds that silence 
 So what has no pulses is one frozen noise, the same in every code, behind the spectrum of what was there.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+from scipy import fft
 
 from voz import measures
 
@@ -28,23 +30,22 @@ LOG_BIAS = 0.2886  # nats: by so much the mean of a noise's log amplitudes is to
 SEARCH = 0.2  # of a period: how far a pulse may be from where it is expected
 
 
-def on_grid(pcm: np.ndarray, steady: int | None = None) -> np.ndarray:
-    """The same speech with every voiced code at a whole number of periods, which begin with the code. float32 [T] -> [T]
+def on_grid(pcm: np.ndarray, counts: Sequence[int | None]) -> list[np.ndarray]:
+    """The same speech with every voiced code at a whole number of periods, which begin with the code. float32 [T] -> [T] each
 
     Args:
-        steady: so many in each of them, without melody; the number nearest to what is spoken if None.
+        counts: a recording for each: so many periods in every code, without melody; the number nearest to what is spoken if None.
     """
     hz = _steady(_pitch_hz(pcm))
     centre = np.arange(len(hz)) * measures.HOP + measures.FRAME // 2
-    periods = _periods_per_code(hz, centre, len(pcm))
+    spoken = _periods_per_code(hz, centre, len(pcm))
     pulses = _pulses(pcm, hz, centre)
-    if steady is not None:
-        voiced = periods > 0
-        voiced[pulses // HOP] = True
-        periods = np.where(voiced, steady, 0)
-    if not periods.any():
-        return pcm
-    return _overlap_add(pcm, *_marks(periods, pulses, len(pcm)))
+    voiced = spoken > 0
+    voiced[pulses // HOP] = True
+    if not voiced.any():
+        return [pcm for _ in counts]
+    wanted = [spoken if count is None else np.where(voiced, count, 0) for count in counts]
+    return [_overlap_add(pcm, *_marks(periods, pulses, len(pcm))) for periods in wanted]
 
 
 def _pitch_hz(pcm: np.ndarray) -> np.ndarray:
@@ -144,43 +145,47 @@ def _overlap_add(pcm: np.ndarray, wanted: np.ndarray, source: np.ndarray, voiced
     padded = np.pad(pcm, pad)
     made = np.zeros(len(pcm) + 2 * pad, np.float32)
     edges = np.concatenate([[wanted[0] - STEP], wanted, [wanted[-1] + STEP]])
-    for i in range(len(wanted)):
-        left, right = wanted[i] - edges[i], edges[i + 2] - wanted[i]
-        window = np.concatenate([_rise(left), 1 - _rise(right)])
-        taken = padded[source[i] + pad - left : source[i] + pad + right] * window
-        if voiced[i]:
-            grain, begin = _minimum_phase(taken, (left + right) // 2), wanted[i]
-        else:
-            grain, begin = _frozen(taken, window, wanted[i] - left), wanted[i] - left
-        made[begin + pad : begin + pad + HOP] += grain
+    left, right = wanted - edges[:-2], edges[2:] - wanted
+    windows, grains = np.zeros((2, len(wanted), FFT), np.float32)
+    for window, grain, before, after, at in zip(windows, grains, left, right, source + pad, strict=True):
+        window[: before + after] = np.concatenate([_rise(before), 1 - _rise(after)])
+        grain[: before + after] = padded[at - before : at + after] * window[: before + after]
+    begin = wanted - left * ~voiced
+    kept = np.minimum(FFT // 2, np.round(LIFTER * ((left + right) // 2)))
+    for grain, at in zip(_made_anew(grains, windows, begin, np.where(voiced, kept, 0)), begin + pad, strict=True):
+        made[at : at + HOP] += grain
     return made[pad : pad + len(pcm)]
 
 
-def _minimum_phase(grain: np.ndarray, period: int) -> np.ndarray:
-    """The pulse of a grain's spectral envelope that has all its energy as early as can be. [two periods] -> float32 [HOP]"""
-    return np.fft.irfft(_envelope(grain, round(LIFTER * period)))[:HOP].astype(np.float32)
+def _made_anew(grains: np.ndarray, windows: np.ndarray, begin: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Each grain's spectral envelope as a pulse, all its energy as early as can be, or behind the frozen noise at `begin`.
+
+    Args:
+        grains, windows: [N, FFT]
+        kept: so many samples of the cepstrum of a pulse, 0 for noise. [N]
+
+    Returns float32 [N, HOP].
+    """
+    hiss = kept == 0
+    spectra = _envelopes(grains, np.where(hiss, NOISE_LIFTER, kept))
+    noise = _noise()[(begin[hiss, None] + np.arange(FFT)) % HOP] * windows[hiss]
+    gain = np.exp(LOG_BIAS) / np.sqrt((windows[hiss] ** 2).sum(axis=1, keepdims=True))
+    spectra[hiss] *= fft.rfft(noise) * gain
+    return fft.irfft(spectra)[:, :HOP].astype(np.float32)
 
 
-def _frozen(grain: np.ndarray, window: np.ndarray, begin: int) -> np.ndarray:
-    """The frozen noise at `begin`, windowed, behind a grain's spectral envelope. [N], [N] -> float32 [HOP]"""
-    noise = _noise()[(begin + np.arange(len(window))) % HOP] * window
-    gain = np.exp(LOG_BIAS) / np.sqrt((window**2).sum())
-    return (np.fft.irfft(np.fft.rfft(noise, FFT) * _envelope(grain, NOISE_LIFTER))[:HOP] * gain).astype(np.float32)
-
-
-def _envelope(grain: np.ndarray, kept: int) -> np.ndarray:
-    """Spectrum of minimum phase and of a grain's smoothed amplitudes: so many samples of its cepstrum. complex [FFT // 2 + 1]"""
-    cepstrum = np.fft.irfft(np.log(np.abs(np.fft.rfft(grain, FFT)) + 1e-5))
-    lifter = np.zeros(FFT)
-    kept = min(FFT // 2, kept)
-    lifter[0], lifter[1:kept] = 1, 2  # what is fine goes, what is left is folded onto the causal side
-    return np.exp(np.fft.rfft(cepstrum * lifter))
+def _envelopes(grains: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Spectra of minimum phase and of smoothed amplitudes: so many samples of each cepstrum. [N, FFT], [N] -> complex [N, FFT // 2 + 1]"""
+    cepstra = fft.irfft(np.log(np.abs(fft.rfft(grains)) + 1e-5))
+    place = np.arange(FFT)
+    cepstra *= np.where(place == 0, 1, 2 * (place < kept[:, None]))  # what is fine goes, what is left is folded onto the causal side
+    return np.exp(fft.rfft(cepstra))
 
 
 @cache
 def _noise() -> np.ndarray:
     """A code's worth of white noise of unit variance. [HOP]"""
-    return np.random.default_rng(1).standard_normal(HOP)
+    return np.random.default_rng(1).standard_normal(HOP).astype(np.float32)
 
 
 @cache

@@ -1,6 +1,7 @@
 """The pocket base's training code, held to coqui's: what it learns must be what coqui's classes then compute."""
 
 import json
+import types
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,36 @@ def test_the_speaker_encoder_tells_the_decoder_how_far_it_is(model: xtts.Xtts) -
     assert distance > 0 and made.grad is not None and made.grad.abs().sum() > 0
 
 
+@pytest.fixture
+def built(tmp_path: Path) -> tuple[types.SimpleNamespace, Path]:
+    """Two sentences that the decoder hears: sample number n of each says n."""
+    codes, samples = 40, train_xtts_decoder.SAMPLES
+    said = torch.arange(codes * samples) % 2**15
+    rows = [xtts_data.Utterance(name, "", "ana", "she", "asr", "train", 0, 0) for name in ("a", "b")]
+    torch.save({"latents": {row.id: torch.arange(codes + 1.0).half()[:, None].expand(-1, 3) for row in rows}}, tmp_path / "latents.pt")
+    torch.save({"targets": {row.id: {5: said.short()} for row in rows}}, tmp_path / "targets.pt")
+    torch.save({"voices": {"ana": torch.zeros(2, 4)}, "periods": {"ana": torch.tensor([5, 5]).int()}}, tmp_path / "voices.pt")
+    return types.SimpleNamespace(rows=rows), tmp_path
+
+
+def test_processes_share_a_step_whose_batch_depends_on_its_number_alone(built: tuple[types.SimpleNamespace, Path]) -> None:
+    corpus, build = built
+    whole = train_xtts_decoder.Stretches(corpus, build, rank=0, world=1)[7]
+    shares = [train_xtts_decoder.Stretches(corpus, build, rank=rank, world=2)[7] for rank in (0, 1)]
+    for all_of_it, *parts in zip(whole, *shares, strict=True):
+        assert torch.equal(all_of_it[0::2], parts[0]) and torch.equal(all_of_it[1::2], parts[1])
+
+
+def test_the_decoder_speaks_one_code_late(built: tuple[types.SimpleNamespace, Path]) -> None:
+    latents, _, wavs = train_xtts_decoder.Stretches(*built, rank=0, world=1)[3]
+    for heard, said in zip(latents, wavs, strict=True):
+        first = round(float(heard.mean(dim=1).sub(torch.arange(len(heard))).mean()))  # each latent holds its own number, and some noise
+        expected = (first - 1) * train_xtts_decoder.SAMPLES
+        assert first == 0 or float(said[1] * 32768) == (expected + 1) % 2**15
+    start = train_xtts_decoder.stretch(torch.ones(50_000, dtype=torch.int16), -train_xtts_decoder.SAMPLES)
+    assert int((start == 0).sum()) == train_xtts_decoder.SAMPLES and len(start) == train_xtts_decoder.CODES * train_xtts_decoder.SAMPLES
+
+
 def test_expected_places_follow_the_characters_lengths() -> None:
     length = np.array([1.0, 3.0])
     found = xtts_codes.places([0, 1, 0], (2, 12), 14, length)
@@ -165,7 +196,7 @@ def test_pitch_moves_to_whole_periods_per_code_and_words_stay() -> None:
     speaker = phones.Speaker(rate_wpm=150, pitch=40)
     spoken, rate_hz, _ = phones.synthesize("mañana llega la lluvia a la playa", speaker, phones.PHONEME)
     pcm = audio.resample(spoken, rate_hz, audio.SAMPLE_RATE_HZ)
-    moved = xtts_pitch.on_grid(pcm)
+    [moved] = xtts_pitch.on_grid(pcm, [None])
     assert len(moved) == len(pcm) and moved.dtype == np.float32
     grid_hz = audio.SAMPLE_RATE_HZ / xtts_pitch.HOP
     away = [np.abs(hz / grid_hz - np.round(hz / grid_hz)) for hz in (measures.pitch_hz(pcm), measures.pitch_hz(moved))]
@@ -173,18 +204,19 @@ def test_pitch_moves_to_whole_periods_per_code_and_words_stay() -> None:
     assert np.median(before) > 0.15 and np.median(after) < 0.05
     assert measures.mcd_db(moved, pcm) < 1.5  # formants and timing are where they were
     quiet = np.zeros(5000, np.float32)
-    assert xtts_pitch.on_grid(quiet) is quiet
+    assert xtts_pitch.on_grid(quiet, [None])[0] is quiet
 
 
 def test_a_pulse_follows_from_its_spectrum_alone() -> None:
     pcm = espeak.speak("la luna mira a la nena", voices.DEMO_SPEAKER)
-    upright, reversed_ = xtts_pitch.on_grid(pcm), xtts_pitch.on_grid(-pcm)  # nobody hears which way a microphone was soldered
+    upright, reversed_ = (xtts_pitch.on_grid(way, [None])[0] for way in (pcm, -pcm))  # nobody hears which way a microphone was soldered
     codes = len(pcm) // xtts_pitch.HOP
     pairs = zip(*(np.array_split(each[: codes * xtts_pitch.HOP], codes) for each in (upright, reversed_)), strict=True)
     alike = [np.corrcoef(a, b)[0, 1] > 0.9 for a, b in pairs]
     assert np.mean(alike) > 0.7  # all but its silent ends; the strict pass alone took few of its codes for voiced
     ringing = np.random.default_rng(1).standard_normal(200).astype(np.float32) * np.hanning(200)
-    pulse = xtts_pitch._minimum_phase(ringing, 100)
+    grain = np.pad(ringing, (0, xtts_pitch.FFT - len(ringing)))[None]
+    [pulse] = xtts_pitch._made_anew(grain, np.ones_like(grain), np.zeros(1, int), np.array([60]))
     assert (pulse[:100] ** 2).sum() > 0.95 * (pulse**2).sum()
     kept_db = 10 * np.log10((np.abs(np.fft.rfft(pulse, 2048)) ** 2).mean() / (np.abs(np.fft.rfft(ringing, 2048)) ** 2).mean())
     assert kept_db == pytest.approx(0, abs=3)  # of noise, whose ripples the lifter takes away
@@ -199,7 +231,7 @@ def test_noise_follows_from_its_spectrum_alone() -> None:
     first = -(-len(vowel) // xtts_pitch.HOP) + 1  # code
     inside = slice((first + 1) * xtts_pitch.HOP, (first + 6) * xtts_pitch.HOP)
     whole = [np.concatenate([vowel, np.zeros(first * xtts_pitch.HOP - len(vowel)), hiss]).astype(np.float32) for hiss in hisses]
-    one, other = (xtts_pitch.on_grid(pcm, 5)[inside] for pcm in whole)
+    one, other = (xtts_pitch.on_grid(pcm, [5])[0][inside] for pcm in whole)
     assert abs(np.corrcoef(whole[0][inside], whole[1][inside])[0, 1]) < 0.1
     assert np.corrcoef(one, other)[0, 1] > 0.65
     assert np.abs(one).max() < 5 * one.std()

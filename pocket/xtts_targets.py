@@ -1,0 +1,49 @@
+"""What the decoder shall say, made once: each sentence it hears the latents of, clean, at the pitches of its voice.
+
+    python -m pocket.xtts_targets pocket/build/corpus pocket/build/packed pocket/build/xtts
+
+Reads   pocket/build/corpus wavs, pocket/build/packed, pocket/build/xtts/{latents.pt,voices.pt}
+Writes  pocket/build/xtts/targets.pt    per sentence and whole periods per code: PCM16 at 24 kHz
+"""
+
+import argparse
+import functools
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pocket import xtts_base, xtts_pitch
+from pocket.xtts_data import Corpus, arguments, at_level
+from voz import audio, checkpoint, command, engine
+
+RATE_HZ = 24_000
+SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code; by name, coqui's rates make 1 114.6 of its 1 024
+
+
+def targets(folder: Path, wanted: tuple[str, list[int]]) -> dict[int, torch.Tensor]:
+    """One sentence at each of its pitches. int16 [T]"""
+    sentence, counts = wanted
+    pcm = at_level(audio.read(folder / "wav" / f"{sentence}.wav"))
+    made = [audio.resample(wav, xtts_pitch.HOP, SAMPLES) for wav in xtts_pitch.on_grid(pcm, counts)]
+    return {count: torch.from_numpy(audio.to_int16(wav)) for count, wav in zip(counts, made, strict=True)}
+
+
+def main() -> None:
+    args = parse_args()
+    heard = torch.load(args.build / "latents.pt", weights_only=True)["latents"]
+    periods = torch.load(args.build / "voices.pt", weights_only=True)["periods"]
+    wanted = [(row.id, np.unique(periods[row.voice]).tolist()) for row in Corpus(args.packed).rows if row.id in heard]
+    made = engine.map(functools.partial(targets, args.corpus), wanted, label="targets", workers=args.threads)
+    found = {sentence: by_count for (sentence, _), by_count in zip(wanted, made, strict=True)}
+    checkpoint.write(args.build / "targets.pt", {"targets": found})
+    print(f"targets: {len(found)} sentences, {sum(map(len, found.values()))} recordings")
+
+
+def parse_args() -> argparse.Namespace:
+    return arguments(__doc__, "corpus", "packed", "build").parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)
