@@ -27,7 +27,7 @@ from torch import nn
 
 from pocket import xtts_adversary, xtts_base
 from pocket.xtts_data import Corpus, Progress, arguments, resume, warm_cosine
-from pocket.xtts_targets import RATE_HZ, SAMPLES
+from pocket.xtts_targets import SAMPLES
 from voz import audio, checkpoint, command, compat, xtts
 
 STEPS, SPECTRAL_FROM = 12_000, 1000
@@ -45,7 +45,7 @@ class Stretches(torch.utils.data.Dataset):
     def __init__(self, corpus: Corpus, build: Path, *, rank: int, world: int) -> None:
         self.latents = torch.load(build / "latents.pt", weights_only=True, mmap=True)["latents"]
         self.targets = torch.load(build / "targets.pt", weights_only=True, mmap=True)["targets"]
-        voices = torch.load(build / "voices.pt", weights_only=True)
+        voices = checkpoint.read(build / "voices.pt")
         self.voices, self.periods = voices["voices"], voices["periods"]
         self.rows = [row for row in corpus.rows if row.id in self.latents and len(self.latents[row.id]) > CODES]
         lengths = np.array([len(self.latents[row.id]) for row in self.rows], dtype=np.float64)
@@ -83,7 +83,7 @@ class Identity:
     def __init__(self, encoder: nn.Module) -> None:
         from torchaudio.transforms import Resample
 
-        self.encoder, self.resample = encoder.eval().requires_grad_(False), Resample(RATE_HZ, audio.ASR_RATE_HZ)
+        self.encoder, self.resample = encoder.eval().requires_grad_(False), Resample(audio.OUTPUT_RATE_HZ, audio.ASR_RATE_HZ)
 
     def distance(self, made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """1 less the cosine of the embeddings, mean over the batch. [B, T] each"""
@@ -97,7 +97,9 @@ class Distances:
     def __init__(self, encoder: nn.Module) -> None:
         from torchaudio.transforms import MelSpectrogram
 
-        self.mel = MelSpectrogram(RATE_HZ, n_fft=1024, hop_length=256, n_mels=80, power=1, norm="slaney", mel_scale="slaney", f_max=11_000)
+        self.mel = MelSpectrogram(
+            audio.OUTPUT_RATE_HZ, n_fft=1024, hop_length=256, n_mels=80, power=1, norm="slaney", mel_scale="slaney", f_max=11_000
+        )
         self.identity = Identity(encoder)
 
     def total(self, made: torch.Tensor, wanted: torch.Tensor, *, spectra: bool) -> tuple[torch.Tensor, dict[str, float]]:
@@ -160,7 +162,7 @@ def main() -> None:
     compat.load_torchaudio_without_extension()
     hifi = xtts_base.random_model(args.build).hifigan_decoder
     decoder = hifi.waveform_decoder.train()
-    hifi.speaker_encoder.load_state_dict(torch.load(args.build / "speaker.pt", weights_only=True)["model"])
+    hifi.speaker_encoder.load_state_dict(checkpoint.read(args.build / "speaker.pt")["model"])
     distances, judges = Distances(hifi.speaker_encoder), xtts_adversary.Discriminators()
     ours = torch.optim.AdamW(decoder.parameters(), lr=1.0, betas=(0.8, 0.99), weight_decay=1e-3)
     theirs = torch.optim.AdamW(judges.parameters(), lr=JUDGES_LR, betas=(0.8, 0.99), weight_decay=1e-3)

@@ -69,11 +69,11 @@ def with_sh(gpt: torch.nn.Module, she: list[Row], corpus: Corpus, count: int) ->
     everyone = Sampler(she, corpus, steps=1)
     chosen = some(she, count)
     found = latents(adapted(gpt, everyone, MANY_VOICES_STEPS), in_order(chosen[::2]), everyone)
-    told = sorted((voice for voice in everyone.of_role["asr"]), key=lambda voice: (-len(everyone.of_voice[voice]), voice))
-    for i, voice in enumerate(told[:ONE_VOICE_COPIES]):
+    told = sorted(everyone.of_role["asr"], key=lambda voice: (-len(everyone.of_voice[voice]), voice))[:ONE_VOICE_COPIES]
+    for i, voice in enumerate(told):
         own = everyone.of_voice[voice]
         copied = adapted(gpt, Sampler(own, corpus, steps=1), ONE_VOICE_STEPS)
-        others = [row for row in chosen[1::2][i::ONE_VOICE_COPIES] if row.voice not in told[:ONE_VOICE_COPIES]]
+        others = [row for row in chosen[1::2][i::ONE_VOICE_COPIES] if row.voice not in told]
         found |= latents(copied, in_order([*own, *others]), everyone)
     return found
 

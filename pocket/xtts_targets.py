@@ -18,7 +18,6 @@ from pocket import xtts_base, xtts_pitch
 from pocket.xtts_data import Corpus, arguments, at_level
 from voz import audio, checkpoint, command, engine
 
-RATE_HZ = 24_000
 SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code; by name, coqui's rates make 1 114.6 of its 1 024
 
 
@@ -32,8 +31,8 @@ def targets(folder: Path, wanted: tuple[str, list[int]]) -> dict[int, torch.Tens
 
 def main() -> None:
     args = parse_args()
-    heard = torch.load(args.build / "latents.pt", weights_only=True)["latents"]
-    periods = torch.load(args.build / "voices.pt", weights_only=True)["periods"]
+    heard = checkpoint.read(args.build / "latents.pt")["latents"]
+    periods = checkpoint.read(args.build / "voices.pt")["periods"]
     wanted = [(row.id, np.unique(periods[row.voice]).tolist()) for row in Corpus(args.packed).rows if row.id in heard]
     made = engine.map(functools.partial(targets, args.corpus), wanted, label="targets", workers=args.threads)
     found = {sentence: by_count for (sentence, _), by_count in zip(wanted, made, strict=True)}

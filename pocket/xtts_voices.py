@@ -71,7 +71,7 @@ def main() -> None:
     for row in corpus.rows:
         of_voice[row.voice].append(row)
     encoder = xtts_base.random_model(args.build).hifigan_decoder.speaker_encoder.eval()
-    encoder.load_state_dict(torch.load(args.build / "speaker.pt", weights_only=True)["model"])
+    encoder.load_state_dict(checkpoint.read(args.build / "speaker.pt")["model"])
     voices = embeddings(encoder, corpus, of_voice)
     checkpoint.write(args.build / "voices.pt", {"voices": voices, "periods": periods(corpus, voices)})
     print(f"voices: {len(voices)}")

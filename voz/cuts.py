@@ -20,7 +20,6 @@ GAP_COST = 0.2  # per second of pause over LONG_GAP_S inside a clip
 DROP_COST = 1.0  # per second of speech left out; a clip's length never costs more than 0.45
 ROUND_S = 0.001  # clips are cut at whole milliseconds
 AWAY_DB = 6.0  # being PAD_S away from the wanted place costs as much as this much noise
-UNSAFE_DB = 1000.0  # more than any noise
 
 ACCEPTED = ""
 NO_SAFE_CUT, CUT_IN_SPEECH, TOO_SHORT = "no_safe_cut", "cut_in_speech", "too_short"
@@ -52,6 +51,7 @@ class _Note:
         self.db = frames_db(heard.energy)
         self.speech = np.concatenate([[0], np.cumsum(heard.mask)])
         self.energy = np.concatenate([[0.0], np.cumsum(np.where(heard.mask, heard.energy, 0.0))])
+        self.spoken_db = self.level_db(0, len(self.db))
         self.calm = (heard.probability < NOISE_PROBABILITY) & (self.db <= heard.noise_db + NOISE_DB)
 
     def level_db(self, start: int, end: int) -> float:
@@ -59,8 +59,8 @@ class _Note:
         count = self.speech[end] - self.speech[start]
         return decibel(float(self.energy[end] - self.energy[start]) / count) if count else decibel(0.0)
 
-    def safe(self, hops: np.ndarray, level_db: float) -> np.ndarray:
-        """True where a boundary at a hop of a clip whose speech has `level_db` provably cuts no word. [n] -> [n] bool"""
+    def safe(self, hops: int | np.ndarray, level_db: float) -> np.ndarray:
+        """True where a boundary at a hop of a clip whose speech has `level_db` provably cuts no word. [n] -> [n] bool, or one"""
         return np.asarray(self.calm[hops] | (self.db[hops] <= level_db - QUIET_DB))
 
 
@@ -126,10 +126,11 @@ def _gaps(note: _Note, spoken: list[tuple[int, int]]) -> list[_Gap]:
 def _quietest(note: _Note, start: int, end: int, *, wanted: int) -> int:
     """The quietest hop of [start, end), a safe one if there is one; among equally quiet ones the nearest to `wanted`."""
     hops = np.arange(start, max(end, start + 1))
+    safe = note.safe(hops, note.spoken_db)
+    if safe.any():
+        hops = hops[safe]
     away = np.abs(hops - wanted) * (HOP_S / PAD_S) * AWAY_DB
-    cost = np.maximum(note.db[hops], note.heard.noise_db) + away
-    safe = note.safe(hops, note.level_db(0, len(note.db)))
-    return int(hops[np.argmin(np.where(safe, cost, cost + UNSAFE_DB))])
+    return int(hops[np.argmin(np.maximum(note.db[hops], note.heard.noise_db) + away)])
 
 
 def _allowed(note: _Note, gaps: list[_Gap], *, target_s: float, min_s: float, max_s: float) -> dict[tuple[int, int], float | None]:
@@ -144,7 +145,7 @@ def _allowed(note: _Note, gaps: list[_Gap], *, target_s: float, min_s: float, ma
             if length_s < min_s + ROUND_S or length_s > max_s - ROUND_S:
                 continue
             level_db = note.level_db(gap.right, gaps[last].left)
-            safe = note.safe(np.array([gap.right, gaps[last].left]), level_db).all()
+            safe = note.safe(gap.right, level_db) and note.safe(gaps[last].left, level_db)
             found[first, last] = ((length_s - target_s) / target_s) ** 2 + GAP_COST * pause if safe else None
     return found
 
