@@ -31,6 +31,9 @@ MAX_ROW_TOKENS = 330  # of two sentences in a row
 TEXT_WEIGHT = 0.01  # coqui's
 SMOOTHING = 0.05  # of the odds: a code it never says, as those of [ʃ], must not become unthinkable to it
 GARBLED = 0.06  # of the codes it hears
+# Of --lr, by optimizer. At the second's rate the conditioning encoder grew until the perceiver's norm overflowed in the
+# first steps: all latents 0 from then on, for every voice, and no gradient to come back with.
+RATES = (1.0, 0.7, 0.2)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,11 @@ class Sampler:
         cond = torch.cat([self.corpus.slices(rng, 1, samples, rows=self.clips[voice]) for voice in voices])
         return xtts_gpt.Batch(self.mel(cond), [r.text for r in rows], [r.codes for r in rows], [r.places for r in rows])
 
+    def voices(self, count: int) -> torch.Tensor:
+        """What is heard of some voices, one recording each. [count, 80, S]"""
+        rng = np.random.default_rng(0)
+        return self.mel(torch.cat([self.corpus.slices(rng, 1, 3 * 22050, rows=self.clips[voice]) for voice in sorted(self.clips)[:count]]))
+
     def near(self, rng: np.random.Generator, voice: str, length: int, count: int) -> list[Row]:
         """Sentences of a voice whose length is nearest to `length`, drawn from a window a few times as wide as needed."""
         own = self.of_voice[voice]
@@ -101,13 +109,15 @@ def join(a: Row, b: Row) -> Row:
 
 
 def optimizers(gpt: torch.nn.Module) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the GPT-2 blocks, AdamW for the rest."""
+    """Muon for the matrices of the GPT-2 blocks, AdamW for the rest; what listens to the voice apart, see RATES."""
     matrices = [p for name, p in gpt.named_parameters() if name.startswith("gpt.h.") and p.ndim == 2]
-    chosen = {id(p) for p in matrices}
+    ears = list(xtts_gpt.ears(gpt).parameters())
+    chosen = {id(p) for p in (*matrices, *ears)}
     rest = [p for p in gpt.parameters() if id(p) not in chosen]
     return [
         torch.optim.Muon(matrices, lr=1.0, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(rest, lr=1.0, betas=(0.9, 0.95), weight_decay=0.02),
+        torch.optim.AdamW(ears, lr=1.0, betas=(0.9, 0.99), weight_decay=0.02),
     ]
 
 
@@ -127,7 +137,11 @@ class Together:
 
 @torch.no_grad()
 def evaluate(gpt: torch.nn.Module, rows: list[Row], sampler: Sampler) -> str:
-    """Cross-entropy, accuracy and guidance on sentences of the dev split."""
+    """Cross-entropy, accuracy and guidance on sentences of the dev split; how differently it hears their voices.
+
+    Raises:
+        UserError: it hears every voice alike.
+    """
     rng = np.random.default_rng(0)
     sums = np.zeros(3)
     for first in range(0, len(rows), 16):
@@ -138,7 +152,12 @@ def evaluate(gpt: torch.nn.Module, rows: list[Row], sampler: Sampler) -> str:
             found = xtts_gpt.losses(gpt, batch, sigma=2.5)
         sums += np.array([found["codes"].item(), found["right"].item(), found["guided"].item()]) * len(part)
     codes, right, guided = sums / len(rows)
-    return f"codes {codes:.3f}  right {right:.3f}  guided {guided:.3f}"
+    spread = xtts_gpt.spread(gpt, sampler.voices(16))
+    if spread < xtts_gpt.DEAF:
+        raise command.UserError(
+            f"GPT: it hears every voice alike (spread {spread:.0e})", "take a smaller --lr; its conditioning begins anew"
+        )
+    return f"codes {codes:.3f}  right {right:.3f}  guided {guided:.3f}  spread of the voices {spread:.3f}"
 
 
 def main() -> None:
@@ -155,13 +174,16 @@ def main() -> None:
     sampler, optimizer = Sampler(rows, corpus, steps=args.steps), Together(optimizers(gpt))
     path = args.build / "gpt.pt"
     done = resume(path, {"model": gpt, "optimizer": optimizer})
+    if xtts_gpt.spread(gpt, sampler.voices(16)) < xtts_gpt.DEAF:
+        xtts_gpt.start_listening(gpt)
+        print("it hears every voice alike: its conditioning begins anew", flush=True)
     progress = Progress("gpt", args.steps, 20)
     gpt.train()
     shadow = xtts_gpt.Shadow(gpt)
     for step in range(done, args.steps):
-        for part, peak in zip(optimizer.parts, (args.lr, args.lr * 0.7), strict=True):
+        for part, rate in zip(optimizer.parts, RATES, strict=True):
             for group in part.param_groups:
-                group["lr"] = warm_cosine(step, steps=args.steps, warm=100, peak=peak)
+                group["lr"] = warm_cosine(step, steps=args.steps, warm=100, peak=args.lr * rate)
         lead = max(0.0, 1 - 2 * step / args.steps)  # gone at half the steps
         layers = xtts_gpt.FIRST_LAYERS if step < args.grow_at * args.steps else None
         sigma = 2.5 if lead else None

@@ -15,6 +15,7 @@ from TTS.tts.layers.xtts.gpt import GPT
 
 GUIDED = {1: 0, 2: 0, 3: 0}  # layer: head that is led along the text
 FIRST_LAYERS = 4  # the others start as identities and join later
+DEAF = 1e-3  # spread of the voices' conditioning; untrained it is about 0.1, where the perceiver overflowed 0
 
 
 @dataclass
@@ -178,6 +179,31 @@ def start_well(gpt: GPT, *, codes_per_character: float) -> None:
         for projection in (block.attn.c_proj, block.mlp.c_proj):
             projection.weight.zero_()
             projection.bias.zero_()
+
+
+def ears(gpt: GPT) -> torch.nn.ModuleList:
+    """What turns a recording into conditioning latents."""
+    return torch.nn.ModuleList([gpt.conditioning_encoder, gpt.conditioning_perceiver])
+
+
+@torch.no_grad()
+def start_listening(gpt: GPT) -> None:
+    """Conditioning with new weights, as quiet as an embedding: a GPT that never heard any is not disturbed by it."""
+    torch.manual_seed(2)
+    fresh = GPT(layers=1, model_dim=gpt.model_dim, heads=gpt.heads, use_perceiver_resampler=True)
+    ears(gpt).load_state_dict(ears(fresh).state_dict())
+    gpt.conditioning_perceiver.norm.gamma.fill_(0.1)
+
+
+@torch.no_grad()
+def spread(gpt: GPT, mels: torch.Tensor) -> float:
+    """How differently voices are heard: their latents' distance from the mean of the voices, over the latents' size.
+
+    Args:
+        mels: one recording of each voice. [K, 80, S]
+    """
+    latents = gpt.get_style_emb(mels).float()
+    return float((latents - latents.mean(0)).norm() / latents.norm().clamp(min=1e-9))
 
 
 class Shadow:

@@ -1,5 +1,6 @@
 """The pocket base's training code, held to coqui's: what it learns must be what coqui's classes then compute."""
 
+import copy
 import json
 import types
 from pathlib import Path
@@ -61,6 +62,17 @@ def test_layers_that_join_later_start_as_identities(model: xtts.Xtts) -> None:
     for block in gpt.gpt.h[xtts_gpt.FIRST_LAYERS :]:
         assert torch.equal(xtts_gpt.layer(block, x, mask, None, gpt.heads)[0], x)
     assert not torch.equal(xtts_gpt.layer(gpt.gpt.h[0], x, mask, None, gpt.heads)[0], x)
+
+
+@torch.no_grad()
+def test_a_gpt_that_hears_every_voice_alike_is_found_out_and_listens_anew(model: xtts.Xtts) -> None:
+    gpt, mels = copy.deepcopy(model.gpt), torch.randn(4, 80, 100) - 2.0
+    assert xtts_gpt.spread(gpt, mels) > xtts_gpt.DEAF
+    gpt.conditioning_perceiver.layers[1][1][2].weight.mul_(1e22)  # what training did to it: its norm overflows
+    assert xtts_gpt.spread(gpt, mels) < xtts_gpt.DEAF
+    xtts_gpt.start_listening(gpt)
+    assert xtts_gpt.spread(gpt, mels) > xtts_gpt.DEAF
+    assert gpt.get_style_emb(mels).abs().mean() < 0.2
 
 
 def test_norm_of_the_embedding_is_folded_exactly(model: xtts.Xtts) -> None:
