@@ -75,6 +75,14 @@ def test_a_gpt_that_hears_every_voice_alike_is_found_out_and_listens_anew(model:
     assert gpt.get_style_emb(mels).abs().mean() < 0.2
 
 
+@pytest.mark.xfail(strict=True, reason="the weights in git hear every voice alike: pocket/README.md")
+def test_the_base_hears_whose_voice_it_is() -> None:
+    model = xtts.load_model(Path(__file__).parents[1] / "models" / "pocket" / "xtts")
+    heard = [xtts.conditioning(model, espeak.speak("hola, ¿cómo andás?", voice)).latents for voice in (voices.DEMO_SPEAKER, voices.OTHER_SPEAKER)]
+    assert (heard[0] - heard[1]).norm() > xtts_gpt.DEAF * heard[0].norm()
+    assert heard[0].norm() > 0
+
+
 def test_norm_of_the_embedding_is_folded_exactly(model: xtts.Xtts) -> None:
     encoder = model.hifigan_decoder.speaker_encoder.eval()
     norm = torch.nn.BatchNorm1d(512, affine=False).eval()
