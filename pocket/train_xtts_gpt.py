@@ -89,7 +89,7 @@ class Sampler:
     def voices(self, count: int) -> torch.Tensor:
         """What is heard of some voices, one recording each. [count, 80, S]"""
         rng = np.random.default_rng(0)
-        return self.mel(torch.cat([self.corpus.slices(rng, 1, 3 * 22050, rows=self.clips[voice]) for voice in sorted(self.clips)[:count]]))
+        return self.mel(torch.cat([self.corpus.slices(rng, 1, 3 * 22050, rows=self.clips[voice]) for voice in list(self.clips)[:count]]))
 
     def near(self, rng: np.random.Generator, voice: str, length: int, count: int) -> list[Row]:
         """Sentences of a voice whose length is nearest to `length`, drawn from a window a few times as wide as needed."""

@@ -211,8 +211,7 @@ class Shadow:
 
     def __init__(self, gpt: GPT) -> None:
         self.gpt, self.copy = gpt, copy.deepcopy(gpt).bfloat16()
-        for part in (self.copy.conditioning_encoder, self.copy.conditioning_perceiver):  # coqui's norms compute in float32
-            part.float()
+        ears(self.copy).float()  # coqui's norms compute in float32
         self.pairs = list(zip(gpt.parameters(), self.copy.parameters(), strict=True))
 
     @torch.no_grad()

@@ -81,7 +81,6 @@ def test_the_base_hears_whose_voice_it_is() -> None:
     recordings = [espeak.speak("hola, ¿cómo andás?", voice) for voice in (voices.DEMO_SPEAKER, voices.OTHER_SPEAKER)]
     heard = [xtts.conditioning(model, recording).latents for recording in recordings]
     assert (heard[0] - heard[1]).norm() > xtts_gpt.DEAF * heard[0].norm()
-    assert heard[0].norm() > 0
 
 
 def test_norm_of_the_embedding_is_folded_exactly(model: xtts.Xtts) -> None:
