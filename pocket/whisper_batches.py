@@ -23,6 +23,7 @@ FULL_SHARE = 0.05  # of the steps, the last: padded to the full window, as in in
 PROMPTS = 200
 LONG_SHARE, LONG_S = 0.4, (7.0, 11.4)  # of the steps; seconds of a row
 PROMPT_SHARE, JOIN_SHARE, TEMPO_SHARE, HISS_SHARE, MASK_SHARE = 0.35, 0.15, 0.5, 0.3, 0.4
+LEAD_SHARE, LEAD_S, LEAD_DB = 0.7, 0.6, (25.0, 70.0)  # of the rows that do not begin with speech at once; at most so long; under the speech
 PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."  # the product's, among others
 LETTERS = " abcdefghijklmnopqrstuvwxyzáéíóúüñ"  # CTC's symbols 1…; 0 is its blank
 
@@ -150,10 +151,14 @@ def letter_of(texts: list[str], wanted: torch.Tensor) -> torch.Tensor:
 
 
 def _disturb(pcm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Another tempo and pitch (a voice more), another level, a little hiss."""
+    """Another tempo and pitch (a voice more), a pause in front, another level, a little hiss."""
     if rng.random() < TEMPO_SHARE:
         count = int(len(pcm) / rng.uniform(0.9, 1.12))
         pcm = np.interp(np.linspace(0, len(pcm) - 1, count), np.arange(len(pcm)), pcm)
+    if rng.random() < LEAD_SHARE:  # without any the product's clips, which begin with a pause, began with a letter that nobody said
+        count = int(min(rng.uniform(0, LEAD_S), max(0.0, WINDOW_S - len(pcm) / RATE_HZ)) * RATE_HZ)
+        room = rng.standard_normal(count) * np.sqrt(np.mean(pcm**2)) * 10 ** (-rng.uniform(*LEAD_DB) / 20)
+        pcm = np.concatenate([room, pcm])
     if rng.random() < HISS_SHARE:
         pcm = pcm + rng.standard_normal(len(pcm)) * np.sqrt(np.mean(pcm**2)) * 10 ** (-rng.uniform(15, 40) / 20)
     return (pcm[: int(WINDOW_S * RATE_HZ)] * 10 ** (-rng.uniform(0, 14) / 20)).astype(np.float32)

@@ -24,7 +24,7 @@ from voz import checkpoint, command
 
 ADAPTED_LR = 2e-4
 MANY_VOICES_STEPS, ONE_VOICE_STEPS = 200, 80
-ONE_VOICE_COPIES = 5
+ONE_VOICE_COPIES = 10
 
 
 def adapted(gpt: torch.nn.Module, sampler: Sampler, steps: int) -> torch.nn.Module:
@@ -65,7 +65,7 @@ def latents(gpt: torch.nn.Module, rows: list[Row], sampler: Sampler) -> dict[str
 
 
 def with_sh(gpt: torch.nn.Module, she: list[Row], corpus: Corpus, count: int) -> dict[str, torch.Tensor]:
-    """Latents of about so many sentences with [ʃ]: half by the copy of many voices; half by the others, their own voice first."""
+    """Latents of about so many sentences with [ʃ]: half by the copy of many voices; half by the others, their own voice among them."""
     everyone = Sampler(she, corpus, steps=1)
     chosen = some(she, count)
     found = latents(adapted(gpt, everyone, MANY_VOICES_STEPS), in_order(chosen[::2]), everyone)
@@ -74,7 +74,7 @@ def with_sh(gpt: torch.nn.Module, she: list[Row], corpus: Corpus, count: int) ->
         own = everyone.of_voice[voice]
         copied = adapted(gpt, Sampler(own, corpus, steps=1), ONE_VOICE_STEPS)
         others = [row for row in chosen[1::2][i::ONE_VOICE_COPIES] if row.voice not in told]
-        found |= latents(copied, in_order([*own, *others]), everyone)
+        found |= latents(copied, in_order([*own[::2], *others]), everyone)
     return found
 
 

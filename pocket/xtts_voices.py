@@ -3,7 +3,7 @@
     python -m pocket.xtts_voices pocket/build/packed pocket/build/xtts
 
 Reads   pocket/build/packed, pocket/build/xtts/speaker.pt
-Writes  pocket/build/xtts/voices.pt    per voice: embeddings [2, 512] and whole periods per code for each of them [2]
+Writes  pocket/build/xtts/voices.pt    per voice: embeddings [8, 512] and whole periods per code for each of them [8]
 
 The decoder cannot know the melody: told the latents of an unheard voice, half of a code's periods are guessed right, as many as
 by always saying the voice's median. So it speaks at one pitch, the one that a line through the embeddings gives: asked for
@@ -22,7 +22,7 @@ from pocket.xtts_data import HOP, Corpus, Utterance, arguments
 from voz import checkpoint, command, compat, engine, measures
 from voz.audio import ASR_RATE_HZ, SAMPLE_RATE_HZ
 
-EMBEDDINGS = 2  # per voice, from 4 to 8 s each
+EMBEDDINGS = 8  # per voice, from 4 to 8 s each: with two it learns them by heart
 PITCHED_SAMPLES = 4 * SAMPLE_RATE_HZ  # that a voice's pitch is taken from
 RIDGE = 10.0
 

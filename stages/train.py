@@ -10,8 +10,9 @@ Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.
         reports/epochs/live/                           DVCLive's curves, growing while it trains
         reports/train.json, reports/plots/train/{train,eval}.csv    aggregate numbers and curves
 
-The loss, the model and its optimizer are coqui's GPTTrainer's, with the prompt mask repaired (voz/trainer.py), no gradient
-clipping, as there. Interrupted or killed: run it again, it goes on where it was and ends with the same bytes.
+The loss, the model and its optimizer are coqui's GPTTrainer's, with the prompt mask repaired (voz/trainer.py) or, where clips
+hear each other (`conditioning: others`), not needed; no gradient clipping, as there. Interrupted or killed: run it again, it
+goes on where it was and ends with the same bytes.
 """
 
 import argparse
@@ -34,6 +35,8 @@ class Params:
     epochs: int
     batch_size: int
     grad_accumulation: int
+    conditioning: str
+    lower_layers: float
     lr: float
     weight_decay: float
     betas: list[float]
@@ -50,8 +53,12 @@ class Params:
         for name in ("lr", "weight_decay", "eps", "text_loss_weight", "mel_loss_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: {getattr(self, name)} is below 0")
+        if not 0 <= self.lower_layers <= 1:
+            raise ValueError(f"lower_layers: {self.lower_layers} is not between 0 and 1")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas: {self.betas} are not two numbers in [0, 1)")
+        if self.conditioning not in ("own", "others"):
+            raise ValueError(f"conditioning: {self.conditioning!r} is neither own nor others")
         if self.precision not in ("fp32", "bf16", "fp16"):
             raise ValueError(f"precision: {self.precision!r} is none of fp32, bf16, fp16")
 

@@ -18,7 +18,7 @@ from accelerate.state import AcceleratorState
 
 from stages import train as train_stage
 from tests import tiny_base, tiny_dataset
-from voz import audio, batches, consent, fit, records, trainer, voice, xtts
+from voz import audio, batches, consent, fit, interpolate, records, scratch, trainer, voice, xtts
 from voz.command import Terminated, UserError
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +26,8 @@ TRAIN = {
     "epochs": 4,
     "batch_size": 2,
     "grad_accumulation": 1,
+    "conditioning": "others",
+    "lower_layers": 0.6,
     "lr": 1e-3,
     "weight_decay": 1e-2,
     "betas": [0.9, 0.96],
@@ -113,8 +115,9 @@ def test_voice_is_complete_and_the_base_untouched(trained: Path, base: Path) -> 
 def test_the_voice_has_learnt_its_gpt_and_nothing_else(trained: Path, base: Path) -> None:
     before, after = xtts.read_weights(base / "model.pth"), xtts.read_weights(trained / "models/voice/model.pth")
     assert before.keys() == after.keys()
-    changed = {key.split(".")[0] for key in before if not torch.equal(before[key].float(), after[key].float())}
-    assert changed == {"gpt"}
+    changed = {key for key in before if not torch.equal(before[key].float(), after[key].float())}
+    assert {key.split(".")[0] for key in changed} == {"gpt"}
+    assert not any("conditioning" in key for key in changed)  # the base's own ears: see `train.conditioning`
     metrics = json.loads((trained / "reports/train.json").read_text())
     assert metrics["eval_loss"] < metrics["eval_loss_base"] - 0.1
     assert (metrics["updates"], metrics["train_clips"], metrics["eval_clips"]) == (4 * 3, 5, 2)  # 5 clips in batches of 2
@@ -228,11 +231,11 @@ def test_a_signal_waits_for_the_end_of_the_update_and_a_second_one_does_not() ->
 
 def test_one_training_at_a_time_and_nothing_left_of_a_killed_one(tmp_path: Path) -> None:
     (tmp_path / ".state.pt.123.tmp").write_bytes(b"half")
-    with fit.alone_in(tmp_path):
+    with scratch.alone_in(tmp_path):
         assert not (tmp_path / ".state.pt.123.tmp").exists()
-        with pytest.raises(UserError, match="another process is at this very training"), fit.alone_in(tmp_path):
+        with pytest.raises(UserError, match="another process is at this very training"), scratch.alone_in(tmp_path):
             pass
-    with fit.alone_in(tmp_path):
+    with scratch.alone_in(tmp_path):
         pass
 
 
@@ -240,6 +243,7 @@ def test_the_real_profile_is_the_seed_recipe_to_the_digit() -> None:
     overlay = yaml.safe_load((ROOT / "profiles" / "xtts_v2.yaml").read_text())
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text())
     recipe = TRAIN | {"epochs": 10, "batch_size": 2, "grad_accumulation": 1, "lr": 5e-6, "weight_decay": 1e-2, "precision": "fp32"}
+    recipe |= {"conditioning": "own", "lower_layers": 1.0}
     assert train_stage.Params(**{**shipped["train"], **overlay["train"]}) == train_stage.Params(**recipe)  # type: ignore[arg-type]
     spoken = {**shipped["synthesize"], **overlay["synthesize"]}
     assert (spoken["temperature"], spoken["top_p"], spoken["top_k"]) == (0.7, 0.85, 50)
@@ -259,11 +263,15 @@ def noise_clips(folder: Path) -> tuple[list[batches.Sample], list[batches.Sample
     return samples[:4], samples[4:]
 
 
-def losses(base: Path, folder: Path, *, precision: str = "fp32", accumulate: int = 1) -> list[float]:
+def losses(
+    base: Path, folder: Path, *, precision: str = "fp32", accumulate: int = 1, conditioning: str = "own", lower_layers: float = 1.0
+) -> list[float]:
     """Eval losses of two epochs over the seeded clips."""
     AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate keeps one precision per process
     train, held_out = noise_clips(folder)
-    schedule = fit.Schedule(2, 2 // accumulate, accumulate, 0.01, 1.0, precision, seed=1)
+    schedule = fit.Schedule(
+        2, 2 // accumulate, accumulate, 0.01, 1.0, precision, seed=1, conditioning=conditioning, lower_layers=lower_layers
+    )
     model = trainer.build(base, lr=1e-3, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8)
     told: list[int] = []
     loop = fit.Fit(
@@ -283,6 +291,7 @@ def losses(base: Path, folder: Path, *, precision: str = "fp32", accumulate: int
 
 
 GOLDEN = [7.066374, 7.046831, 7.025264]  # of the base and after each of two epochs
+GOLDEN_OTHERS = [7.066374, 7.049418, 7.029850]
 
 
 def test_golden_losses(base: Path, tmp_path: Path) -> None:
@@ -290,11 +299,15 @@ def test_golden_losses(base: Path, tmp_path: Path) -> None:
     assert losses(base, tmp_path) == pytest.approx(GOLDEN, abs=2e-4)
 
 
+def test_golden_losses_with_the_voice_of_another_clip(base: Path, tmp_path: Path) -> None:
+    assert losses(base, tmp_path, conditioning="others") == pytest.approx(GOLDEN_OTHERS, abs=2e-4)
+
+
 def test_bf16_and_accumulation_train_to_nearly_the_same(base: Path, tmp_path: Path) -> None:
     """Neither gives the same bits: bf16 rounds, and batches of one draw other dropout than batches of two."""
     for name, settings in (("bf16", {"precision": "bf16"}), ("split", {"accumulate": 2})):
         (tmp_path / name).mkdir()
-        found = losses(base, tmp_path / name, **settings)
+        found = losses(base, tmp_path / name, **settings)  # type: ignore[arg-type]
         assert found == pytest.approx(GOLDEN, abs=0.01) and found != pytest.approx(GOLDEN, abs=1e-6)
 
 
@@ -324,3 +337,18 @@ print(len(wav))
     done = subprocess.run([sys.executable, "-c", stock], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[-1]) > 10 * 1024
+
+
+def test_interpolated_weights_are_shown_and_taken_back(base: Path) -> None:
+    gpt = trainer.build(base, lr=0.0, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8).xtts.gpt
+    before = {name: weight.detach().clone() for name, weight in gpt.named_parameters()}
+    half = interpolate.Interpolation(gpt, 0.5)
+    with torch.no_grad():
+        for weight in gpt.parameters():
+            weight.add_(1.0)
+    own = {name: weight.detach().clone() for name, weight in gpt.named_parameters()}
+    with half.applied():
+        changed = {name for name, weight in gpt.named_parameters() if not torch.equal(weight, own[name])}
+        assert all(torch.allclose(dict(gpt.named_parameters())[name], before[name] + 0.5, atol=1e-6) for name in changed)
+    assert changed == set(interpolate.lower_half(gpt)) and {name.split(".")[2] for name in changed} == {"0"}
+    assert all(torch.equal(weight, own[name]) for name, weight in gpt.named_parameters())

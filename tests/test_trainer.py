@@ -1,6 +1,7 @@
 """The prompt mask, the losses, the batches: on the pocket base and clips of a few seconds."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ def batch(lengths: list[int], slices: list[tuple[int, int]]) -> Batch:
         wav_lengths=torch.tensor(lengths),
         conditioning=0.1 * torch.randn(len(lengths), LIMITS.max_conditioning, generator=numbers),
         slices=torch.tensor(slices),
+        latents=torch.empty(len(lengths), 0, 0),
     )
 
 
@@ -150,10 +152,11 @@ def load(dataset: tuple[Path, list[Example]]) -> list[Sample]:
 
 def test_every_clip_comes_once_an_epoch_in_an_order_of_its_own(dataset: tuple[Path, list[Example]]) -> None:
     samples = load(dataset)
-    orders = [[s.id for drawn in batches.epoch(samples, LIMITS, batch_size=3, seed=1, number=n) for s, _ in drawn.clips] for n in (1, 2)]
+    epochs = [batches.epoch(samples, LIMITS, batch_size=3, seed=1, number=n, others=False) for n in (1, 2)]
+    orders = [[s.id for drawn in each for s, _ in drawn.clips] for each in epochs]
     assert [sorted(order) for order in orders] == [[s.id for s in samples]] * 2
     assert orders[0] != orders[1]
-    again = batches.epoch(list(reversed(samples)), LIMITS, batch_size=3, seed=1, number=1)
+    again = batches.epoch(list(reversed(samples)), LIMITS, batch_size=3, seed=1, number=1, others=False)
     assert [s.id for drawn in again for s, _ in drawn.clips] == orders[0]
     assert [len(drawn.clips) for drawn in again] == [3, 3, 2]
 
@@ -170,13 +173,37 @@ def test_slices_follow_coquis_lengths_and_leave_something_to_learn() -> None:
 
 def test_a_batch_holds_what_the_files_hold(dataset: tuple[Path, list[Example]]) -> None:
     samples = load(dataset)[:2]
-    drawn = batches.epoch(samples, LIMITS, batch_size=2, seed=3, number=1)[0]
+    drawn = batches.epoch(samples, LIMITS, batch_size=2, seed=3, number=1, others=False)[0]
     read = drawn.read()
     for row, (sample, (start, end)) in enumerate(drawn.clips):
         assert torch.equal(read.text[row, : read.text_lengths[row]], sample.tokens)
         assert read.wav_lengths[row] == sample.length == len(audio.read(sample.path))
         heard = torch.from_numpy(audio.read(sample.path)[start:end])
         assert torch.equal(read.conditioning[row, : end - start], heard) and not read.conditioning[row, end - start :].any()
+
+
+def test_every_clip_is_heard_once_an_epoch_and_never_by_itself(dataset: tuple[Path, list[Example]]) -> None:
+    drawn = batches.epoch(load(dataset), LIMITS, batch_size=3, seed=1, number=1, others=True)
+    pairs = [(spoken.id, heard.id) for each in drawn for (spoken, _), heard in zip(each.clips, each.heard, strict=True)]
+    assert sorted(spoken for spoken, _ in pairs) == sorted(heard for _, heard in pairs)
+    assert all(spoken != heard for spoken, heard in pairs)
+
+
+def test_the_voice_of_another_clip_masks_nothing_and_teaches_all_but_the_ears(
+    model: trainer.Trainer, dataset: tuple[Path, list[Example]]
+) -> None:
+    model.learning(False)
+    samples = [replace(s, codes=model.codes(batches.pcm(s)), latents=model.latents(batches.pcm(s))) for s in load(dataset)[:2]]
+    drawn = batches.epoch(samples, LIMITS, batch_size=1, seed=1, number=1, others=True)[0]
+    given = drawn.read()
+    assert model.counts(given) == model.counts(given, masked=False) and given.conditioning.numel() == 0
+    text, mel = model(given)
+    alone = model.loss_given(drawn.clips[0][0], drawn.heard[0].latents[None])
+    assert mel.item() / model.counts(given)[1] == pytest.approx(alone, abs=1e-4)
+    (text + mel).backward()
+    learnt = {name for name, weight in model.xtts.gpt.named_parameters() if weight.grad is not None and weight.grad.abs().sum() > 0}
+    model.zero_grad()
+    assert "gpt.h.0.attn.c_attn.weight" in learnt and not any(name.startswith("conditioning_") for name in learnt)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ A clip that cannot be used is an error that names it; it is never swapped for an
 import hashlib
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,7 @@ class Sample:
     tokens: text of the clip. int64 [L]
     codes: audio codes of the clip, empty until the DVAE has heard it. int64 [ceil(length / 1024)]
     length: samples at 22 050 Hz.
+    latents: what the GPT hears of the voice in the whole clip, empty unless other clips are to be spoken with it. [32, C]
     """
 
     id: str
@@ -50,6 +51,7 @@ class Sample:
     tokens: torch.Tensor
     length: int
     codes: torch.Tensor
+    latents: torch.Tensor = field(default_factory=lambda: torch.empty(0, 0))
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Batch:
     """Padded tensors of some clips.
 
     text [B, L] int64, text_lengths [B], codes [B, C] int64, wav_lengths [B] in samples, conditioning [B, S] float32 in
-    [-1, 1] (each clip's slice, zeros after it), slices [B, 2] (start, end of the slice in samples of its clip).
+    [-1, 1] (each clip's slice, zeros after it), slices [B, 2] (start, end of the slice in samples of its clip), latents
+    [B, 32, C] float32 (of other clips; [B, 0, 0] where the slices are to be heard).
     """
 
     text: torch.Tensor
@@ -66,6 +69,7 @@ class Batch:
     wav_lengths: torch.Tensor
     conditioning: torch.Tensor
     slices: torch.Tensor
+    latents: torch.Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
@@ -101,32 +105,43 @@ def _load(example: Example, path: Path, tokenizer: VoiceBpeTokenizer, limits: Li
     return Sample(example.id, path, torch.tensor(tokens), length, torch.empty(0, dtype=torch.int64))
 
 
-def epoch(samples: Sequence[Sample], limits: Limits, *, batch_size: int, seed: int, number: int) -> list["Drawn"]:
-    """The batches of epoch `number`, not yet read from disk: every sample once, the last batch may be smaller."""
+def epoch(samples: Sequence[Sample], limits: Limits, *, batch_size: int, seed: int, number: int, others: bool) -> list["Drawn"]:
+    """The batches of epoch `number`, not yet read from disk: every sample once, the last batch may be smaller.
+
+    Args:
+        others: each clip hears the next one of the epoch's order (its `latents`, which must be there) in place of a slice of
+            itself; nothing of it is masked then.
+    """
     ordered = sorted(samples, key=lambda s: hashlib.sha256(f"{seed}:{number}:{s.id}".encode()).digest())
-    drawn = [(sample, training_slice(sample, limits, seed=seed, epoch=number)) for sample in ordered]
-    return [Drawn(drawn[i : i + batch_size], limits) for i in range(0, len(drawn), batch_size)]
+    heard = ordered[1:] + ordered[:1] if others else []
+    drawn = [(s, (0, 0) if others else training_slice(s, limits, seed=seed, epoch=number)) for s in ordered]
+    return [Drawn(drawn[i : i + batch_size], limits, heard[i : i + batch_size]) for i in range(0, len(drawn), batch_size)]
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The clips of a batch with their conditioning slices (start, end in samples)."""
+    """The clips of a batch with their conditioning slices (start, end in samples), and the clips heard in place of slices."""
 
     clips: list[tuple[Sample, tuple[int, int]]]
     limits: Limits
+    heard: Sequence[Sample] = ()
 
     def read(self) -> Batch:
-        """Read the slices and pad everything. Each file is read once."""
+        """Read the slices and pad everything. Each file is read once, none where other clips are heard."""
         samples, slices = [sample for sample, _ in self.clips], [where for _, where in self.clips]
-        heard = [torch.from_numpy(audio.read(sample.path)[start:end]) for sample, (start, end) in self.clips]
         return Batch(
             text=_pad([sample.tokens for sample in samples]),
             text_lengths=torch.tensor([len(sample.tokens) for sample in samples]),
             codes=_pad([sample.codes for sample in samples]),
             wav_lengths=torch.tensor([sample.length for sample in samples]),
-            conditioning=_pad(heard, self.limits.max_conditioning),
+            conditioning=torch.empty(len(samples), 0) if self.heard else self._conditioning(),
             slices=torch.tensor(slices),
+            latents=torch.stack([sample.latents for sample in self.heard or samples]),
         )
+
+    def _conditioning(self) -> torch.Tensor:
+        heard = [torch.from_numpy(audio.read(sample.path)[start:end]) for sample, (start, end) in self.clips]
+        return _pad(heard, self.limits.max_conditioning)
 
 
 def training_slice(sample: Sample, limits: Limits, *, seed: int, epoch: int) -> tuple[int, int]:

@@ -5,7 +5,6 @@ SIGTERM, and every few minutes. The random generators are seeded anew from (seed
 no saving: a run that was killed at any moment and run again ends with the same bytes as one that was not.
 """
 
-import fcntl
 import hashlib
 import json
 import math
@@ -14,15 +13,16 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
-from voz import batches, checkpoint, engine
+from voz import batches, checkpoint, engine, scratch
 from voz.batches import Drawn, Limits, Sample
 from voz.command import Terminated, UserError
+from voz.interpolate import Interpolation
 from voz.records import write_text
 from voz.trainer import Trainer
 
@@ -41,6 +41,8 @@ class Schedule:
     mel_loss_weight: float
     precision: str  # fp32 | bf16 | fp16
     seed: int
+    conditioning: str  # own | others: which recording tells the model the voice of a clip
+    lower_layers: float  # share of its learning that the lower half of the layers keeps in what is evaluated and exported
 
 
 @dataclass
@@ -94,6 +96,7 @@ class Fit:
         self.accelerator = accelerator(schedule.precision, device)
         self.trainer = trainer
         self.gpt = trainer.xtts.gpt
+        self.interpolation = Interpolation(self.gpt, schedule.lower_layers)
         self.model, self.optimizer = self.accelerator.prepare(trainer, trainer.get_optimizer())
         self.history = History()
         self.epoch, self.update = 1, 0  # position: updates of this epoch that are done
@@ -107,7 +110,7 @@ class Fit:
             (self.folder / STATE).unlink(missing_ok=True)
             self._replay()
             return self.history
-        with alone_in(self.folder):
+        with scratch.alone_in(self.folder):
             self._train()
         return self.history
 
@@ -115,6 +118,8 @@ class Fit:
         """Everything that is not done yet."""
         self._restore()
         self._replay()
+        if self.schedule.conditioning == "others":
+            self._hear()
         total = self.schedule.epochs * (len(self.train) + len(self.held_out)) + len(self.held_out)
         self.bar = engine.progress((), total=total, label="train", unit="clip")
         self.bar.initial = self.bar.n = self._clips_done()
@@ -128,6 +133,12 @@ class Fit:
         write_text(self.folder / DONE, json.dumps(asdict(self.history)))
         (self.folder / STATE).unlink()  # optimizer states are three times the weights
 
+    def _hear(self) -> None:
+        """What is heard of the voice in each train clip, once: without a gradient what listens stays the base's."""
+        self.trainer.learning(False)
+        clips = engine.progress(self.train, total=len(self.train), label="voice", unit="clip")
+        self.train = [replace(sample, latents=self.trainer.latents(batches.pcm(sample))) for sample in clips]
+
     def _replay(self) -> None:
         """Tell `on_epoch` of the evaluations that an earlier process made."""
         batch_count = -(-len(self.train) // self.schedule.batch_size)
@@ -138,8 +149,10 @@ class Fit:
     def _train_epoch(self, asked: list[int]) -> None:
         """The updates of an epoch that are not done yet."""
         self.trainer.learning(True)
-        drawn = batches.epoch(self.train, self.limits, batch_size=self.schedule.batch_size, seed=self.schedule.seed, number=self.epoch)
-        step = self.schedule.grad_accumulation
+        s = self.schedule
+        others = s.conditioning == "others"
+        drawn = batches.epoch(self.train, self.limits, batch_size=s.batch_size, seed=s.seed, number=self.epoch, others=others)
+        step = s.grad_accumulation
         groups = [drawn[i : i + step] for i in range(0, len(drawn), step)]
         for group in groups[self.update :]:
             start = time.monotonic()
@@ -167,26 +180,36 @@ class Fit:
         self.optimizer.zero_grad()
         return [text_sum / of_text, mel_sum / of_mel]
 
-    @torch.no_grad()
     def _evaluate(self, asked: list[int]) -> None:
-        """Loss of every eval clip, no mask, as coqui's eval_step."""
+        """Judge the weights as they would be exported, tell `on_epoch`, and keep them if they are the best so far."""
+        with self.interpolation.applied():
+            clips = self._losses(asked)
+            if whole := len(clips) == len(self.held_out):
+                self.history.clips.append(clips)
+                self.on_epoch(self.history)
+                if len(self.history.clips) > 1 and self.history.best_epoch(self.schedule) == self.epoch:
+                    checkpoint.write(self.folder / BEST, {"epoch": self.epoch, "gpt": checkpoint.weights(self.gpt)})
+        if not whole:
+            self._heed(asked)
+        rows = self.history.eval_losses(self.schedule)
+        self.bar.set_postfix_str(f"epoch {len(rows) - 1}, eval loss {rows[-1]['loss']:.4f} (base {rows[0]['loss']:.4f})")
+
+    @torch.no_grad()
+    def _losses(self, asked: list[int]) -> dict[str, list[float]]:
+        """Loss of every eval clip, no mask, as coqui's eval_step; not of all of them where a signal asks to stop."""
         self.trainer.learning(False)
-        clips = {}
+        clips: dict[str, list[float]] = {}
         for sample, batch in batches.singles(self.held_out, self.limits):
+            if asked:
+                break
             text, mel = self.model(batch.to(self.accelerator.device), masked=False)
             of_text, of_mel = self.trainer.counts(batch, masked=False)
             clips[sample.id] = [float(text) / of_text, float(mel) / of_mel, of_text, of_mel]
             self.bar.update(1)
-            self._heed(asked)
-        self.history.clips.append(clips)
-        self.on_epoch(self.history)
-        rows = self.history.eval_losses(self.schedule)
-        self.bar.set_postfix_str(f"epoch {len(rows) - 1}, eval loss {rows[-1]['loss']:.4f} (base {rows[0]['loss']:.4f})")
+        return clips
 
     def _end_epoch(self) -> None:
-        """Keep the weights if they are the best so far, then save the position behind this epoch."""
-        if self.history.best_epoch(self.schedule) == self.epoch:
-            checkpoint.write(self.folder / BEST, {"epoch": self.epoch, "gpt": checkpoint.weights(self.gpt)})
+        """Save the position behind this epoch."""
         self.epoch, self.update = self.epoch + 1, 0
         self._save()
 
@@ -246,24 +269,6 @@ def best_weights(folder: Path) -> dict[str, torch.Tensor]:
     """The GPT of the best epoch of a finished training."""
     gpt: dict[str, torch.Tensor] = checkpoint.read(folder / BEST)["gpt"]
     return gpt
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder of a training, and sweep out what a killed process was writing there (a full-size state has 5.3 GB).
-
-    Raises:
-        UserError: another process is at the same training.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the system however the process ends
-        except BlockingIOError as error:
-            raise UserError(f"{folder}: another process is at this very training", "wait for it, then run again") from error
-        for left in folder.glob(".*.tmp"):
-            left.unlink()
-        yield
 
 
 @contextmanager

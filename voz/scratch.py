@@ -8,6 +8,7 @@ shortened is made again. Deleting `.cache` costs only time. DVC_ROOT is the main
 experiments share the scratch.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -154,6 +155,24 @@ def require_free(folder: Path, need_bytes: int, *, what: str) -> None:
         raise UserError(
             f"{at}: {free / 1e9:.1f} GB free, {what} needs {need_bytes / 1e9:.1f} GB", "free some (`make clean-scratch`, `dvc gc -w`)"
         )
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder of a training, and sweep out what a killed process was writing there (a full-size state has 5.3 GB).
+
+    Raises:
+        UserError: another process is at the same training.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the system however the process ends
+        except BlockingIOError as error:
+            raise UserError(f"{folder}: another process is at this very training", "wait for it, then run again") from error
+        for left in folder.glob(".*.tmp"):
+            left.unlink()
+        yield
 
 
 def trim(limit_gb: float) -> None:

@@ -14,6 +14,8 @@ from voz.xtts import gpt_trainer
 IGNORED = -1  # target of a position that takes no part in the loss (gpt.py's ignore_index)
 STOPS = 4  # stop codes after a clip that count in the loss: gpt.py takes ceil(length / 1024) + 3 codes and one more
 
+_NOTHING = torch.zeros(1, 1, 80, 1)  # as cond_mels beside latents: gpt.py looks at its shape only
+
 
 class Trainer(gpt_trainer.GPTTrainer):
     """GPTTrainer with a prompt mask for every row of the batch.
@@ -39,12 +41,17 @@ class Trainer(gpt_trainer.GPTTrainer):
             batch.text_lengths,
             batch.codes,
             batch.wav_lengths,
-            cond_mels=self.conditioning_mel(batch.conditioning),
-            cond_idxs=None,
+            **self._voice(batch),
         )  # logits [B, codes + 2, C + 5], their targets are ours
         targets = self.code_targets(batch, masked=masked)
         mel_sum = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
         return text_mean * int(batch.text_lengths.sum() + len(batch.text)), mel_sum
+
+    def _voice(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """What the GPT hears of the voice, as gpt.py's arguments."""
+        if batch.latents.numel():
+            return {"cond_latents": batch.latents, "cond_mels": _NOTHING.to(batch.latents.device)}
+        return {"cond_mels": self.conditioning_mel(batch.conditioning)}
 
     def counts(self, batch: Batch, *, masked: bool = True) -> tuple[int, int]:
         """Number of targets of a batch: text tokens with one stop token each, and audio codes."""
@@ -84,6 +91,11 @@ class Trainer(gpt_trainer.GPTTrainer):
         return self.dvae.get_codebook_indices(mel)[0, : -(-len(pcm) // STRIDE)].cpu()
 
     @torch.no_grad()
+    def latents(self, pcm: np.ndarray) -> torch.Tensor:
+        """What the GPT hears of the voice in a clip, as when it speaks with that reference. [T] -> [32, C], on the CPU"""
+        return xtts.conditioning(self.xtts, pcm).latents[0].cpu()
+
+    @torch.no_grad()
     def loss_given(self, sample: Sample, latents: torch.Tensor) -> float:
         """Mean cross entropy of a clip's codes when the voice comes from elsewhere, as it does when the model speaks.
 
@@ -97,7 +109,7 @@ class Trainer(gpt_trainer.GPTTrainer):
             lengths[0],
             sample.codes[None].to(device),
             lengths[1],
-            cond_mels=torch.zeros(1, 1, 80, 1, device=device),  # only its shape is looked at
+            cond_mels=_NOTHING.to(device),
             cond_latents=latents,
         )
         return float(loss)

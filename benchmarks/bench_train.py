@@ -1,0 +1,102 @@
+"""What an epoch of fine-tuning costs and brings: the clip's own slice as its voice (coqui's recipe) against another clip's latents.
+
+    python -m benchmarks.bench_train FOLDER --dataset data/dataset --base models/pocket/xtts [--epochs 8] [--turns 3]
+
+Reads   the dataset's train and eval clips, the base, section `train` of params.yaml
+Writes  FOLDER (codes, states); tables on stdout, ready for benchmarks/README.md
+
+Both are `voz.fit` with the same clips, order and rate: `train.conditioning` own and others. Turn by turn the updates of one epoch
+of each are timed, and what `others` hears once before the first. Then both run all epochs.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from stages import train
+from voz import batches, command, device, fit, params, trainer
+
+WAYS = ("own", "others")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: seconds in updates, eval losses by epoch (0 = the base)."""
+
+    update_s: float
+    losses: list[float]
+
+
+def run(material: train.Material, p: train.Params, base: Path, folder: Path) -> Run:
+    """Train from the base in a fresh folder."""
+    device.seed_everything(p.seed)
+    model = trainer.build(base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        loop = fit.Fit(
+            model,
+            material.train,
+            material.held_out,
+            p.schedule,
+            folder=Path(scratch),
+            limits=batches.Limits(),
+            device=torch.device("cpu"),
+            on_epoch=lambda history: None,
+        )
+        history = loop.run()
+    return Run(loop.update_s, [row["loss"] for row in history.eval_losses(p.schedule)])
+
+
+def hearing_s(model: trainer.Trainer, samples: list[batches.Sample]) -> float:
+    """Seconds that `others` spends once, before the first epoch."""
+    start = time.monotonic()
+    for sample in samples:
+        model.latents(batches.pcm(sample))
+    return time.monotonic() - start
+
+
+def span(values: list[float], digits: int) -> str:
+    """Median and range."""
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def main() -> None:
+    """Time the turns, then train to the end."""
+    args = parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    p = params.load("train", train.Params)
+    material = train.gather(args.dataset, args.base, batches.Limits())
+    model = trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
+    told, held_out = (train.with_codes(samples, model, args.base) for samples in (material.train, material.held_out))
+    material = replace(material, train=told, held_out=held_out)
+    one = {way: replace(p, epochs=1, conditioning=way) for way in WAYS}
+    turns = [{way: run(material, one[way], args.base, args.folder).update_s for way in WAYS} for _ in range(args.turns)]
+    heard = [hearing_s(model, told) for _ in range(args.turns)]
+    print(f"\n{len(told)} clips, {args.turns} turns; hearing them once for others: {span(heard, 1)} s\n")
+    print("| conditioning | an epoch, s |\n|---|---|")
+    for way in WAYS:
+        print(f"| {way} | {span([turn[way] for turn in turns], 1)} |")
+    print(f"| own / others | **{span([turn['own'] / turn['others'] for turn in turns], 2)}** |")
+    whole = {way: run(material, replace(p, epochs=args.epochs, conditioning=way), args.base, args.folder) for way in WAYS}
+    print(f"\n| eval loss after epoch | {' | '.join(map(str, range(args.epochs + 1)))} |\n|{'---|' * (args.epochs + 2)}")
+    for way in WAYS:
+        print(f"| {way} | {' | '.join(f'{loss:.3f}' for loss in whole[way].losses)} |")
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where states go")
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--turns", type=int, default=3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)
