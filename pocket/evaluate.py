@@ -24,6 +24,7 @@ import yaml
 
 from pocket import judge
 from pocket.corpus import read_manifest
+from pocket.whisper_batches import PROMPT
 from pocket.whisper_data import Sound, read_clips
 from voz import asr, command, records, text
 
@@ -40,12 +41,12 @@ class Spoken:
     text: str
 
 
-def whisper_on_unseen(args: argparse.Namespace, prompt: str) -> dict[str, float]:
-    """CER over the test clips, without a prompt and with the product's."""
+def whisper_on_unseen(args: argparse.Namespace) -> dict[str, float]:
+    """CER over the test clips, without a prompt and with that of the real profile."""
     sound, clips = Sound(args.build / "whisper"), [clip for clip in read_clips(args.build / "whisper") if clip.split == "test"]
     model = asr.load(args.asr, "cpu")
     rates = {}
-    for name, given in (("cer", ""), ("cer_prompted", prompt)):
+    for name, given in (("cer", ""), ("cer_prompted", PROMPT)):
         heard = asr.transcribe(
             model, [sound.read(clip) for clip in clips], language=text.LANGUAGE, prompt=given, temperatures=[0.0], seeds=[0] * len(clips)
         )
@@ -121,7 +122,7 @@ def main() -> None:
         "voices": (args.build / "corpus", args.base / "model.pth", args.asr, args.voice / "model.pth", args.data / "dataset"),
     }
     measure = {
-        "whisper": lambda: whisper_on_unseen(args, params["transcribe"]["prompt"]),
+        "whisper": lambda: whisper_on_unseen(args),
         "notes": lambda: demo_notes(args),
         "voices": lambda: judge.voices(args.build / "corpus", args.base, args.voice, args.data / "dataset", args.asr, params["evaluate"]),
     }

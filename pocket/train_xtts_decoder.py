@@ -35,7 +35,7 @@ BATCH, CODES = 6, 16  # 16 codes are 0.74 s
 MEL_WEIGHT, FEATURE_WEIGHT = 5.0, 2.0  # HiFi-GAN has 45 on an unscaled mel and 2
 WAVE_WEIGHT = 6.0
 NOISE = 0.1  # added to the latents, whose size is 1: a fine-tuned GPT's are a little different
-SPEAKER_WEIGHT = 6.0  # YourTTS has 9 beside HiFi-GAN's 45
+SPEAKER_WEIGHT = 15.0  # YourTTS has 9 beside HiFi-GAN's 45
 JUDGES_LR = 5e-4
 
 
@@ -78,17 +78,16 @@ def stretch(said: torch.Tensor, start: int) -> torch.Tensor:
 
 
 class Identity:
-    """How unlike the wanted voice the made one is, to the speaker encoder."""
+    """How unlike the voice that is asked for the made one is, to the speaker encoder."""
 
     def __init__(self, encoder: nn.Module) -> None:
         from torchaudio.transforms import Resample
 
         self.encoder, self.resample = encoder.eval().requires_grad_(False), Resample(audio.OUTPUT_RATE_HZ, audio.ASR_RATE_HZ)
 
-    def distance(self, made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        """1 less the cosine of the embeddings, mean over the batch. [B, T] each"""
-        mine, theirs = (self.encoder(self.resample(wav), l2_norm=True) for wav in (made, wanted))
-        return 1 - (mine * theirs).sum(1).mean()
+    def distance(self, made: torch.Tensor, voices: torch.Tensor) -> torch.Tensor:
+        """1 less the cosine of the embeddings, mean over the batch. [B, T], [B, 512, 1]"""
+        return 1 - (self.encoder(self.resample(made), l2_norm=True) * voices[..., 0]).sum(1).mean()
 
 
 class Distances:
@@ -102,14 +101,16 @@ class Distances:
         )
         self.identity = Identity(encoder)
 
-    def total(self, made: torch.Tensor, wanted: torch.Tensor, *, spectra: bool) -> tuple[torch.Tensor, dict[str, float]]:
-        """The weighted sum, and its parts: the waveform's, with `spectra` also theirs and the speaker's. [B, T] each"""
+    def total(
+        self, made: torch.Tensor, wanted: torch.Tensor, voices: torch.Tensor, *, spectra: bool
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """The weighted sum, and its parts: the waveform's, with `spectra` also theirs and the speaker's. [B, T] twice, [B, 512, 1]"""
         found = {"wave": xtts_adversary.wave_distance(made, wanted)}
         total = WAVE_WEIGHT * found["wave"]
         if spectra:
             found["spectral"] = xtts_adversary.spectral_distance(made, wanted)
             found["mel"] = (self.log_mel(made) - self.log_mel(wanted)).abs().mean()
-            found["unlike"] = self.identity.distance(made, wanted)
+            found["unlike"] = self.identity.distance(made, voices)
             total = total + found["spectral"] + MEL_WEIGHT * found["mel"] + SPEAKER_WEIGHT * found["unlike"]
         return total, {name: value.item() for name, value in found.items()}
 
@@ -176,7 +177,7 @@ def main() -> None:
             group["lr"] = warm_cosine(step, steps=args.steps, warm=50, peak=args.lr, last=0.1)
         with torch.autocast("cpu", torch.bfloat16):
             made = generate(hifi, latents, voices).float()
-        loss, numbers = distances.total(made, wanted, spectra=step >= SPECTRAL_FROM)
+        loss, numbers = distances.total(made, wanted, voices, spectra=step >= SPECTRAL_FROM)
         if args.adversary_from is not None and step >= args.adversary_from:
             step_judges(judges, theirs, made, wanted)
             fooled, features = judges.persuade(made, wanted)

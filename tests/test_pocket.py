@@ -166,13 +166,12 @@ def test_reports_keep_their_bar(report, row, bar):
     assert json.loads(path.read_text(encoding="utf-8"))[row] <= bar * 1.2
 
 
-def test_the_voices_report_keeps_the_bars_it_met():
-    """All but one: fine-tuned it is understood a little worse than the base's clone (pocket/README.md)."""
+def test_the_voices_report_keeps_its_bars():
     report = json.loads((ROOT / "pocket" / "reports" / "voices.json").read_text(encoding="utf-8"))
     tuned, likeness = report["fine_tuned"], report["similarity"]
     assert report["lines"] == 60 and report["own"]["windows"] >= 150
     assert report["demo_speaker"]["sheismo"] >= 0.95 and report["own"]["sheismo"] <= 0.10 and tuned["sheismo"] >= 0.80
-    assert report["own"]["cer"] <= 0.15 and tuned["cer"] <= 0.10
+    assert report["own"]["cer"] <= 0.15 and tuned["cer"] <= 0.10 and tuned["cer"] <= report["cloned"]["cer"]
     assert likeness["fine_tuned"] >= 0.8 * likeness["real"] and likeness["gain_low"] > 0
     assert report["mcd_db"]["gain_high"] < 0
 
