@@ -14,7 +14,7 @@ from whisper.model import Whisper
 from pocket import demo_notes, demo_texts, espeak, evaluate, everyday, opus, sentences, variants, voices, whisper_alignment
 from pocket.whisper_batches import letter_of
 from pocket.whisper_vocab import DIMS, N_VOCAB, CompactVocab
-from voz import measures, records
+from voz import asr, audio, measures, records
 
 ROOT = Path(__file__).parents[1]
 NOTES = ROOT / "data" / "demo" / "notes"
@@ -152,6 +152,16 @@ def test_sentences_meet_the_clips_that_hold_them():
     assert evaluate.groups([one, three], [clip, second]) == [([one], [clip]), ([three], [second])]
     assert evaluate.groups([one, cut, three, outside], [clip, second]) == [([one, cut, three], [clip, second])]
     assert evaluate.groups([evaluate.Spoken(6.0, 9.0, "half inside")], [clip, second]) == []
+
+
+def test_a_pause_in_front_of_a_clip_is_not_heard_as_a_letter():
+    texts = ["El jefe ni se dio cuenta, por suerte.", "Hola, Yanina, soy yo.", "La verdad, estoy muy cansado.", "Vení a casa el domingo."]
+    room = 3e-4 * np.random.default_rng(0).standard_normal(audio.SAMPLE_RATE_HZ // 4).astype(np.float32)
+    clips = [np.concatenate([room, espeak.speak(each, voices.DEMO_SPEAKER), room]) for each in texts]
+    at_16k = [audio.resample(clip, audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ) for clip in clips]
+    listener = asr.load(ROOT / "models" / "pocket" / "whisper.pt", "cpu")
+    heard = asr.transcribe(listener, at_16k, language="es", prompt="", temperatures=[0.0], seeds=[0] * len(texts))
+    assert [each.text.split()[0] for each in heard] == [each.split()[0] for each in texts]
 
 
 def test_error_rate_weighs_lines_by_their_length():
