@@ -127,8 +127,9 @@ def test_the_speaker_encoder_tells_the_decoder_how_far_it_is(model: xtts.Xtts) -
     identity = train_xtts_decoder.Identity(model.hifigan_decoder.speaker_encoder)
     wanted = torch.randn(2, 24_000) * 0.1
     made = (torch.randn(2, 24_000) * torch.linspace(0, 0.2, 24_000)).requires_grad_()
-    assert identity.distance(wanted, wanted).item() == pytest.approx(0, abs=1e-5)
-    distance = identity.distance(made, wanted)
+    voices = identity.encoder(identity.resample(wanted), l2_norm=True)[..., None].detach()
+    assert identity.distance(wanted, voices).item() == pytest.approx(0, abs=1e-5)
+    distance = identity.distance(made, voices)
     distance.backward()
     assert distance > 0 and made.grad is not None and made.grad.abs().sum() > 0
 

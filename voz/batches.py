@@ -1,7 +1,8 @@
 """The clips of a dataset as batches for the GPT trainer.
 
 Every clip comes exactly once an epoch. Order and conditioning slice follow from (seed, epoch, clip id) alone: not from a
-global generator, not from the file system, not from where a run was interrupted, not from which other clips there are.
+global generator, not from the file system, not from where a run was interrupted, not from which other clips there are;
+only whose voice a clip hears, where it hears another one, is the next one's in that order.
 A clip that cannot be used is an error that names it; it is never swapped for another one.
 """
 
