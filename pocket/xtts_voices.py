@@ -22,7 +22,7 @@ from pocket.xtts_data import HOP, Corpus, Utterance, arguments
 from voz import checkpoint, command, compat, engine, measures
 from voz.audio import ASR_RATE_HZ, SAMPLE_RATE_HZ
 
-EMBEDDINGS = 8  # per voice, from 4 to 8 s each: with two it learns them by heart
+EMBEDDINGS = 8  # per voice, from 4 to 8 s each; the decoder in git heard two
 PITCHED_SAMPLES = 4 * SAMPLE_RATE_HZ  # that a voice's pitch is taken from
 RIDGE = 10.0
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from whisper.model import Whisper
 
 from pocket import demo_notes, demo_texts, espeak, evaluate, everyday, opus, sentences, variants, voices, whisper_alignment
-from pocket.whisper_batches import letter_of
+from pocket.whisper_batches import PROMPT, letter_of
 from pocket.whisper_vocab import DIMS, N_VOCAB, CompactVocab
 from voz import asr, audio, measures, records
 
@@ -142,6 +143,10 @@ def test_the_model_writes_letters_and_is_prompted_in_word_pieces():
     assert letters[0] != vocab.compact[vocab.tokenizer.encode(" ")[0]]  # whisper's decoding forbids a blank at the start
     assert vocab.used[vocab.prompt_ids("¿Vos querés?")].tolist() == vocab.tokenizer.encode(" ¿Vos querés?")
     assert DIMS.n_text_ctx // 2 >= 11.3 * 18  # whisper writes at most half of its positions: the longest clip at a fast 18 letters a second
+
+
+def test_the_model_has_heard_the_real_profiles_prompt():
+    assert yaml.safe_load((ROOT / "profiles" / "xtts_v2.yaml").read_text(encoding="utf-8"))["transcribe"]["prompt"] == PROMPT
 
 
 def test_sentences_meet_the_clips_that_hold_them():
