@@ -23,7 +23,7 @@ from pathlib import Path
 
 from voz import batches, checkpoint, command, consent, device, diary, engine, fit, params, records, scratch, trainer, voice, xtts
 
-STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_train.py holds golden losses
+STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_fit.py holds golden losses
 CODES_VERSION = 1  # raise when the same clip gives other audio codes
 BYTES_PER_WEIGHT = 36  # weights 4, Adam 8: two states while one replaces the other, best weights twice, the export
 

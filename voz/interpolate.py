@@ -13,10 +13,9 @@ import torch
 
 def lower_half(gpt: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """The weights of the lower half of a GPT's layers, by name."""
-    layers = {name: re.match(r"gpt\.h\.(\d+)\.", name) for name, _ in gpt.named_parameters()}
-    count = 1 + max(int(found[1]) for found in layers.values() if found)
-    lower = {name for name, found in layers.items() if found and int(found[1]) < count // 2}
-    return {name: weight for name, weight in gpt.named_parameters() if name in lower}
+    layer_of = {name: int(found[1]) for name, _ in gpt.named_parameters() if (found := re.match(r"gpt\.h\.(\d+)\.", name))}
+    half = (max(layer_of.values()) + 1) // 2
+    return {name: weight for name, weight in gpt.named_parameters() if layer_of.get(name, half) < half}
 
 
 class Interpolation:
