@@ -24,7 +24,8 @@ import numpy as np
 from benchmarks import slicing, spoken_notes, whisper_words
 from benchmarks.spoken_notes import Spoken, Word
 from stages.segment import NEAR_TARGET_S, TRAINER_MAX_S
-from voz import audio, command, records
+from voz import audio
+from voz.pipeline import command, records
 
 SEED = 11
 INSIDE_S = 0.02  # nearer to a word's edge is at the edge

@@ -23,7 +23,8 @@ import numpy as np
 from pocket import espeak, opus, sentences, voices
 from pocket.voices import Voice
 from stages import curate, segment
-from voz import asr, audio, command, cuts, device, engine, filters, listening, params, records, speech, xtts
+from voz import asr, audio, cuts, device, filters, listening, speech, xtts
+from voz.pipeline import command, parallel, params, records
 
 SEED = 29  # the thresholds of clipping, music and speaker were set on the corpus of seed 7, that of low_confidence on seed 11
 CLEAN, PER_FAULT = 300, 24
@@ -209,7 +210,7 @@ def prepare(folder: Path, words: Path) -> tuple[list[Planted], list[records.Clip
     if not kept.is_file():
         corpus = build(words)
         clips = [
-            record(folder, number, planted) for number, planted in enumerate(engine.progress(corpus, total=len(corpus), label="corpus"))
+            record(folder, number, planted) for number, planted in enumerate(parallel.progress(corpus, total=len(corpus), label="corpus"))
         ]
         records.write(folder, clips)
         lines = [json.dumps({"text": p.text, "fault": p.fault, "figures": p.figures}, ensure_ascii=False) for p in corpus]
@@ -222,7 +223,7 @@ def transcripts(folder: Path, clips: list[records.Clip], corpus: list[Planted], 
     """Whisper's own figures for each clip's sound, the planted text."""
     listener = asr.load(model, device.pick(where))
     rows = []
-    for at in engine.progress(range(0, len(clips), asr.BATCH), total=-(-len(clips) // asr.BATCH), label="whisper", unit="batch"):
+    for at in parallel.progress(range(0, len(clips), asr.BATCH), total=-(-len(clips) // asr.BATCH), label="whisper", unit="batch"):
         batch = clips[at : at + asr.BATCH]
         pcms = [audio.resample(audio.read(folder / f"{clip.id}.wav"), audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ) for clip in batch]
         heard = asr.transcribe(listener, pcms, language="es", prompt="", temperatures=[0.0], seeds=[0] * len(batch))

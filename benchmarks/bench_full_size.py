@@ -24,7 +24,8 @@ import torch
 import yaml
 
 from tools import profile
-from voz import checkpoint, command, records, xtts
+from voz import checkpoint, xtts
+from voz.pipeline import command, records
 
 ROOT = Path(__file__).parent.parent
 TEXT_TOKENS = 6681  # XTTS_v2's vocabulary

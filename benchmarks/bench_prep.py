@@ -31,7 +31,7 @@ import soundfile
 
 from benchmarks import idle_checkout, spoken_notes
 from pocket import opus
-from voz import command, engine
+from voz.pipeline import command, parallel
 
 SEED = 23
 SPEED_NOTES, SPEED_SPAN_S = 150, (17.0, 20.0)
@@ -120,7 +120,7 @@ def speed(folder: Path, turns: int) -> list[str]:
 def _groups(base: Path) -> list[list[tuple[str, Callable[[], Run]]]]:
     """What runs in a turn; odd turns take the groups backwards."""
     home, rival = fresh(base / "ours"), fresh(base / "rival")
-    cores, wavs = str(engine.cores(0)), rival / "wavs"
+    cores, wavs = str(parallel.cores(0)), rival / "wavs"
     run(["benchmarks.prep_rivals", "ffmpeg", str(base / "notes"), str(wavs), "--processes", cores], rival)  # for VAD; warms up the disk
     groups: list[list[tuple[str, Callable[[], Run]]]] = [
         [("convert", functools.partial(convert, base / "notes", home)), ("segment", functools.partial(segment, home))]

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from voz import audio, command, device, params, speak, xtts
+from voz import audio, device, speak, xtts
+from voz.pipeline import command, params
 
 TEXTS = (
     "che, ¿vos sabés a qué hora llega el colectivo?",

@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 
 from stages import train
-from voz import batches, command, device, fit, params, trainer
+from voz import batches, device, fit, trainer
+from voz.pipeline import command, params
 
 WAYS = ("own", "others")
 

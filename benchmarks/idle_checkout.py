@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from voz import audio, command
+from voz import audio
+from voz.pipeline import command
 
 CLIPS = 10_000
 CLIP_SAMPLES = audio.SAMPLE_RATE_HZ // 10

@@ -14,7 +14,8 @@ import numpy as np
 
 from pocket import everyday, opus, voices
 from pocket.whisper_data import with_noise
-from voz import audio, engine, phones, records
+from voz import audio, phones
+from voz.pipeline import parallel, records
 
 PAUSE_S, EDGE_S, SNR_DB, GAIN_DB = (0.0, 0.9), (0.15, 0.4), (10.0, 40.0), (-12.0, -3.0)
 BITRATES_BPS = (16_000, 20_000, 24_000)
@@ -77,7 +78,7 @@ def write_notes(folder: Path, count: int, seed: int, *, span_s: tuple[float, flo
         return kept
     (folder / "notes").mkdir(parents=True, exist_ok=True)
     work = functools.partial(_write_note, folder=folder / "notes", seed=seed, span_s=span_s)
-    spoken = list(engine.map(work, range(count), label="notes"))
+    spoken = list(parallel.map(work, range(count), label="notes"))
     records.write_text(truth, "".join(json.dumps(asdict(note)) + "\n" for note in spoken))
     return spoken
 

@@ -11,7 +11,8 @@ from whisper.timing import WordTiming, find_alignment, merge_punctuations
 from whisper.tokenizer import get_tokenizer
 
 from benchmarks.spoken_notes import Word
-from voz import asr, audio, engine, text
+from voz import asr, audio, text
+from voz.pipeline import parallel
 
 POCKET = Path("models/pocket/whisper.pt")
 OPENING, CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # what `transcribe(word_timestamps=True)` joins to a word
@@ -20,7 +21,7 @@ ENDS = (".", "!", "?")
 
 def of_notes(wavs: Sequence[Path]) -> list[list[Word]]:
     """The words of each note by the pocket Whisper, on all cores."""
-    return list(engine.map(_of_note, wavs, label="whisper's words"))
+    return list(parallel.map(_of_note, wavs, label="whisper's words"))
 
 
 def _of_note(wav: Path) -> list[Word]:

@@ -26,7 +26,8 @@ from pocket import judge
 from pocket.corpus import read_manifest
 from pocket.whisper_batches import PROMPT
 from pocket.whisper_data import Sound, read_clips
-from voz import asr, command, records, text
+from voz import asr, text
+from voz.pipeline import command, records
 
 COVERED = 0.95  # share of a sentence that must lie in clips: what segment left out is no fault of the ear
 TOUCH_S = 0.1  # less of a sentence in a clip than this is padding

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from pocket import xtts_base
-from voz import checkpoint, command, xtts
+from voz import checkpoint, xtts
+from voz.pipeline import command
 
 SIZE_LIMIT_MB = 42
 

@@ -28,7 +28,8 @@ from torch import nn
 from pocket import xtts_adversary, xtts_base
 from pocket.xtts_data import Corpus, Progress, arguments, resume, warm_cosine
 from pocket.xtts_targets import SAMPLES
-from voz import audio, checkpoint, command, compat, xtts
+from voz import audio, checkpoint, compat, xtts
+from voz.pipeline import command
 
 STEPS, SPECTRAL_FROM = 12_000, 1000
 BATCH, CODES = 6, 16  # 16 codes are 0.74 s

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 
 from pocket import xtts_base
 from pocket.xtts_data import PHONE, Corpus, Progress, arguments, resume, warm_cosine
-from voz import checkpoint, command, compat
+from voz import checkpoint, compat
+from voz.pipeline import command
 
 STEPS = 700
 VOICES, CLIPS, SAMPLES = 16, 2, 28_000  # per step: voices, stretches of each, 1.27 s at 22 050 Hz

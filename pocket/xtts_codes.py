@@ -19,7 +19,8 @@ import torch
 
 from pocket import xtts_base
 from pocket.xtts_data import HOP, Corpus, Utterance, arguments, mel_transform
-from voz import checkpoint, command, xtts
+from voz import checkpoint, xtts
+from voz.pipeline import command
 from voz.xtts import VoiceBpeTokenizer
 
 SILENCE = 0.01  # of full scale, peak within one code's 46 ms

@@ -28,7 +28,8 @@ from tqdm import tqdm
 from pocket import opus
 from pocket.whisper_data import with_noise
 from pocket.xtts_base import MEL_NORM
-from voz import audio, command, compat, condition
+from voz import audio, compat, condition
+from voz.pipeline import command
 
 HOP = 1024  # samples of 22 050 Hz per code
 FRAME = 256  # samples per mel frame

@@ -16,7 +16,8 @@ import torch
 
 from pocket import xtts_base, xtts_pitch
 from pocket.xtts_data import Corpus, arguments, at_level
-from voz import audio, checkpoint, command, engine
+from voz import audio, checkpoint
+from voz.pipeline import command, parallel
 
 SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code; by name, coqui's rates make 1 114.6 of its 1 024
 
@@ -34,7 +35,7 @@ def main() -> None:
     heard = checkpoint.read(args.build / "latents.pt")["latents"]
     periods = checkpoint.read(args.build / "voices.pt")["periods"]
     wanted = [(row.id, np.unique(periods[row.voice]).tolist()) for row in Corpus(args.packed).rows if row.id in heard]
-    made = engine.map(functools.partial(targets, args.corpus), wanted, label="targets", workers=args.threads)
+    made = parallel.map(functools.partial(targets, args.corpus), wanted, label="targets", workers=args.threads)
     found = {sentence: by_count for (sentence, _), by_count in zip(wanted, made, strict=True)}
     checkpoint.write(args.build / "targets.pt", {"targets": found})
     print(f"targets: {len(found)} sentences, {sum(map(len, found.values()))} recordings")

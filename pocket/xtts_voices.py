@@ -19,8 +19,9 @@ import torch.nn.functional as F
 
 from pocket import xtts_base
 from pocket.xtts_data import HOP, Corpus, Utterance, arguments
-from voz import checkpoint, command, compat, engine, measures
+from voz import checkpoint, compat, measures
 from voz.audio import ASR_RATE_HZ, SAMPLE_RATE_HZ
+from voz.pipeline import command, parallel
 
 EMBEDDINGS = 8  # per voice, from 4 to 8 s each; the decoder in git heard two
 PITCHED_SAMPLES = 4 * SAMPLE_RATE_HZ  # that a voice's pitch is taken from
@@ -34,7 +35,7 @@ def embeddings(encoder: torch.nn.Module, corpus: Corpus, of_voice: dict[str, lis
     from torchaudio.transforms import Resample
 
     resample, rng, made = Resample(SAMPLE_RATE_HZ, ASR_RATE_HZ), np.random.default_rng(2), {}
-    for voice, rows in engine.progress(of_voice.items(), total=len(of_voice), label="voices", unit="voice"):
+    for voice, rows in parallel.progress(of_voice.items(), total=len(of_voice), label="voices", unit="voice"):
         lengths = rng.integers(2, 5, EMBEDDINGS)
         wav = [corpus.slices(rng, int(count), 2 * SAMPLE_RATE_HZ, rows=rows).flatten() for count in lengths]
         made[voice] = torch.cat([encoder(resample(one[None]), l2_norm=True) for one in wav])
@@ -52,7 +53,7 @@ def periods(corpus: Corpus, voices: dict[str, torch.Tensor]) -> dict[str, torch.
     names = sorted(voices)
     longest = {row.voice: row for row in sorted(corpus.rows, key=lambda row: (row.samples, row.id))}
     heard = [corpus.read(longest[name], 0, PITCHED_SAMPLES).numpy() for name in names]
-    log_hz = torch.log(torch.tensor(list(engine.map(median_hz, heard, label="pitch"))))
+    log_hz = torch.log(torch.tensor(list(parallel.map(median_hz, heard, label="pitch"))))
     known = torch.isfinite(log_hz)
     scaled = {name: F.pad(voices[name] * voices[name].shape[1] ** 0.5, (0, 1), value=1.0) for name in names}
     inputs = torch.cat([scaled[name] for name, there in zip(names, known, strict=True) if there])

@@ -16,7 +16,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from voz import command, condition, consent, decode, engine, ledger, mix, notes, origins, output, params, records, sandbox, scratch
+from voz import condition, consent, decode, mix, notes, origins
+from voz.pipeline import cache, command, ledger, output, parallel, params, records, sandbox
 
 STEP_VERSION = 1  # raise when the same file gives another wav or code; tests/test_convert.py holds a golden output
 MIN_S = 0.3  # shorter holds no word
@@ -59,7 +60,7 @@ class File:
 
     found: notes.Found
     sha256: str
-    key: scratch.Key
+    key: cache.Key
 
     @property
     def id(self) -> str:
@@ -96,7 +97,7 @@ def convert(path: Path, folder: Path, p: Params) -> Outcome:
     return Outcome("", sound.detail, sound.format, sound.rate_hz, round(seconds, 3), round(sound.missing_s, 3), sound.sha256)
 
 
-def convert_to_scratch(file: File, store: scratch.Scratch, p: Params) -> Outcome | None:
+def convert_to_scratch(file: File, store: cache.Scratch, p: Params) -> Outcome | None:
     """Convert one file into its scratch entry. A timeout tells of the machine's load too, so it is not remembered.
 
     Returns:
@@ -106,7 +107,7 @@ def convert_to_scratch(file: File, store: scratch.Scratch, p: Params) -> Outcome
         with store.put(file.key) as folder:
             outcome = convert(file.found.path, folder, p)
             (folder / "decoded.f32").unlink(missing_ok=True)
-            scratch.write_json(folder, "outcome.json", asdict(outcome))
+            cache.write_json(folder, "outcome.json", asdict(outcome))
     except sandbox.TimedOut as error:
         return Outcome("decoder_timeout", str(error))
     except (PermissionError, FileNotFoundError) as error:
@@ -116,7 +117,7 @@ def convert_to_scratch(file: File, store: scratch.Scratch, p: Params) -> Outcome
     return None
 
 
-def identify(found: list[notes.Found], store: scratch.Scratch, account: ledger.Account) -> list[File]:
+def identify(found: list[notes.Found], store: cache.Scratch, account: ledger.Account) -> list[File]:
     """Hash every file that may be opened; the others go to the ledger."""
     files = []
     for each in found:
@@ -133,13 +134,13 @@ def identify(found: list[notes.Found], store: scratch.Scratch, account: ledger.A
     return files
 
 
-def compute(files: list[File], store: scratch.Scratch, p: Params, *, workers: int) -> dict[str, Outcome]:
+def compute(files: list[File], store: cache.Scratch, p: Params, *, workers: int) -> dict[str, Outcome]:
     """The outcome of each distinct content by its key: from the scratch, or computed on all cores."""
     distinct = {file.key: file for file in files}
     missing = [file for key, file in distinct.items() if store.get(key) is None]
     work = functools.partial(convert_to_scratch, store=store, p=p)
-    unkept = dict(zip([file.key for file in missing], engine.map(work, missing, label="convert", workers=workers), strict=True))
-    scratch.log("convert", computed=len(missing), reused=len(distinct) - len(missing), files=len(files))
+    unkept = dict(zip([file.key for file in missing], parallel.map(work, missing, label="convert", workers=workers), strict=True))
+    cache.log("convert", computed=len(missing), reused=len(distinct) - len(missing), files=len(files))
     return {key: unkept.get(key) or _remembered(store.path(key)) for key in distinct}
 
 
@@ -169,11 +170,11 @@ def settle(files: list[File], outcomes: dict[str, Outcome], account: ledger.Acco
     return kept
 
 
-def write(folder: Path, kept: dict[str, records.Note], store: scratch.Scratch, source: Path) -> None:
+def write(folder: Path, kept: dict[str, records.Note], store: cache.Scratch, source: Path) -> None:
     """Write the output whole: wavs, manifest, consent."""
     with output.whole_folder(folder):
         for key, note in kept.items():
-            scratch.place(store.path(key) / WAV, folder / f"{note.id}.wav")
+            cache.place(store.path(key) / WAV, folder / f"{note.id}.wav")
         records.write(folder, kept.values())
         if consent.carry(source, folder) is None:
             print(f"warning: {source / consent.NAME} is missing: training will refuse ({consent.MAKE})", file=sys.stderr)
@@ -185,7 +186,7 @@ def main() -> None:
     p, workers = params.load("convert", Params), params.load("compute", params.Compute).workers
     found = notes.find(args.notes)
     account = ledger.Account("convert", [each.name for each in found])
-    store = scratch.Scratch("convert", STEP_VERSION, params=asdict(p))
+    store = cache.Scratch("convert", STEP_VERSION, params=asdict(p))
     files = identify(found, store, account)
     kept = settle(files, compute(files, store, p, workers=workers), account, {each.file: each.date for each in origins.read(args.notes)})
     account.close(args.ledger)

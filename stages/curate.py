@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voz import audio, command, corrections, dataset, filters, ledger, listening, params, records, text, xtts
+from voz import audio, corrections, dataset, filters, listening, text, xtts
+from voz.pipeline import command, ledger, params, records
 from voz.text import LANGUAGE
 
 if TYPE_CHECKING:

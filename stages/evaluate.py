@@ -26,25 +26,8 @@ import numpy as np
 import torch
 import whisper
 
-from voz import (
-    accent,
-    asr,
-    audio,
-    batches,
-    command,
-    dataset,
-    device,
-    engine,
-    measures,
-    params,
-    phones,
-    records,
-    scratch,
-    speak,
-    text,
-    trainer,
-    xtts,
-)
+from voz import accent, asr, audio, batches, dataset, device, measures, phones, speak, text, trainer, xtts
+from voz.pipeline import cache, command, parallel, params, records
 
 VOICES = ("real", "base", "fine_tuned")
 DIFFERENCE = "difference"  # fine-tuned minus base, line by line
@@ -106,7 +89,7 @@ class Bench:
         """The loss of a model on every test clip, and the lines in its voice, both given `reference` (22 050 Hz, [T])."""
         conditioning = xtts.conditioning(model, reference)
         self.scorer.xtts = model
-        samples = engine.progress(self.samples, total=len(self.samples), label=f"{name}: loss")
+        samples = parallel.progress(self.samples, total=len(self.samples), label=f"{name}: loss")
         losses = [{"loss": self.scorer.loss_given(sample, conditioning.latents)} for sample in samples]
         lines = speak.number([line.normalized for line in self.lines], seed=self.p.seed)
         return Spoken(speak.speak(model, conditioning, lines, self.p.sampling(), label=f"{name}: speak"), audio.OUTPUT_RATE_HZ, losses)
@@ -137,7 +120,7 @@ def measure(bench: Bench, ear: xtts.Xtts, spoken: dict[str, Spoken], heard: dict
     """All figures of each line of each voice; `ear` is the model whose speaker encoder compares."""
     prints = [(note, measures.voiceprint(ear, pcm)) for note, pcm in bench.heard_clips]
     figures: dict[str, list[Figures]] = {voice: [] for voice in VOICES}
-    for i, line in enumerate(engine.progress(bench.lines, total=len(bench.lines), label="measure")):
+    for i, line in enumerate(parallel.progress(bench.lines, total=len(bench.lines), label="measure")):
         for voice in VOICES:
             pcm = audio.resample(spoken[voice].pcms[i], spoken[voice].rate_hz, audio.SAMPLE_RATE_HZ)
             found = {"cer": min(1.0, measures.cer(line.normalized, heard[voice][i]))}  # one endless line must not be the mean
@@ -213,12 +196,12 @@ def comparisons(bench: Bench, heard: dict[str, list[str]], figures: dict[str, li
 
 def write_lines(folder: Path, bench: Bench, spoken: dict[str, Spoken], rows: list[records.Comparison]) -> None:
     """The manifest, what both voices spoke, and the recordings as they lie in the dataset."""
-    scratch.fresh_folder(folder)
+    cache.fresh_folder(folder)
     for voice in VOICES:
         (folder / voice).mkdir()
         for line, pcm in zip(bench.lines, spoken[voice].pcms, strict=True):
             if voice == "real":
-                scratch.place(dataset.wav(bench.folder, line), folder / voice / f"{line.id}.wav")
+                cache.place(dataset.wav(bench.folder, line), folder / voice / f"{line.id}.wav")
             else:
                 audio.write(folder / voice / f"{line.id}.wav", pcm, rate_hz=spoken[voice].rate_hz)
     records.write(folder, rows)
@@ -226,7 +209,7 @@ def write_lines(folder: Path, bench: Bench, spoken: dict[str, Spoken], rows: lis
 
 def write_plots(folder: Path, tables: Sequence[dict[str, list[Figures]]]) -> None:
     """One CSV per figure: a row per line, a column per voice that has it. Rows have numbers, not names: these are in git."""
-    scratch.fresh_folder(folder)
+    cache.fresh_folder(folder)
     for table in tables:
         for name in sorted({name for lines in table.values() for line in lines for name in line}):
             voices = [voice for voice in VOICES if any(name in line for line in table[voice])]
@@ -266,7 +249,7 @@ def main() -> None:
     write_lines(args.lines, bench, spoken, comparisons(bench, heard, figures))
     write_plots(args.plots, [losses, figures])
     records.write_json(args.metrics, values)
-    scratch.log("evaluate", lines=len(bench.lines), clips=len(bench.clips), device=str(bench.where))
+    cache.log("evaluate", lines=len(bench.lines), clips=len(bench.clips), device=str(bench.where))
     print_summary(values)
 
 

@@ -20,7 +20,8 @@ import numpy as np
 import soundfile
 from markupsafe import Markup
 
-from voz import command, consent, embed, ledger, params, records, scoreboard
+from voz import consent, embed, scoreboard
+from voz.pipeline import command, ledger, params, records
 from voz.scoreboard import KINDS
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from voz import audio, command, consent, cuts, engine, ledger, output, params, records, scratch, speech
+from voz import audio, consent, cuts, speech
+from voz.pipeline import cache, command, ledger, output, parallel, params, records
 
 STEP_VERSION = 2  # raise when the same wav gives other clips; tests/test_segment.py holds a golden output
 TRAINER_MAX_S = 255_995 / audio.SAMPLE_RATE_HZ  # GPTTrainer's `max_wav_length`: 11.6 s
@@ -115,22 +116,22 @@ def copy(wav: Path, target: Path, *, start_s: float, end_s: float) -> None:
     audio.encode(target, pcm)
 
 
-def segment_to_scratch(item: tuple[str, scratch.Key], store: scratch.Scratch, wavs: Path, p: Params) -> None:
+def segment_to_scratch(item: tuple[str, cache.Key], store: cache.Scratch, wavs: Path, p: Params) -> None:
     """Segment one note (its id, its key) into its scratch entry."""
     note, key = item
     with store.put(key) as folder:
         result = segment(note, wavs / f"{note}.wav", folder, p)
-        scratch.write_json(folder, "result.json", asdict(result))
+        cache.write_json(folder, "result.json", asdict(result))
 
 
-def compute(notes: list[records.Note], wavs: Path, store: scratch.Scratch, p: Params, *, workers: int) -> dict[str, scratch.Key]:
+def compute(notes: list[records.Note], wavs: Path, store: cache.Scratch, p: Params, *, workers: int) -> dict[str, cache.Key]:
     """Have every note's result in the scratch; return the keys by note."""
-    keys = {note.id: store.key(note.id, scratch.hash_file(wavs / f"{note.id}.wav")) for note in notes}
+    keys = {note.id: store.key(note.id, cache.hash_file(wavs / f"{note.id}.wav")) for note in notes}
     missing = [(note, key) for note, key in keys.items() if store.get(key) is None]
     work = functools.partial(segment_to_scratch, store=store, wavs=wavs, p=p)
-    for _ in engine.map(work, missing, label="segment", workers=workers):
+    for _ in parallel.map(work, missing, label="segment", workers=workers):
         pass
-    scratch.log("segment", computed=len(missing), reused=len(keys) - len(missing))
+    cache.log("segment", computed=len(missing), reused=len(keys) - len(missing))
     return keys
 
 
@@ -175,12 +176,12 @@ def summarize(notes: list[records.Note], results: Iterable[Result], account: led
     }
 
 
-def write(folder: Path, results: dict[str, Result], keys: dict[str, scratch.Key], store: scratch.Scratch, wavs: Path) -> None:
+def write(folder: Path, results: dict[str, Result], keys: dict[str, cache.Key], store: cache.Scratch, wavs: Path) -> None:
     """Write the output whole: clips, manifest, consent."""
     with output.whole_folder(folder):
         clips = [clip for result in results.values() for clip in result.clips]
         for clip in clips:
-            scratch.place(store.path(keys[clip.note]) / f"{clip.id}.wav", folder / f"{clip.id}.wav")
+            cache.place(store.path(keys[clip.note]) / f"{clip.id}.wav", folder / f"{clip.id}.wav")
         records.write(folder, clips)
         consent.carry(wavs, folder)
 
@@ -191,7 +192,7 @@ def main() -> None:
     p, workers = params.load("segment", Params), params.load("compute", params.Compute).workers
     notes = records.read(args.wavs, records.Note)
     account = ledger.Account("segment", [note.id for note in notes])
-    store = scratch.Scratch("segment", STEP_VERSION, params=asdict(p), model=f"silero-vad {importlib.metadata.version('silero-vad')}")
+    store = cache.Scratch("segment", STEP_VERSION, params=asdict(p), model=f"silero-vad {importlib.metadata.version('silero-vad')}")
     keys = compute(notes, args.wavs, store, p, workers=workers)
     results = {note: _remembered(store.path(key)) for note, key in keys.items()}
     for note, result in results.items():

@@ -25,7 +25,8 @@ import numpy as np
 import scipy.io.wavfile
 import whisper
 
-from voz import asr, audio, command, device, measures, params, records, scratch, speak, text, xtts
+from voz import asr, audio, device, measures, speak, text, xtts
+from voz.pipeline import cache, command, params, records
 
 SLUG_LENGTH = 40  # characters of a file name that come from the text
 
@@ -163,7 +164,7 @@ def speak_list(voice: Voice, texts: Path, asr_path: Path, outputs: Path, p: Para
     written = read_texts(texts)
     lines = speak.number([readable(words, voice) for words in written], seed=p.seed)
     takes = speak_well(voice, lines, asr.load(asr_path, device.pick(where)), p)
-    scratch.fresh_folder(outputs)
+    cache.fresh_folder(outputs)
     utterances = []
     for index, (words, line, take) in enumerate(zip(written, lines, takes, strict=True), start=1):
         file = f"{index:0{max(2, len(str(len(lines))))}d}-{slug(words)}.wav"
@@ -172,7 +173,7 @@ def speak_list(voice: Voice, texts: Path, asr_path: Path, outputs: Path, p: Para
         remark = "" if take.cer <= p.max_cer else f"   over {p.max_cer:.2f}: best of {take.tries} kept"
         print(f"{outputs / file}   {utterances[-1].duration_s:.1f} s   CER {take.cer:.2f}{remark}")
     records.write(outputs, utterances)
-    scratch.log("synthesize", lines=len(lines), spoken=sum(take.tries for take in takes), device=str(voice.model.device))
+    cache.log("synthesize", lines=len(lines), spoken=sum(take.tries for take in takes), device=str(voice.model.device))
 
 
 def utterance(words: str, line: speak.Line, take: Take, file: str, *, passed: bool) -> records.Utterance:

@@ -21,7 +21,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from voz import batches, checkpoint, command, consent, device, diary, engine, fit, params, records, scratch, trainer, voice, xtts
+from voz import batches, checkpoint, consent, device, diary, fit, trainer, voice, xtts
+from voz.pipeline import cache, command, parallel, params, records
 
 STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_fit.py holds golden losses
 CODES_VERSION = 1  # raise when the same clip gives other audio codes
@@ -96,17 +97,17 @@ def gather(dataset: Path, base: Path, limits: batches.Limits) -> Material:
             raise command.UserError(f"{dataset}: no clip in the {name} split", "add notes, or see reports/ledger/curate.csv")
     train, held_out = (batches.load(splits[name], dataset / "wavs", tokenizer, limits) for name in ("train", "eval"))
     ordered = sorted(examples, key=lambda e: e.id)
-    lines = [json.dumps([e.id, e.split, e.normalized, scratch.hash_file(dataset / "wavs" / f"{e.id}.wav")]) for e in ordered]
+    lines = [json.dumps([e.id, e.split, e.normalized, cache.hash_file(dataset / "wavs" / f"{e.id}.wav")]) for e in ordered]
     data_hash = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return Material(examples, train, held_out, data_hash, scratch.hash_files(base, list(xtts.BASE_FILES)))
+    return Material(examples, train, held_out, data_hash, cache.hash_files(base, list(xtts.BASE_FILES)))
 
 
 def with_codes(samples: list[batches.Sample], model: trainer.Trainer, base: Path) -> list[batches.Sample]:
     """The samples with what the DVAE hears in them, from scratch where it is known already."""
-    memo = scratch.Scratch("codes", CODES_VERSION, params={}, model=scratch.hash_files(base, ["dvae.pth", "mel_stats.pth", "config.json"]))
+    memo = cache.Scratch("codes", CODES_VERSION, params={}, model=cache.hash_files(base, ["dvae.pth", "mel_stats.pth", "config.json"]))
     done = []
-    for sample in engine.progress(samples, total=len(samples), label="audio codes", unit="clip"):
-        key = memo.key(scratch.hash_file(sample.path))
+    for sample in parallel.progress(samples, total=len(samples), label="audio codes", unit="clip"):
+        key = memo.key(cache.hash_file(sample.path))
         entry = memo.get(key)
         if entry is None:
             with memo.put(key) as folder:
@@ -137,7 +138,7 @@ def learn(model: trainer.Trainer, material: Material, p: Params, folder: Path, n
     limits = batches.Limits()
     loop = fit.Fit(model, material.train, material.held_out, p.schedule, folder=folder, limits=limits, device=on, on_epoch=notes)
     history = loop.run()
-    scratch.log("train", device=str(on), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
+    cache.log("train", device=str(on), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
     model.xtts.gpt.load_state_dict(fit.best_weights(folder))
     return history
 
@@ -148,26 +149,26 @@ def main() -> None:
     given = consent.read(args.dataset)
     xtts.require(args.base)
     material = gather(args.dataset, args.base, batches.Limits())
-    memo = scratch.Scratch("train", STEP_VERSION, params=asdict(p), model=material.base_hash)
+    memo = cache.Scratch("train", STEP_VERSION, params=asdict(p), model=material.base_hash)
     folder = memo.path(memo.key(material.data_hash))
     device.seed_everything(p.seed)
     model = trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps).to(device.pick(compute.device))
     if not (folder / fit.DONE).is_file():
         weights = sum(weight.numel() for weight in model.xtts.gpt.parameters())
-        scratch.require_free(folder, weights * BYTES_PER_WEIGHT, what="training")
+        cache.require_free(folder, weights * BYTES_PER_WEIGHT, what="training")
     train, held_out = (with_codes(samples, model, args.base) for samples in (material.train, material.held_out))
     material = replace(material, train=train, held_out=held_out)
     texts = {example.id: example.normalized for example in material.examples}
-    notes = diary.Diary(folder, scratch.fresh_folder(args.epochs), model, p.schedule, held_out, texts)
+    notes = diary.Diary(folder, cache.fresh_folder(args.epochs), model, p.schedule, held_out, texts)
     history = learn(model, material, p, folder, notes)
     reference = voice.choose_reference(model, material.examples, train, held_out)
     metrics = measure(material, history, p)
     card = describe(material, metrics, p, given, args.base)
-    voice.export(scratch.fresh_folder(args.voice), args.base, checkpoint.weights(model.xtts.gpt), reference, card)
+    voice.export(cache.fresh_folder(args.voice), args.base, checkpoint.weights(model.xtts.gpt), reference, card)
     notes.report(history)
-    diary.write_curves(scratch.fresh_folder(args.plots), history, p.schedule)
+    diary.write_curves(cache.fresh_folder(args.plots), history, p.schedule)
     records.write_json(args.metrics, metrics)
-    scratch.trim(compute.scratch_gb)
+    cache.trim(compute.scratch_gb)
     tell(metrics, p, reference.id)
 
 

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from whisper.tokenizer import LANGUAGES
 
-from voz import asr, audio, command, device, engine, ledger, params, records, scratch
+from voz import asr, audio, device
+from voz.pipeline import cache, command, ledger, parallel, params, records
 
 STEP_VERSION = 1  # raise when the same clip gives another text; tests/test_transcribe.py holds a golden output
 SETTINGS = "settings.json"
@@ -44,8 +45,8 @@ class Params:
 
 def transcribe(folder: Path, clips: list[records.Clip], model_path: Path, p: Params, compute: params.Compute) -> list[asr.Heard]:
     """What is heard in each clip, from scratch where it is known already. The model is loaded only if something is new."""
-    memo = scratch.Scratch("transcribe", STEP_VERSION, params=asdict(p), model=scratch.hash_file(model_path))
-    keys = {clip.id: memo.key(clip.id, scratch.hash_file(folder / f"{clip.id}.wav")) for clip in clips}
+    memo = cache.Scratch("transcribe", STEP_VERSION, params=asdict(p), model=cache.hash_file(model_path))
+    keys = {clip.id: memo.key(clip.id, cache.hash_file(folder / f"{clip.id}.wav")) for clip in clips}
     entries = {clip.id: memo.get(keys[clip.id]) for clip in clips}
     known = {name: asr.Heard(**json.loads((entry / "heard.json").read_text(encoding="utf-8"))) for name, entry in entries.items() if entry}
     new = [clip for clip in clips if clip.id not in known]
@@ -53,9 +54,9 @@ def transcribe(folder: Path, clips: list[records.Clip], model_path: Path, p: Par
         model = asr.load(model_path, device.pick(compute.device))
         for clip, heard in _hear(lambda pcms, seeds: _call(model, pcms, seeds, p), folder, new):
             with memo.put(keys[clip.id]) as entry:
-                scratch.write_json(entry, "heard.json", asdict(heard))
+                cache.write_json(entry, "heard.json", asdict(heard))
             known[clip.id] = heard
-    scratch.log("transcribe", computed=len(new), reused=len(clips) - len(new), device=compute.device)
+    cache.log("transcribe", computed=len(new), reused=len(clips) - len(new), device=compute.device)
     return [known[clip.id] for clip in clips]
 
 
@@ -69,7 +70,7 @@ def _hear(
     """Clips of like length share a batch: a batch takes as long as its wordiest row."""
     ordered = sorted(clips, key=lambda clip: (clip.speech_s, clip.id))
     batches = [ordered[start : start + asr.BATCH] for start in range(0, len(ordered), asr.BATCH)]
-    for batch in engine.progress(batches, total=len(batches), label="transcribe", unit="batch"):
+    for batch in parallel.progress(batches, total=len(batches), label="transcribe", unit="batch"):
         pcms = [audio.resample(audio.read(folder / f"{clip.id}.wav"), audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ) for clip in batch]
         yield from zip(batch, call(pcms, [asr.seed_of(clip.id) for clip in batch]), strict=True)
 
@@ -106,7 +107,7 @@ def main() -> None:
         notes = [] if one.text else ["nothing heard"]
         notes += [f"longer than the model's window, heard in {one.windows} pieces"] if one.windows > 1 else []
         account.accept(clip.id, clip.id, start_s=clip.start_s, end_s=clip.end_s, detail="; ".join(notes))
-    records.write(scratch.fresh_folder(args.transcripts), [record(clip, one) for clip, one in zip(clips, heard, strict=True)])
+    records.write(cache.fresh_folder(args.transcripts), [record(clip, one) for clip, one in zip(clips, heard, strict=True)])
     records.write_json(args.transcripts / SETTINGS, asdict(p))
     account.close(args.ledger)
     metrics = measure(clips, heard, p)

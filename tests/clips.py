@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from voz import audio, records
+from voz import audio
+from voz.pipeline import records
 
 FIXTURES = Path(__file__).parent / "fixtures" / "clips"
 PROMPT = "Che, ¿vos qué querés?"

@@ -9,7 +9,7 @@ import pytest
 
 from voz import accent, audio, phones
 from voz.audio import SAMPLE_RATE_HZ
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 REPORT = Path(__file__).parents[1] / "pocket" / "reports" / "accent.json"
 needs_espeak = pytest.mark.skipif(not phones.available(), reason="espeak-ng is not installed (apt-get install espeak-ng)")

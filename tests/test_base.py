@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tools import fetch_base
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 PAYLOAD = hashlib.shake_256(b"a checkpoint").digest(3_000_000)
 SHA256 = hashlib.sha256(PAYLOAD).hexdigest()

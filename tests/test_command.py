@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def end(body: str) -> subprocess.CompletedProcess[str]:
-    code = f"import os, signal, errno\nfrom voz.command import UserError, run\ndef main():\n    {body}\nrun(main)\n"
+    code = f"import os, signal, errno\nfrom voz.pipeline.command import UserError, run\ndef main():\n    {body}\nrun(main)\n"
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 
 

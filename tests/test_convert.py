@@ -10,7 +10,8 @@ import yaml
 
 from stages import convert
 from tests import recordings
-from voz import audio, command, ledger, records, scratch
+from voz import audio
+from voz.pipeline import cache, command, ledger, records
 
 PARAMS = {"highpass_hz": 60.0, "level_db": -23.0, "accept_damaged": False}
 CONSENT = "speaker: espeak-ng\ndate: 2026-01-02\nstatement: a synthetic speaker\nscope: tests\n"
@@ -121,7 +122,7 @@ def test_only_what_is_new_is_computed(bench: Bench) -> None:
     bench.put("new.wav", recordings.wav(recordings.pcm()[80_000:160_000]))
     (bench.top / "notes" / "0.wav").rename(bench.top / "notes" / "another name.wav")
     bench.run()
-    assert [(line["computed"], line["reused"]) for line in scratch.read_log("convert")] == [(3, 0), (0, 3), (1, 3)]
+    assert [(line["computed"], line["reused"]) for line in cache.read_log("convert")] == [(3, 0), (0, 3), (1, 3)]
     (bench.top / "notes" / "1.wav").unlink()
     bench.run()
     assert len(list((bench.top / "wav").glob("*.wav"))) == len(bench.notes) == 3

@@ -13,7 +13,8 @@ import yaml
 
 from stages import curate
 from tests import clips
-from voz import audio, command, corrections, dataset, filters, ledger, listening, records, scratch, xtts
+from voz import audio, corrections, dataset, filters, listening, xtts
+from voz.pipeline import cache, command, ledger, records
 
 ROOT = Path(__file__).parent.parent
 BASE = ROOT / "models" / "pocket" / "xtts"
@@ -204,7 +205,7 @@ def test_the_same_again_gives_the_same_bytes_and_computes_nothing(workshop: Make
     monkeypatch.setattr(xtts, "load_model", lambda *_, **__: pytest.fail("the base was loaded though nothing is new"))
     work.run()
     assert {path.relative_to(work.folder): path.read_bytes() for path in sorted((work.folder / "dataset").rglob("*.*"))} == written
-    assert [(line["computed"], line["reused"]) for line in scratch.read_log("curate")] == [(8, 0), (0, 8)]
+    assert [(line["computed"], line["reused"]) for line in cache.read_log("curate")] == [(8, 0), (0, 8)]
 
 
 def test_too_little_left_is_one_line(workshop: Make) -> None:

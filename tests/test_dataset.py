@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests import clips
-from voz import compat, dataset, records
-from voz.command import UserError
+from voz import compat, dataset
+from voz.pipeline import records
+from voz.pipeline.command import UserError
 
 NOTES = [hashlib.sha256(str(n).encode()).hexdigest()[:12] for n in range(200)]
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from tests import recordings
-from voz import decode, sandbox
+from voz import decode
 from voz.mix import Unusable
+from voz.pipeline import sandbox
 
 
 def decoded(data: bytes, folder: Path) -> tuple[decode.Sound, np.ndarray]:

@@ -11,7 +11,8 @@ import yaml
 from stages import curate
 from tests import clips
 from tools import review_desk
-from voz import command, corrections, doubt, ledger, records
+from voz import corrections, doubt
+from voz.pipeline import command, ledger, records
 
 ROOT = Path(__file__).parent.parent
 # The figures below are written for whisper's own limit of confidence, whatever whisper params.yaml is made for.

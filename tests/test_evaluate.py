@@ -13,7 +13,8 @@ import yaml
 
 from stages import evaluate
 from tests import tiny_base, tiny_dataset, tiny_whisper
-from voz import accent, audio, command, measures, params, records
+from voz import accent, audio, measures
+from voz.pipeline import command, params, records
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,8 +10,9 @@ import torch
 from accelerate.state import AcceleratorState
 
 from tests import tiny_base
-from voz import audio, batches, fit, interpolate, scratch, trainer
-from voz.command import Terminated, UserError
+from voz import audio, batches, fit, interpolate, trainer
+from voz.pipeline import cache
+from voz.pipeline.command import Terminated, UserError
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,11 @@ def test_a_signal_waits_for_the_end_of_the_update_and_a_second_one_does_not() ->
 
 def test_one_training_at_a_time_and_nothing_left_of_a_killed_one(tmp_path: Path) -> None:
     (tmp_path / ".state.pt.123.tmp").write_bytes(b"half")
-    with scratch.alone_in(tmp_path):
+    with cache.alone_in(tmp_path):
         assert not (tmp_path / ".state.pt.123.tmp").exists()
-        with pytest.raises(UserError, match="another process is at this very training"), scratch.alone_in(tmp_path):
+        with pytest.raises(UserError, match="another process is at this very training"), cache.alone_in(tmp_path):
             pass
-    with scratch.alone_in(tmp_path):
+    with cache.alone_in(tmp_path):
         pass
 
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests import recordings
-from voz import ledger, records
+from voz.pipeline import ledger, records
 
 ROOT = Path(__file__).parent.parent
 ACCEPTED = ""

@@ -18,7 +18,7 @@ import yaml
 
 from tools import import_chat
 from voz import consent, corrections, export, origins
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
 AGREED = ["--consent-speaker", "Ana Pérez", "--consent-statement", "Soy yo y estoy de acuerdo."]

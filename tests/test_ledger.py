@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from voz import ledger
+from voz.pipeline import ledger
 
 
 def test_ledger_reads_back_sorted_with_hostile_names(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from voz import params
-from voz.command import UserError
+from voz.pipeline import params
+from voz.pipeline.command import UserError
 
 
 @dataclass(frozen=True)

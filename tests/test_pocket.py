@@ -15,7 +15,8 @@ from whisper.model import Whisper
 from pocket import demo_notes, demo_texts, espeak, evaluate, everyday, opus, sentences, variants, voices, whisper_alignment
 from pocket.whisper_batches import PROMPT, letter_of
 from pocket.whisper_vocab import DIMS, N_VOCAB, CompactVocab
-from voz import asr, audio, measures, records
+from voz import asr, audio, measures
+from voz.pipeline import records
 
 ROOT = Path(__file__).parents[1]
 NOTES = ROOT / "data" / "demo" / "notes"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tools import profile
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
 PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))

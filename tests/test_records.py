@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from voz import records
+from voz.pipeline import records
 
 NOTE = records.Note(id="0123456789ab", name="PTT.opus", duration_s=2.5, format="ogg-opus", source_hz=16_000, missing_s=0.0)
 

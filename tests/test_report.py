@@ -16,7 +16,8 @@ import soundfile
 from PIL import Image
 
 from stages import report
-from voz import audio, consent, embed, ledger, records, scoreboard
+from voz import audio, consent, embed, scoreboard
+from voz.pipeline import ledger, records
 
 HOSTILE = '<script>alert("x")</script>"><img src=x onerror=alert(1)> {{ 7*7 }} ñandú'
 NOTES = ("0123456789ab", "ba9876543210", "00ff00ff00ff")

@@ -18,7 +18,8 @@ from selenium.webdriver.common.keys import Keys
 from stages import curate
 from tests import clips, recordings
 from tests.browser import Browser
-from voz import audio, corrections, dataset, ledger, records
+from voz import audio, corrections, dataset
+from voz.pipeline import ledger, records
 
 ROOT = Path(__file__).parent.parent
 REVIEW = Path(sys.prefix) / "review" / "bin" / "python"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from voz import scratch
-from voz.command import UserError
+from voz.pipeline import cache
+from voz.pipeline.command import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -13,8 +13,8 @@ def _own_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
 
-def store(version: int = 1, lr: float = 1.0, model: str = "") -> scratch.Scratch:
-    return scratch.Scratch("step", version, params={"lr": lr}, model=model)
+def store(version: int = 1, lr: float = 1.0, model: str = "") -> cache.Scratch:
+    return cache.Scratch("step", version, params={"lr": lr}, model=model)
 
 
 def test_entry_is_found_only_under_the_same_circumstances() -> None:
@@ -70,12 +70,12 @@ def test_trim_removes_the_oldest_first_and_keeps_the_log() -> None:
         with store().put(store().key(name)) as folder:
             (folder / "x").write_bytes(bytes(1_000_000))
         os.utime(store().path(store().key(name)), (number, number))
-    scratch.log("step", computed=1)
-    scratch.trim(0.0015)
+    cache.log("step", computed=1)
+    cache.trim(0.0015)
     assert store().get(store().key("old")) is None and store().get(store().key("new")) is not None
-    assert scratch.read_log("step")[0]["computed"] == 1
+    assert cache.read_log("step")[0]["computed"] == 1
 
 
 def test_too_little_disk_is_said_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="GB free, training needs"):
-        scratch.require_free(tmp_path / "not" / "there", 10**18, what="training")
+        cache.require_free(tmp_path / "not" / "there", 10**18, what="training")

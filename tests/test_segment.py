@@ -11,7 +11,8 @@ import yaml
 
 from stages import segment
 from tests import recordings
-from voz import audio, command, cuts, ledger, records, scratch, speech
+from voz import audio, cuts, speech
+from voz.pipeline import cache, command, ledger, records
 
 PARAMS = {"target_s": 9.0, "min_s": 3.0, "max_s": 11.3, "min_gap_ms": 150}
 
@@ -163,7 +164,7 @@ def test_only_the_new_note_is_computed_and_a_changed_target_cuts_anew(run) -> No
     assert len(list(Path("clips").glob("*.wav"))) == len(GOLDEN)
     run(("b" * 12,), target_s=5.0)
     assert len(records.read(Path("clips"), records.Clip)) > len(GOLDEN)
-    assert [(line["computed"], line["reused"]) for line in scratch.read_log("segment")] == [(1, 0), (1, 1), (0, 1), (1, 0)]
+    assert [(line["computed"], line["reused"]) for line in cache.read_log("segment")] == [(1, 0), (1, 1), (0, 1), (1, 0)]
 
 
 def test_no_clip_at_all_is_one_line(run) -> None:  # type: ignore[no-untyped-def]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools import speak
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = """

@@ -9,7 +9,7 @@ import torch
 
 from tests import clips, tiny_voice
 from voz import audio, speak, xtts
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 POCKET = Path(__file__).parent.parent / "models" / "pocket" / "xtts"
 GREEDY = speak.Sampling(temperature=0.0, top_p=0.85, top_k=50, repetition_penalty=5.0)

@@ -11,7 +11,8 @@ import yaml
 
 from stages import synthesize
 from tests import tiny_voice, tiny_whisper
-from voz import asr, command, measures, records, speak
+from voz import asr, measures, speak
+from voz.pipeline import command, records
 
 ROOT = Path(__file__).parent.parent
 P = synthesize.Params(temperature=0.7, top_p=0.85, top_k=50, repetition_penalty=5.0, max_cer=0.3, max_tries=3, seed=1)

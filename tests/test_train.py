@@ -17,8 +17,9 @@ import yaml
 
 from stages import train as train_stage
 from tests import tiny_base, tiny_dataset
-from voz import batches, consent, records, trainer, voice, xtts
-from voz.command import UserError
+from voz import batches, consent, trainer, voice, xtts
+from voz.pipeline import records
+from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
 TRAIN = {

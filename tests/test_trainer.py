@@ -11,8 +11,8 @@ import torch
 from tests import tiny_dataset
 from voz import audio, batches, trainer, xtts
 from voz.batches import Batch, Limits, Sample
-from voz.command import UserError
-from voz.records import Example
+from voz.pipeline.command import UserError
+from voz.pipeline.records import Example
 
 BASE = Path("models/pocket/xtts")
 LIMITS = Limits()

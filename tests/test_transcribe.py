@@ -15,7 +15,8 @@ from whisper.decoding import DecodingOptions
 
 from stages import transcribe
 from tests import clips
-from voz import asr, audio, command, ledger, records, scratch
+from voz import asr, audio
+from voz.pipeline import cache, command, ledger, records
 
 ROOT = Path(__file__).parent.parent
 SEED = 49577016865954
@@ -128,7 +129,7 @@ def test_stage_gives_every_clip_a_row_and_recomputes_only_the_new_one(
     assert run_stage(tmp_path, confused).returncode == 0
     after = (tmp_path / "transcripts" / "manifest.jsonl").read_text().splitlines()
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert [(line["computed"], line["reused"]) for line in scratch.read_log("transcribe")] == [(3, 0), (1, 3)]
+    assert [(line["computed"], line["reused"]) for line in cache.read_log("transcribe")] == [(3, 0), (1, 3)]
     assert len(after) == 4 and set(before) < set(after)
     rows = records.read(tmp_path / "transcripts", records.Transcript)
     accounted = ledger.read(tmp_path / "ledger.csv")

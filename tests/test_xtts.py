@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from voz import xtts
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 BASE = Path(__file__).parent.parent / "models" / "pocket" / "xtts"
 

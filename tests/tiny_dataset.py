@@ -4,7 +4,8 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from voz import audio, consent, records
+from voz import audio, consent
+from voz.pipeline import records
 
 TRAIN = (
     "bueno muchachos, gracias por la bancada.",

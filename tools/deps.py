@@ -14,7 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from voz import command, records
+from voz.pipeline import command, records
 
 PACKAGES = ("stages", "voz")
 

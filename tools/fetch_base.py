@@ -21,9 +21,9 @@ from typing import IO
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from voz import command
-from voz.command import UserError
-from voz.scratch import hash_file, require_free
+from voz.pipeline import command
+from voz.pipeline.cache import hash_file, require_free
+from voz.pipeline.command import UserError
 
 XTTS_URL = "https://huggingface.co/coqui/XTTS-v2/resolve/6c2b0d75eae4b7047358e3b6bd9325f857d43f77"
 XTTS_SHA256 = {  # of that revision, as several public repositories record them

@@ -20,9 +20,10 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from voz import command, ledger, notes, origins, params, scratch, traces
-from voz.command import UserError
-from voz.records import write_text
+from voz import notes, origins, traces
+from voz.pipeline import cache, command, ledger, params
+from voz.pipeline.command import UserError
+from voz.pipeline.records import write_text
 
 ID = re.compile(r"([0-9a-f]{12})(-\d{7,8}-\d{7,8})?\Z")
 SHOWN = 40  # lines of files before "and so many more"
@@ -33,7 +34,7 @@ class Plan:
     """What is to go, by place, and what cannot."""
 
     workspace: traces.Found = field(default_factory=traces.Found)
-    scratch: set[Path] = field(default_factory=set)
+    cache: set[Path] = field(default_factory=set)
     stores: dict[str, set[Path]] = field(default_factory=dict)  # by "DVC cache", "remote NAME"
     far: dict[str, list[str]] = field(default_factory=dict)  # object names, by remote that is no folder here
     cannot: list[str] = field(default_factory=list)
@@ -49,7 +50,7 @@ def find_notes(wanted: list[str], folder: Path, convert_ledger: Path) -> traces.
     Raises:
         UserError: a name that is nobody's. (An id may be of a note that is no longer in the folder.)
     """
-    files = {each.name: scratch.hash_file(each.path)[:12] for each in notes.find(folder) if not each.problem} if folder.is_dir() else {}
+    files = {each.name: cache.hash_file(each.path)[:12] for each in notes.find(folder) if not each.problem} if folder.is_dir() else {}
     table = origins.read(folder)
     ids: set[str] = set()
     for name in wanted:
@@ -82,7 +83,7 @@ def plan(repo: Repo, trail: traces.Trail, args: argparse.Namespace, values: dict
     if args.all:
         trail.ids |= {each for folder in _folders(repo) for each in traces.ids_in_store(folder)}
     mine = [Path(values["notes"]), Path(values["corrections"])]
-    roots = [path for path in [*mine, *derived, scratch.root() / scratch.LOG, Path(repo.dvc_dir) / "tmp" / "exps"] if path.exists()]
+    roots = [path for path in [*mine, *derived, cache.root() / cache.LOG, Path(repo.dvc_dir) / "tmp" / "exps"] if path.exists()]
     found = Plan(workspace=traces.in_workspace(roots, trail))
     if args.all:
         found.workspace.files |= {path for root in [*mine, *derived] for path in [root, *root.rglob("*")] if path.is_file()}
@@ -95,7 +96,7 @@ def plan(repo: Repo, trail: traces.Trail, args: argparse.Namespace, values: dict
         trail.md5s |= {md5 for path in [*theirs, *(mine if args.all else [])] for md5 in md5s_of(repo, path)} - protected
         trail.trained = True
     _search_stores(repo, trail, protected, found)
-    root = scratch.root()
+    root = cache.root()
     found.scratch = {path for path in root.glob("*") if path.is_dir()} if args.all else traces.in_scratch(root, trail)
     found.cannot += _beyond(repo, trail, [*mine, *derived], args)
     return found

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import profile
-from voz import chat, command, consent, corrections, decode, engine, export, mix, offers, origins, sandbox, scratch
-from voz.command import UserError
-from voz.records import write_text
+from voz import chat, consent, corrections, decode, export, mix, offers, origins
+from voz.pipeline import cache, command, parallel, sandbox
+from voz.pipeline.command import UserError
+from voz.pipeline.records import write_text
 
 DECODE_LIMIT_S = 600.0  # 3 h of Opus take about a minute on one core
 
@@ -40,14 +41,14 @@ def take(source: export.Source, wanted: list[offers.Offer], folder: Path, *, wor
     """Copy files into `folder` (temporary) under numbers, hash and decode them; also the names that did not unpack."""
     copied: list[tuple[offers.Offer, Path]] = []
     damaged = []
-    for number, offer in enumerate(engine.progress(wanted, total=len(wanted), label="copy")):
+    for number, offer in enumerate(parallel.progress(wanted, total=len(wanted), label="copy")):
         path = folder / f"{number:06d}{offers.extension_of(offer.member.name)}"
         try:
             source.copy(offer.member, path)
             copied.append((offer, path))
         except export.Damaged:
             damaged.append(offer.member.name)
-    measured = engine.map(functools.partial(_measure, folder), [path for _, path in copied], label="decode", workers=workers)
+    measured = parallel.map(functools.partial(_measure, folder), [path for _, path in copied], label="decode", workers=workers)
     return [Taken(offer, path, *values) for (offer, path), values in zip(copied, measured, strict=True)], damaged
 
 
@@ -58,7 +59,7 @@ def store(taken: list[Taken], folder: Path, sender: str) -> tuple[list[origins.O
         (rows added, how many were there already: the same bytes, or the same sound).
     """
     known = origins.read(folder)
-    ids = {scratch.hash_file(path)[:12] for path in sorted(folder.iterdir()) if path.is_file() and path.suffix in offers.EXTENSIONS}
+    ids = {cache.hash_file(path)[:12] for path in sorted(folder.iterdir()) if path.is_file() and path.suffix in offers.EXTENSIONS}
     rows = {origin.id for origin in known}
     sounds = {origin.sha256 for origin in known if origin.sha256}
     added: list[origins.Origin] = []
@@ -67,7 +68,7 @@ def store(taken: list[Taken], folder: Path, sender: str) -> tuple[list[origins.O
             continue
         name = origins.file_name(each.id, each.offer.date, each.path.suffix)
         if each.id not in ids:  # else: a run that was killed before it wrote notes.csv, or somebody put it there
-            scratch.place(each.path, folder / name)
+            cache.place(each.path, folder / name)
         seconds = "" if each.duration_s is None else f"{each.duration_s:.3f}"
         added.append(origins.Origin(name, each.offer.date, sender, each.offer.member.name, seconds, each.sha256))
         rows.add(each.id)
@@ -143,12 +144,12 @@ def main() -> None:
             )
         left_out["of other senders"] += len(found) - len(mine)
         agreed = settle_consent(folder, chat.clean(args.sender), args)
-        scratch.require_free(folder, 2 * sum(offer.member.size_bytes for offer in mine), what="taking the notes")
+        cache.require_free(folder, 2 * sum(offer.member.size_bytes for offer in mine), what="taking the notes")
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / consent.NAME).is_file():
             consent.write(folder, agreed)
-        scratch.root().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="import-", dir=scratch.root()) as temporary:
+        cache.root().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="import-", dir=cache.root()) as temporary:
             taken, damaged = take(source, mine, Path(temporary), workers=int(document["compute"]["workers"]))
             added, known = store(taken, folder, chat.clean(args.sender) or agreed.speaker)
     left_out["damaged in the zip"] += len(damaged)
@@ -177,7 +178,7 @@ def _tell(folder: Path, added: list[origins.Origin], known: int, left_out: Count
 
 def _measure(folder: Path, path: Path) -> tuple[str, float | None, str]:
     """(id, seconds, hash of the sound) of a copied file; (id, None, "") where no sound comes out: convert says why."""
-    note_id, raw = scratch.hash_file(path)[:12], folder / f"{path.name}.raw"
+    note_id, raw = cache.hash_file(path)[:12], folder / f"{path.name}.raw"
     try:
         sound = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
         return note_id, sound.samples / sound.rate_hz, sound.sha256

@@ -8,8 +8,9 @@ Runs at the end of `make demo`.
 import argparse
 from pathlib import Path
 
-from voz import audio, command
-from voz.command import UserError
+from voz import audio
+from voz.pipeline import command
+from voz.pipeline.command import UserError
 
 
 def main() -> None:

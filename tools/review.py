@@ -15,8 +15,8 @@ import tempfile
 import threading
 from pathlib import Path
 
-from voz import command, params
-from voz.command import UserError
+from voz.pipeline import command, params
+from voz.pipeline.command import UserError
 
 HOST = "127.0.0.1"
 

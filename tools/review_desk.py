@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from voz import corrections, doubt, ledger, params, records
-from voz.command import UserError
+from voz import corrections, doubt
 from voz.corrections import Correction
+from voz.pipeline import ledger, params, records
+from voz.pipeline.command import UserError
 
 # What convert left out and a browser may still play; the rest is no sound, longer than a browser should decode, or broke our own decoder.
 PLAYABLE = ("damaged", "duplicate", "silent", "too_short", "truncated")

@@ -8,7 +8,7 @@ from markupsafe import escape
 
 from tools import review_shown as shown
 from tools.review_desk import RELOAD, Desk, Left, clean
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 HERE = Path(__file__).parent
 CSS, KEYS = HERE / "review.css", HERE / "review.js"

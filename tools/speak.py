@@ -16,8 +16,8 @@ from dvc.repo import Repo
 from dvc.scm import RevError, resolve_rev
 from dvc_data.index import DataIndexDirError
 
-from voz import command, scratch
-from voz.command import UserError
+from voz.pipeline import cache, command
+from voz.pipeline.command import UserError
 
 VOICE = Path("models/voice")
 STEP_VERSION = 1  # raise when the folder of a fetched voice is laid out otherwise
@@ -37,7 +37,7 @@ def voice_of(rev: str) -> Path:
             commit = resolve_rev(repo.scm, rev)
         except RevError as error:
             raise UserError(f"{rev}: no commit and no experiment", "`git log`, `dvc exp show` list them") from error
-    store = scratch.Scratch("voices", STEP_VERSION, params={})
+    store = cache.Scratch("voices", STEP_VERSION, params={})
     key = store.key(commit)
     if store.get(key) is None:
         with store.put(key) as folder:

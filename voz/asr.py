@@ -18,7 +18,7 @@ from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask, Gree
 from whisper.tokenizer import get_tokenizer
 
 from voz.audio import ASR_RATE_HZ
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 BATCH = 8  # rows of every decode, filled up with silence: a row's floats depend on the shape, so the shape never changes
 MAX_COMPRESSION_RATIO = 2.4  # the three numbers of whisper's own transcribe(): above, the text loops

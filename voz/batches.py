@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 
 from voz import audio
-from voz.command import UserError
-from voz.records import Example
+from voz.pipeline.command import UserError
+from voz.pipeline.records import Example
 from voz.xtts import VoiceBpeTokenizer
 
 LANGUAGE = "es"  # Rioplatense is Spanish to XTTS's tokenizer; the token [es] opens every text

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from voz.command import UserError
-from voz.records import write_text
+from voz.pipeline.command import UserError
+from voz.pipeline.records import write_text
 
 HEADER = ["clip", "action", "text"]
 ACTIONS = ("text", "accept", "reject")

@@ -11,8 +11,9 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from voz import consent, records, scratch
-from voz.command import UserError
+from voz import consent
+from voz.pipeline import cache, records
+from voz.pipeline.command import UserError
 
 
 def write(folder: Path, examples: Iterable[records.Example], clips: Path) -> None:
@@ -23,10 +24,10 @@ def write(folder: Path, examples: Iterable[records.Example], clips: Path) -> Non
         ValueError: a text holds `|` or a line break, which LJSpeech cannot say.
     """
     ordered = sorted(examples, key=lambda example: example.id)
-    wavs = scratch.fresh_folder(folder) / "wavs"
+    wavs = cache.fresh_folder(folder) / "wavs"
     wavs.mkdir()
     for example in ordered:
-        scratch.place(clips / f"{example.id}.wav", wavs / f"{example.id}.wav")
+        cache.place(clips / f"{example.id}.wav", wavs / f"{example.id}.wav")
     for split in records.SPLITS:
         records.write_text(folder / f"metadata_{split}.csv", "".join(_line(e) for e in ordered if e.split == split))
     records.write_text(folder / "metadata.csv", "".join(_line(e) for e in ordered))

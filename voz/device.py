@@ -6,7 +6,7 @@ import random
 import numpy as np
 import torch
 
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 
 def pick(name: str) -> torch.device:

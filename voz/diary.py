@@ -12,7 +12,7 @@ from dvclive.live import Live
 
 from voz import audio, batches, fit, speak, xtts
 from voz.batches import Sample
-from voz.records import write_json, write_text
+from voz.pipeline.records import write_json, write_text
 from voz.trainer import Trainer
 
 LIVE = "live"  # DVCLive's folder within reports/epochs

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from voz import ledger, records
 from voz.corrections import Correction
+from voz.pipeline import ledger, records
 
 MOST = 10.0  # doubt ends here: beyond ten times a limit nobody compares
 # Reason code of each filter of curate that compares a score with a limit: (score, knob in section `curate` of params.yaml).

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 MAX_BYTES = 2 * 2**30  # of one member: 3 h of WhatsApp's Opus are 45 MB, of 48 kHz stereo PCM16 2.07 GB
 MAX_RATIO = 100  # unpacked to packed; compressed audio packs to about 1, and deflate's best is 1 032

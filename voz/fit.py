@@ -19,11 +19,12 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from voz import batches, checkpoint, engine, scratch
+from voz import batches, checkpoint
 from voz.batches import Drawn, Limits, Sample
-from voz.command import Terminated, UserError
 from voz.interpolate import Interpolation
-from voz.records import write_text
+from voz.pipeline import cache, parallel
+from voz.pipeline.command import Terminated, UserError
+from voz.pipeline.records import write_text
 from voz.trainer import Trainer
 
 SAVE_EVERY_S = 600.0  # a full-size state is 5.3 GB: seconds of writing every ten minutes
@@ -110,7 +111,7 @@ class Fit:
             (self.folder / STATE).unlink(missing_ok=True)
             self._replay()
             return self.history
-        with scratch.alone_in(self.folder):
+        with cache.alone_in(self.folder):
             self._train()
         return self.history
 
@@ -121,7 +122,7 @@ class Fit:
         if self.schedule.conditioning == "others":
             self._hear()
         total = self.schedule.epochs * (len(self.train) + len(self.held_out)) + len(self.held_out)
-        self.bar = engine.progress((), total=total, label="train", unit="clip")
+        self.bar = parallel.progress((), total=total, label="train", unit="clip")
         self.bar.initial = self.bar.n = self._clips_done()
         with interrupts() as asked, self.bar:
             if not self.history.clips:
@@ -136,7 +137,7 @@ class Fit:
     def _hear(self) -> None:
         """What is heard of the voice in each train clip, once: without a gradient what listens stays the base's."""
         self.trainer.learning(False)
-        clips = engine.progress(self.train, total=len(self.train), label="voice", unit="clip")
+        clips = parallel.progress(self.train, total=len(self.train), label="voice", unit="clip")
         self.train = [replace(sample, latents=self.trainer.latents(batches.pcm(sample))) for sample in clips]
 
     def _replay(self) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from voz import audio, device, engine, filters, params, records, scratch, xtts
+from voz import audio, device, filters, xtts
+from voz.pipeline import cache, parallel, params, records
 
 if TYPE_CHECKING:
     from TTS.tts.models.xtts import Xtts
@@ -26,16 +27,16 @@ class Heard:
 
 def measure(folder: Path, clips: list[records.Clip], base: Path, compute: params.Compute) -> list[Heard]:
     """Measure `<clip id>.wav` of `folder`, in the order of `clips`. The base is loaded only if something is new."""
-    memo = scratch.Scratch("curate", STEP_VERSION, params={}, model=scratch.hash_files(base, ["config.json", "model.pth"]))
-    keys = [memo.key(clip.id, scratch.hash_file(folder / f"{clip.id}.wav")) for clip in clips]
+    memo = cache.Scratch("curate", STEP_VERSION, params={}, model=cache.hash_files(base, ["config.json", "model.pth"]))
+    keys = [memo.key(clip.id, cache.hash_file(folder / f"{clip.id}.wav")) for clip in clips]
     new = [at for at, key in enumerate(keys) if memo.get(key) is None]
     if new:
         model = xtts.load_model(base, device=device.pick(compute.device))
-        for at in engine.progress(new, total=len(new), label="curate", unit="clip"):
+        for at in parallel.progress(new, total=len(new), label="curate", unit="clip"):
             pcm = audio.read(folder / f"{clips[at].id}.wav")
             with memo.put(keys[at]) as entry:
                 _store(entry, Heard(filters.listen(pcm), embed(model, pcm)))
-    scratch.log("curate", computed=len(new), reused=len(clips) - len(new), device=compute.device)
+    cache.log("curate", computed=len(new), reused=len(clips) - len(new), device=compute.device)
     return [_stored(memo.path(key)) for key in keys]
 
 
@@ -51,7 +52,7 @@ def _store(entry: Path, heard: Heard) -> None:
     np.save(entry / "envelope.npy", heard.sound.envelope)
     np.save(entry / "embedding.npy", heard.embedding)
     numbers = {name: value for name, value in asdict(heard.sound).items() if name != "envelope"}
-    scratch.write_json(entry, "sound.json", numbers)
+    cache.write_json(entry, "sound.json", numbers)
 
 
 def _stored(entry: Path) -> Heard:

@@ -12,7 +12,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from voz import consent, origins
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 _DATED = re.compile(r"(20\d\d)-?([01]\d)-?([0-3]\d)")  # PTT-20260103-WA0001.opus, AUDIO-2026-01-03-10-20-30.m4a
 

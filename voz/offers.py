@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voz import chat, export
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 EXTENSIONS = {".opus", ".ogg", ".oga", ".m4a", ".mp3", ".aac", ".amr", ".wav", ".flac", ".3gp", ".mp4"}
 VOICE_NOTE = re.compile(r"PTT-|.*-AUDIO-", re.IGNORECASE)

@@ -10,8 +10,8 @@ from functools import cache
 
 import numpy as np
 
-from voz import sandbox
-from voz.command import UserError
+from voz.pipeline import sandbox
+from voz.pipeline.command import UserError
 
 LANGUAGE = "es-419"  # `es` has [θ], and another phoneme for ⟨ll⟩
 WORD, PHONEME = 1, 7  # espeak_EVENT_TYPE (speak_lib.h)

@@ -31,9 +31,10 @@ from transformers import (
 )
 from transformers.cache_utils import DynamicLayer
 
-from voz import engine, text
+from voz import text
 from voz.audio import OUTPUT_RATE_HZ, SAMPLE_RATE_HZ
-from voz.command import UserError
+from voz.pipeline import parallel
+from voz.pipeline.command import UserError
 from voz.xtts import Conditioning, Xtts
 
 BATCH_ROWS = 8  # full size on 2 cores: 8 rows cost 281 ms a step, 1 row 234
@@ -183,7 +184,7 @@ def speak_parts(
     batches = [[i for i in order if rows[i].width == width] for width in sorted({row.width for row in rows})]
     batches = [batch[at : at + BATCH_ROWS] for batch in batches for at in range(0, len(batch), BATCH_ROWS)]
     spoken: dict[int, np.ndarray] = {}
-    for batch in engine.progress(batches, total=len(batches), label=label, unit="batch"):
+    for batch in parallel.progress(batches, total=len(batches), label=label, unit="batch"):
         generated = generate(model, [rows[i] for i in batch], sampling)
         spoken |= {i: vocode(model, each.latents, conditioning.speaker) for i, each in zip(batch, generated, strict=True)}
     return [spoken[i] for i in range(len(rows))]

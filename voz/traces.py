@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voz import engine, scratch
+from voz.pipeline import cache, parallel
 
 MAX_BYTES = 512 * 2**20  # larger files are weights: not searched, only recognised by name
 MIN_WORDS = 3  # shorter sentences are anybody's
@@ -95,7 +95,7 @@ def in_workspace(roots: Iterable[Path], trail: Trail) -> Found:
     """Search files and folders. A JSON file that names the notes speaks for its folder: what lies there was made with them."""
     files = [path for root in roots for path in sorted([root, *root.rglob("*")]) if path.is_file() and not path.is_symlink()]
     files = [path for path in files if path.stat().st_size <= MAX_BYTES]
-    hashes = {path: scratch.hash_file(path) for path in engine.progress(files, total=len(files), label="search outputs", unit="file")}
+    hashes = {path: cache.hash_file(path) for path in parallel.progress(files, total=len(files), label="search outputs", unit="file")}
     found = Found({path for path in files if trail.named_in(path.name) or hashes[path][:12] in trail.ids})
     for path in sorted(found.files):
         trail.follow(path)
@@ -156,12 +156,12 @@ def in_store(folder: Path, trail: Trail, *, protected: set[str]) -> set[Path]:
     objects = {path.parent.name + path.name: path for path in sorted(folder.glob("??/*")) if path.is_file()}
     listings = {oid: _json(path.read_bytes()) for oid, path in objects.items() if oid.endswith(".dir")}
     texts = []
-    for oid, path in engine.progress(objects.items(), total=len(objects), label=f"search {folder}", unit="object"):
+    for oid, path in parallel.progress(objects.items(), total=len(objects), label=f"search {folder}", unit="object"):
         if oid in listings or oid in protected or not 0 < path.stat().st_size <= MAX_BYTES:
             continue
         if _text(path) is not None:
             texts.append(oid)
-        elif scratch.hash_file(path)[:ID_DIGITS] in trail.ids:
+        elif cache.hash_file(path)[:ID_DIGITS] in trail.ids:
             trail.md5s.add(oid)
     for listing in listings.values():
         trail.md5s |= {each["md5"] for each in listing if trail.named_in(each["relpath"])}
@@ -191,7 +191,7 @@ def _beside_json(listing: list[dict[str, str]], md5s: set[str]) -> set[str]:
 
 
 def _made_of(entry: Path) -> str | None:
-    path = entry / scratch.LABEL
+    path = entry / cache.LABEL
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
@@ -201,7 +201,7 @@ def _holds(entry: Path, trail: Trail) -> bool:
 
 def _follow_entry(entry: Path, trail: Trail) -> None:
     for path in sorted(entry.rglob("*")):
-        if path.is_file() and path.name != scratch.LABEL:
+        if path.is_file() and path.name != cache.LABEL:
             trail.follow(path)
             data = _text(path)
             if data is not None and path.suffix == ".json":

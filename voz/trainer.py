@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from voz import xtts
 from voz.batches import STRIDE, Batch, Limits, Sample
-from voz.command import UserError
+from voz.pipeline.command import UserError
 from voz.xtts import gpt_trainer
 
 IGNORED = -1  # target of a position that takes no part in the loss (gpt.py's ignore_index)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from voz import audio, batches, checkpoint, xtts
 from voz.batches import Sample
 from voz.consent import Consent
-from voz.records import Example, write_text
+from voz.pipeline.records import Example, write_text
 from voz.trainer import Trainer
 
 FILES = ("model.pth", "config.json", "vocab.json", "reference.wav", "README.md")

@@ -18,7 +18,7 @@ import torch
 
 from voz import compat
 from voz.audio import SAMPLE_RATE_HZ
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 with compat.torch_threads_kept():
     from TTS.config.shared_configs import BaseDatasetConfig

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 PATH = Path("params.yaml")
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from voz.command import UserError
+from voz.pipeline.command import UserError
 
 LOG = "log"
 LABEL = ".label.json"  # in each entry: what its key was made of, by which tools.forget finds what a note left, and its files' sizes

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from voz.scratch import fresh_folder
+from voz.pipeline.cache import fresh_folder
 
 
 @contextmanager
