@@ -11,8 +11,9 @@ from whisper.timing import WordTiming, find_alignment, merge_punctuations
 from whisper.tokenizer import get_tokenizer
 
 from benchmarks.spoken_notes import Word
-from voz import asr, audio, text
+from voz import asr, audio
 from voz.pipeline import parallel
+from voz.text import normalize
 
 POCKET = Path("models/pocket/whisper.pt")
 OPENING, CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # what `transcribe(word_timestamps=True)` joins to a word
@@ -55,10 +56,10 @@ def words(model: whisper.model.Whisper, pcm: np.ndarray) -> list[Word]:
 
 def hear(model: whisper.model.Whisper, pieces: list[np.ndarray]) -> list[list[WordTiming]]:
     """Words of each piece of at most one window, punctuation joined to them."""
-    tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=text.LANGUAGE, task="transcribe")
+    tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=normalize.LANGUAGE, task="transcribe")
     window = round(asr.window_s(model) * audio.ASR_RATE_HZ)
     mels = torch.stack([whisper.log_mel_spectrogram(whisper.pad_or_trim(piece, window), model.dims.n_mels) for piece in pieces])
-    heard = whisper.decode(model, mels, whisper.DecodingOptions(language=text.LANGUAGE, without_timestamps=True, fp16=False))
+    heard = whisper.decode(model, mels, whisper.DecodingOptions(language=normalize.LANGUAGE, without_timestamps=True, fp16=False))
     found = []
     for piece, mel, each in zip(pieces, mels, heard, strict=True):
         said = [token for token in each.tokens if token < tokenizer.eot]

@@ -26,8 +26,9 @@ from pocket import judge
 from pocket.corpus import read_manifest
 from pocket.whisper_batches import PROMPT
 from pocket.whisper_data import Sound, read_clips
-from voz import asr, text
+from voz import asr
 from voz.pipeline import command, records
+from voz.text import normalize
 
 COVERED = 0.95  # share of a sentence that must lie in clips: what segment left out is no fault of the ear
 TOUCH_S = 0.1  # less of a sentence in a clip than this is padding
@@ -39,7 +40,7 @@ class Spoken:
 
     start_s: float
     end_s: float
-    text: str
+    normalize: str
 
 
 def whisper_on_unseen(args: argparse.Namespace) -> dict[str, float]:
@@ -49,7 +50,12 @@ def whisper_on_unseen(args: argparse.Namespace) -> dict[str, float]:
     rates = {}
     for name, given in (("cer", ""), ("cer_prompted", PROMPT)):
         heard = asr.transcribe(
-            model, [sound.read(clip) for clip in clips], language=text.LANGUAGE, prompt=given, temperatures=[0.0], seeds=[0] * len(clips)
+            model,
+            [sound.read(clip) for clip in clips],
+            language=normalize.LANGUAGE,
+            prompt=given,
+            temperatures=[0.0],
+            seeds=[0] * len(clips),
         )
         rates[name] = error_rate([clip.text for clip in clips], [each.text for each in heard])
     voices = {row.voice for row in read_manifest(args.build / "corpus", role="asr", split="test")}
@@ -104,7 +110,7 @@ def read_truth(path: Path) -> dict[str, list[Spoken]]:
 
 def error_rate(written: Sequence[str], heard: Sequence[str]) -> float:
     """Character errors over characters of all lines together, spoken forms."""
-    return round(float(jiwer.cer([text.spoken(each) for each in written], [text.spoken(each) for each in heard])), 4)
+    return round(float(jiwer.cer([normalize.spoken(each) for each in written], [normalize.spoken(each) for each in heard])), 4)
 
 
 def save(path: Path, report: dict[str, object]) -> None:

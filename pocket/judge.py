@@ -14,7 +14,8 @@ import whisper
 from pocket import espeak
 from pocket.corpus import Utterance, read_manifest
 from pocket.voices import DEMO_SPEAKER
-from voz import accent, asr, audio, dataset, measures, speak, text, xtts
+from voz import accent, asr, audio, dataset, measures, speak, xtts
+from voz.text import normalize
 
 REFERENCE_S = (4.0, 8.0)  # length of the recording that stands for a base's speaker
 SEED = 1
@@ -61,7 +62,7 @@ def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Utterance], samp
 
 def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling: speak.Sampling, label: str) -> Pcms:
     """Lines in the voice of `reference`, [T] at 22 050 Hz, with the same seeds for every voice."""
-    lines = speak.number([text.fit(text.normalize(line), model.tokenizer) for line in texts], seed=SEED)
+    lines = speak.number([normalize.fit(normalize.normalize(line), model.tokenizer) for line in texts], seed=SEED)
     pcms = speak.speak(model, xtts.conditioning(model, reference), lines, sampling, label=label)
     return [audio.resample(pcm, audio.OUTPUT_RATE_HZ, audio.SAMPLE_RATE_HZ) for pcm in pcms]
 
@@ -69,7 +70,7 @@ def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling:
 def heard_cer(listener: whisper.model.Whisper, texts: Sequence[str], pcms: Pcms) -> float:
     """Mean over lines, each at most 1: one endless line must not be the mean."""
     at_16k = [audio.resample(pcm, audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ) for pcm in pcms]
-    heard = asr.transcribe(listener, at_16k, language=text.LANGUAGE, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
+    heard = asr.transcribe(listener, at_16k, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
     return round(float(np.mean([min(1.0, measures.cer(line, each.text)) for line, each in zip(texts, heard, strict=True)])), 4)
 
 

@@ -6,7 +6,7 @@ Seseo throughout; ⟨ll, y⟩ is a sound of its own in either accent, [ʝ] or [�
 import re
 import unicodedata
 
-from voz import text
+from voz.text import normalize
 
 SHE = "S"  # ⟨ll, y⟩ spoken as [ʃ]; as [ʝ] it is Y
 SOUNDS = "abdefgiklmnoprstuCJNRSY"  # C ch, J the j of *jota*, N ñ, R rr
@@ -22,7 +22,7 @@ _RULES = [
 
 def sounds(sentence: str, accent: str) -> str:
     """The sounds of a sentence, without pauses; `accent` is "ye" or "she" as in pocket/voices.py."""
-    said = "".join(c if c in "ñü" else unicodedata.normalize("NFD", c)[0] for c in text.spoken(sentence))
+    said = "".join(c if c in "ñü" else unicodedata.normalize("NFD", c)[0] for c in normalize.spoken(sentence))
     for pattern, sound in _RULES:
         said = pattern.sub(sound, said)
     return said.replace("Y", SHE) if accent == "she" else said

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voz import audio, corrections, dataset, filters, listening, text, xtts
+from voz import audio, corrections, dataset, filters, listening, xtts
 from voz.pipeline import command, ledger, params, records
-from voz.text import LANGUAGE
+from voz.text import normalize
+from voz.text.normalize import LANGUAGE
 
 if TYPE_CHECKING:
     from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer
@@ -81,7 +82,7 @@ class Candidate:
     clip: records.Clip
     transcript: records.Transcript
     correction: corrections.Correction | None
-    text: str
+    normalize: str
     normalized: str
     scores: dict[str, float] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
@@ -96,7 +97,9 @@ class Candidate:
 def score(found: list[Candidate], sounds: list[listening.Heard], prompt: str) -> None:
     """Fill in the scores: one value per filter, whether or not the clip passes."""
     likeness, deviations = filters.speaker_deviation(np.stack([one.embedding for one in sounds]))
-    copies = filters.duplicates([c.clip.id for c in found], [text.spoken(c.text) for c in found], [one.sound.envelope for one in sounds])
+    copies = filters.duplicates(
+        [c.clip.id for c in found], [normalize.spoken(c.text) for c in found], [one.sound.envelope for one in sounds]
+    )
     for at, (c, one) in enumerate(zip(found, sounds, strict=True)):
         speech_s, heard = c.clip.speech_s, c.transcript
         doubt = {"avg_logprob": heard.avg_logprob, "no_speech_prob": heard.no_speech_prob}
@@ -105,7 +108,7 @@ def score(found: list[Candidate], sounds: list[listening.Heard], prompt: str) ->
             "other_language_prob": heard.language_prob if heard.language != LANGUAGE else 0.0,
             "prompt_leak": filters.prompt_leak(c.text, prompt),
             "avg_logprob": heard.avg_logprob,
-            "chars_per_s": filters.chars_per_s(text.spoken(c.text), speech_s),
+            "chars_per_s": filters.chars_per_s(normalize.spoken(c.text), speech_s),
             "snr_db": c.clip.level_db - c.clip.noise_db,
             "clipping": one.sound.clipping,
             "music": one.sound.music,
@@ -133,7 +136,7 @@ def doubts(c: Candidate, p: Params, max_chars: int) -> list[str]:
         "low_snr": s["snr_db"] < p.min_snr_db,
         "clipping": s["clipping"] > p.max_clipping,
         "music": s["music"] > p.max_music,
-        "too_few_words": len(text.spoken(c.text).split()) < MIN_WORDS,
+        "too_few_words": len(normalize.spoken(c.text).split()) < MIN_WORDS,
         "text_too_long": len(c.normalized) > max_chars,
     }
     return [code for code in FILTERS if failed[code]]
@@ -141,12 +144,12 @@ def doubts(c: Candidate, p: Params, max_chars: int) -> list[str]:
 
 def impossible(c: Candidate, samples: int, tokenizer: "VoiceBpeTokenizer") -> list[str]:
     """What the trainer cannot take, whoever approves it, in the order of LIMITS."""
-    spoken = text.spoken(c.text)
-    unknown = text.unknown_characters(c.normalized, tokenizer)
+    spoken = normalize.spoken(c.text)
+    unknown = normalize.unknown_characters(c.normalized, tokenizer)
     failed = {
         "no_text": not spoken,
         "unknown_characters": bool(unknown),
-        "too_many_tokens": text.count_tokens(c.normalized, tokenizer) > MAX_TOKENS,
+        "too_many_tokens": normalize.count_tokens(c.normalized, tokenizer) > MAX_TOKENS,
         "audio_too_short": samples < MIN_SAMPLES,
         "audio_too_long": samples > MAX_SAMPLES,
     }
@@ -211,7 +214,7 @@ def candidates(
         correction = decided.get(clip.id)
         words = (correction.text if correction else "") or heard[clip.id].text
         words = " ".join(words.replace("|", ",").split())
-        found.append(Candidate(clip, heard[clip.id], correction, words, text.fit(text.normalize(words), tokenizer)))
+        found.append(Candidate(clip, heard[clip.id], correction, words, normalize.fit(normalize.normalize(words), tokenizer)))
     return found
 
 

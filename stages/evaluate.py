@@ -26,8 +26,9 @@ import numpy as np
 import torch
 import whisper
 
-from voz import accent, asr, audio, batches, dataset, device, measures, phones, speak, text, trainer, xtts
+from voz import accent, asr, audio, batches, dataset, device, measures, phones, speak, trainer, xtts
 from voz.pipeline import cache, command, parallel, params, records
+from voz.text import normalize
 
 VOICES = ("real", "base", "fine_tuned")
 DIFFERENCE = "difference"  # fine-tuned minus base, line by line
@@ -113,7 +114,7 @@ def hear(listener: whisper.model.Whisper, spoken: Spoken, lines: list[records.Ex
     """What whisper hears in each line, greedily and without a prompt that could put words into its mouth."""
     pcms = [audio.resample(pcm, spoken.rate_hz, audio.ASR_RATE_HZ) for pcm in spoken.pcms]
     seeds = [asr.seed_of(line.id) for line in lines]
-    return [each.text for each in asr.transcribe(listener, pcms, language=text.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)]
+    return [each.text for each in asr.transcribe(listener, pcms, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)]
 
 
 def measure(bench: Bench, ear: xtts.Xtts, spoken: dict[str, Spoken], heard: dict[str, list[str]]) -> dict[str, list[Figures]]:

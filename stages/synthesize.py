@@ -25,8 +25,9 @@ import numpy as np
 import scipy.io.wavfile
 import whisper
 
-from voz import asr, audio, device, measures, speak, text, xtts
+from voz import asr, audio, device, measures, speak, xtts
 from voz.pipeline import cache, command, params, records
+from voz.text import normalize
 
 SLUG_LENGTH = 40  # characters of a file name that come from the text
 
@@ -110,8 +111,8 @@ def readable(words: str, voice: Voice) -> str:
     Raises:
         UserError: nothing is left, or a letter is unknown to the voice.
     """
-    ready = text.fit(text.normalize(words), voice.model.tokenizer)
-    unknown = text.unknown_characters(ready, voice.model.tokenizer)
+    ready = normalize.fit(normalize.normalize(words), voice.model.tokenizer)
+    unknown = normalize.unknown_characters(ready, voice.model.tokenizer)
     if unknown or not any(letter.isalnum() for letter in ready):
         what = f"the voice does not know {unknown!r}" if unknown else "nothing to speak"
         raise command.UserError(f"text {words!r}: {what}", "write it in Spanish words")
@@ -140,7 +141,7 @@ def hear(listener: whisper.model.Whisper, pcms: Sequence[np.ndarray], lines: Seq
     """What whisper hears, greedily and without a prompt that could put words into its mouth."""
     quiet = [audio.resample(pcm, audio.OUTPUT_RATE_HZ, audio.ASR_RATE_HZ) for pcm in pcms]
     seeds = [asr.seed_of(line.text) for line in lines]
-    return [each.text for each in asr.transcribe(listener, quiet, language=text.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)]
+    return [each.text for each in asr.transcribe(listener, quiet, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)]
 
 
 def slug(words: str) -> str:

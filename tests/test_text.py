@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from voz import numerals, text, xtts
+from voz import xtts
+from voz.text import normalize, numerals
 
 BASE = Path(__file__).parent.parent / "models" / "pocket" / "xtts"
 SAID = {
@@ -42,39 +43,39 @@ SAID = {
 
 @pytest.mark.parametrize("written", SAID)
 def test_normalize(written: str) -> None:
-    assert text.normalize(written) == SAID[written]
+    assert normalize.normalize(written) == SAID[written]
 
 
 @pytest.mark.parametrize("written", SAID)
 def test_normalized_text_is_left_alone_by_a_second_time_and_by_coquis_own_cleaner(written: str) -> None:
-    said = text.normalize(written)
-    assert text.normalize(said) == said
+    said = normalize.normalize(written)
+    assert normalize.normalize(said) == said
     tokenizer = xtts.read_tokenizer(BASE)
-    fitted = text.fit(said, tokenizer)
+    fitted = normalize.fit(said, tokenizer)
     assert tokenizer.preprocess_text(fitted, "es") == fitted.lower()
-    assert not text.unknown_characters(fitted, tokenizer)
+    assert not normalize.unknown_characters(fitted, tokenizer)
 
 
 def test_fit_drops_unknown_signs_keeps_base_letters_and_names_the_rest() -> None:
     tokenizer = xtts.read_tokenizer(BASE)
-    assert text.fit("Ça va, ñandú; Müller§", tokenizer) == "Ca va, ñandú; Müller"
-    assert text.unknown_characters(text.fit("weiß дом", tokenizer), tokenizer) == "ßдом"
+    assert normalize.fit("Ça va, ñandú; Müller§", tokenizer) == "Ca va, ñandú; Müller"
+    assert normalize.unknown_characters(normalize.fit("weiß дом", tokenizer), tokenizer) == "ßдом"
 
 
 def test_spoken_compares_what_is_heard() -> None:
-    assert text.spoken("¡Che, son 2 PESOS!") == text.spoken("che son dos pesos") == "che son dos pesos"
-    assert text.spoken("llegás") != text.spoken("llegas")  # voseo is audible
+    assert normalize.spoken("¡Che, son 2 PESOS!") == normalize.spoken("che son dos pesos") == "che son dos pesos"
+    assert normalize.spoken("llegás") != normalize.spoken("llegas")  # voseo is audible
 
 
 def test_split_sentences_cuts_at_ends_then_commas_then_words_and_loses_nothing() -> None:
     whole = "Hola, ¿qué tal? Todo bien por acá. " + "Mirá que sí, " * 9 + "y listo. " + "a" * 70
-    parts = text.split_sentences(whole, 60)
+    parts = normalize.split_sentences(whole, 60)
     assert max(map(len, parts)) <= 60
     assert "".join(parts).replace(" ", "") == whole.replace(" ", "")
     assert parts[0] == "Hola, ¿qué tal? Todo bien por acá." and parts[1].endswith(",")
-    assert text.split_sentences("Corto. Y queda entero.", 239) == ["Corto. Y queda entero."]
+    assert normalize.split_sentences("Corto. Y queda entero.", 239) == ["Corto. Y queda entero."]
     with pytest.raises(ValueError, match="limit 0"):
-        text.split_sentences("x", 0)
+        normalize.split_sentences("x", 0)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import scipy.fft
 import torch
 from scipy.spatial.distance import cdist
 
-from voz import text
 from voz.audio import SAMPLE_RATE_HZ
+from voz.text import normalize
 from voz.xtts import Xtts
 
 import torchaudio  # isort: skip  (after voz.compat, which voz.xtts imports)
@@ -53,7 +53,7 @@ class Estimate:
 
 def cer(written: str, heard: str) -> float:
     """Character error rate of spoken forms (lower case, no punctuation): 0 = as written; over 1 where more was heard than written."""
-    reference, hypothesis = text.spoken(written), text.spoken(heard)
+    reference, hypothesis = normalize.spoken(written), normalize.spoken(heard)
     if not reference:
         return 0.0 if not hypothesis else 1.0  # jiwer divides by the reference's length
     return float(jiwer.cer(reference, hypothesis))
