@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks import slicing, spoken_notes, whisper_words
 from benchmarks.spoken_notes import Spoken, Word
 from stages.segment import NEAR_TARGET_S, TRAINER_MAX_S
-from voz import audio
+from voz.audio import wav
 from voz.pipeline import command, records
 
 SEED = 11
@@ -94,7 +94,7 @@ def inside_a_word(at_s: float, words: list[Word]) -> bool:
 
 def first_sound_s(note: Spoken, pcm: np.ndarray) -> float | None:
     """How much later than its first word a converted note gets loud; None where the room is too loud to tell."""
-    hop = audio.SAMPLE_RATE_HZ // 200  # 5 ms
+    hop = wav.SAMPLE_RATE_HZ // 200  # 5 ms
     energy = (pcm[: len(pcm) // hop * hop].reshape(-1, hop).astype(np.float64) ** 2).mean(axis=1)
     room = energy[: int(note.words[0].start_s * 200) - 4].mean()
     if energy.mean() < room * 10 ** (QUIET_ROOM_DB / 10):
@@ -104,7 +104,7 @@ def first_sound_s(note: Spoken, pcm: np.ndarray) -> float | None:
 
 def check_times(notes: list[Spoken], wavs: list[Path]) -> str:
     """The word times against the sound that convert wrote, in quiet rooms."""
-    found = [first_sound_s(note, audio.read(wav)) for note, wav in zip(notes, wavs, strict=True)]
+    found = [first_sound_s(note, wav.read(wav)) for note, wav in zip(notes, wavs, strict=True)]
     late_ms = np.array([1000 * late_s for late_s in found if late_s is not None])
     return (
         f"{len(late_ms)} notes in quiet rooms get loud {np.median(late_ms):.0f} ms after their first word begins "
@@ -127,7 +127,7 @@ def main() -> None:
     found = whisper_words.of_notes(wavs)
     scores = [
         score("ours (`stages/segment.py`)", notes, list(ours.values())),
-        score("GPT-SoVITS's slicer", notes, [slicing.energy_slices(audio.read(wav), audio.SAMPLE_RATE_HZ) for wav in wavs]),
+        score("GPT-SoVITS's slicer", notes, [slicing.energy_slices(wav.read(wav), wav.SAMPLE_RATE_HZ) for wav in wavs]),
         score("Whisper's word times, cut at . ! ?", notes, sentences(found, notes)),
         score("true word times, cut at . ! ?", notes, sentences(exact, notes)),
         score("fixed 9 s", notes, [slicing.fixed_clips(note.duration_s) for note in notes]),

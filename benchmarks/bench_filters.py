@@ -23,7 +23,8 @@ import numpy as np
 from pocket import espeak, opus, sentences, voices
 from pocket.voices import Voice
 from stages import curate, segment
-from voz import asr, audio, cuts, device, filters, listening, speech, xtts
+from voz import asr, device, filters, listening, xtts
+from voz.audio import segmentation, vad, wav
 from voz.pipeline import command, parallel, params, records
 
 SEED = 29  # the thresholds of clipping, music and speaker were set on the corpus of seed 7, that of low_confidence on seed 11
@@ -60,8 +61,8 @@ class Corpus:
     def spoken(self, rng: random.Random, voice: Voice = voices.DEMO_SPEAKER, text: str = "") -> tuple[np.ndarray, str]:
         """One or two sentences with a pause, or `text`."""
         said = [text] if text else [next(self.texts) for _ in range(rng.choice((1, 2)))]
-        parts = [part for line in said for part in (espeak.speak(line, voice), np.zeros(int(rng.uniform(0.2, 0.5) * audio.SAMPLE_RATE_HZ)))]
-        edge = np.zeros(int(0.2 * audio.SAMPLE_RATE_HZ))
+        parts = [part for line in said for part in (espeak.speak(line, voice), np.zeros(int(rng.uniform(0.2, 0.5) * wav.SAMPLE_RATE_HZ)))]
+        edge = np.zeros(int(0.2 * wav.SAMPLE_RATE_HZ))
         return np.concatenate([edge, *parts]).astype(np.float32), " ".join(said)
 
     def clean(self, rng: random.Random) -> Planted:
@@ -107,7 +108,7 @@ class Corpus:
 
     def too_slow(self, rng: random.Random) -> Planted:
         whole = replace(self.clean(rng), fault="too_slow", figures={})
-        return replace(whole, text=" ".join(whole.text.split()[:3]), pcm=np.tile(whole.pcm, 2)[: 11 * audio.SAMPLE_RATE_HZ])
+        return replace(whole, text=" ".join(whole.text.split()[:3]), pcm=np.tile(whole.pcm, 2)[: 11 * wav.SAMPLE_RATE_HZ])
 
     def low_confidence(self, rng: random.Random) -> Planted:
         pcm, _ = self.spoken(rng)
@@ -148,18 +149,18 @@ FAULTS: tuple[Callable[[Corpus, random.Random], Planted], ...] = (
 def noisy(pcm: np.ndarray, rng: random.Random, *, snr_db: float) -> np.ndarray:
     """Add pink noise at `snr_db` under the power of the loud half of the clip."""
     spectrum = np.fft.rfft(np.random.default_rng(rng.randrange(2**32)).normal(size=len(pcm)))
-    noise = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.fft.rfftfreq(len(pcm), 1 / audio.SAMPLE_RATE_HZ), 50.0)), len(pcm))
+    noise = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.fft.rfftfreq(len(pcm), 1 / wav.SAMPLE_RATE_HZ), 50.0)), len(pcm))
     power = np.mean(pcm[np.abs(pcm) >= np.quantile(np.abs(pcm), 0.5)] ** 2)
     return (pcm + noise * np.sqrt(power / np.mean(noise**2)) * 10 ** (-snr_db / 20)).astype(np.float32)
 
 
 def chords(length: int, rng: random.Random) -> np.ndarray:
     """Organ-like chords of four partials each, a new one every second. [T], RMS 1"""
-    t_s = np.arange(length) / audio.SAMPLE_RATE_HZ
+    t_s = np.arange(length) / wav.SAMPLE_RATE_HZ
     bars = []
-    for _ in range(length // audio.SAMPLE_RATE_HZ + 1):
+    for _ in range(length // wav.SAMPLE_RATE_HZ + 1):
         roots = [rng.choice((196.0, 220.0, 246.9, 261.6)) * ratio for ratio in (1.0, 1.25, 1.5)]
-        bars.append(sum(np.sin(2 * np.pi * hz * n * t_s[: audio.SAMPLE_RATE_HZ]) / n for hz in roots for n in (1, 2, 3, 4)))
+        bars.append(sum(np.sin(2 * np.pi * hz * n * t_s[: wav.SAMPLE_RATE_HZ]) / n for hz in roots for n in (1, 2, 3, 4)))
     sound = np.concatenate(bars)[:length]
     return sound / np.sqrt(np.mean(sound**2))
 
@@ -171,11 +172,11 @@ def squeezed(pcm: np.ndarray, share: float) -> np.ndarray:
 
 def phone(pcm: np.ndarray, rng: random.Random) -> np.ndarray:
     """Through Opus as a phone sends it, and back to the level of `convert`: RMS -23 dB. At most 11.3 s."""
-    loud = pcm[: int(11.3 * audio.SAMPLE_RATE_HZ)] * 0.5 / max(float(np.abs(pcm).max()), 1e-9)
+    loud = pcm[: int(11.3 * wav.SAMPLE_RATE_HZ)] * 0.5 / max(float(np.abs(pcm).max()), 1e-9)
     heard = opus.roundtrip(
-        audio.resample(loud.astype(np.float32), audio.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ), bitrate_bps=rng.choice((16_000, 20_000, 24_000))
+        wav.resample(loud.astype(np.float32), wav.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ), bitrate_bps=rng.choice((16_000, 20_000, 24_000))
     )
-    back = audio.resample(heard, opus.SAMPLE_RATE_HZ, audio.SAMPLE_RATE_HZ)
+    back = wav.resample(heard, opus.SAMPLE_RATE_HZ, wav.SAMPLE_RATE_HZ)
     return (back * 10 ** (-23 / 20) / max(float(np.sqrt(np.mean(back**2))), 1e-9)).astype(np.float32)
 
 
@@ -195,13 +196,13 @@ def build(words: Path) -> list[Planted]:
 def record(folder: Path, number: int, planted: Planted) -> records.Clip:
     """Write the clip and describe it with segment's own figures. Copies sort after what they copy."""
     note = f"{number:04x}" + hashlib.sha256(str(number).encode()).hexdigest()[:8]
-    name = f"{note}-0000000-{round(len(planted.pcm) / audio.SAMPLE_RATE_HZ * 1000):07d}"
-    audio.write(folder / f"{name}.wav", planted.pcm)
-    heard = speech.listen(folder / f"{name}.wav")
+    name = f"{note}-0000000-{round(len(planted.pcm) / wav.SAMPLE_RATE_HZ * 1000):07d}"
+    wav.write(folder / f"{name}.wav", planted.pcm)
+    heard = vad.listen(folder / f"{name}.wav")
     if not heard.mask.any():  # silero hears no speech in some faults; segment would have left them out, here they are to be caught
         heard = replace(heard, mask=np.arange(len(heard.mask)) < len(heard.mask) // 20 + 1)
-    clip = segment.describe(note, heard, cuts.Stretch(0, len(heard.energy) - 1, ""))
-    return replace(clip, id=name, start_s=0.0, duration_s=len(planted.pcm) / audio.SAMPLE_RATE_HZ)
+    clip = segment.describe(note, heard, segmentation.Stretch(0, len(heard.energy) - 1, ""))
+    return replace(clip, id=name, start_s=0.0, duration_s=len(planted.pcm) / wav.SAMPLE_RATE_HZ)
 
 
 def prepare(folder: Path, words: Path) -> tuple[list[Planted], list[records.Clip]]:
@@ -225,7 +226,7 @@ def transcripts(folder: Path, clips: list[records.Clip], corpus: list[Planted], 
     rows = []
     for at in parallel.progress(range(0, len(clips), asr.BATCH), total=-(-len(clips) // asr.BATCH), label="whisper", unit="batch"):
         batch = clips[at : at + asr.BATCH]
-        pcms = [audio.resample(audio.read(folder / f"{clip.id}.wav"), audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ) for clip in batch]
+        pcms = [wav.resample(wav.read(folder / f"{clip.id}.wav"), wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for clip in batch]
         heard = asr.transcribe(listener, pcms, language="es", prompt="", temperatures=[0.0], seeds=[0] * len(batch))
         for clip, one, planted in zip(batch, heard, corpus[at:], strict=False):
             figures = {"avg_logprob": one.avg_logprob, "no_speech_prob": one.no_speech_prob, "compression_ratio": one.compression_ratio}
@@ -263,7 +264,7 @@ def main() -> None:
     words = [curate.text.fit(curate.text.normalize(one.text), tokenizer) for one in heard]
     found = [curate.Candidate(clip, one, None, one.text, each) for clip, one, each in zip(clips, heard, words, strict=True)]
     curate.score(found, listening.measure(args.folder, clips, args.base, compute), PROMPT)
-    curate.judge(found, [round(clip.duration_s * audio.SAMPLE_RATE_HZ) for clip in clips], tokenizer, params.load("curate", curate.Params))
+    curate.judge(found, [round(clip.duration_s * wav.SAMPLE_RATE_HZ) for clip in clips], tokenizer, params.load("curate", curate.Params))
     print("\n".join(table(found, corpus)))
     if args.scores:
         lines = [f"{p.fault or 'clean'}\t{' '.join(c.reasons)}\t{c.scores}\t{c.text}\n" for c, p in zip(found, corpus, strict=True)]

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from voz import audio, device, speak, xtts
+from voz import device, speak, xtts
+from voz.audio import wav
 from voz.pipeline import command, params
 
 TEXTS = (
@@ -77,7 +78,7 @@ def take_turns(model: xtts.Xtts, given: xtts.Conditioning, texts: tuple[str, ...
         if max(apart) > 1e-3:
             raise RuntimeError(f"the two speak differently: {apart}")
         if number >= 0:
-            turns.append(Turn(found[0][0], found[1][0], sum(len(wav) for wav in found[0][1]) / audio.OUTPUT_RATE_HZ))
+            turns.append(Turn(found[0][0], found[1][0], sum(len(wav) for wav in found[0][1]) / wav.OUTPUT_RATE_HZ))
     return turns
 
 
@@ -101,7 +102,7 @@ def main() -> None:
     compute = params.load("compute", params.Compute)
     model = xtts.load_model(args.base, device=device.pick(compute.device))
     model.gpt.max_gen_mel_tokens = min(model.gpt.max_gen_mel_tokens, args.max_codes)
-    given = xtts.conditioning(model, audio.read(args.reference))
+    given = xtts.conditioning(model, wav.read(args.reference))
     texts = TEXTS[: args.lines]
     with torch.inference_mode():
         turns = take_turns(model, given, texts, args.repeats)

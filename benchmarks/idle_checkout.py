@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from voz import audio
+from voz.audio import wav
 from voz.pipeline import command
 
 CLIPS = 10_000
-CLIP_SAMPLES = audio.SAMPLE_RATE_HZ // 10
+CLIP_SAMPLES = wav.SAMPLE_RATE_HZ // 10
 FILLED = {"data/clips": "", "data/dataset": "wavs"}
 ROOT = Path(__file__).parent.parent
 LEFT_OUT = ("pocket/", ".dvc/", "dvc.lock")  # a repository of its own; made anew
@@ -45,7 +45,7 @@ def build(folder: Path) -> Path:
     for number in range(CLIPS):
         pcm = np.random.default_rng(number).integers(-3_000, 3_000, CLIP_SAMPLES, dtype=np.int16)
         for out, inner in FILLED.items():
-            audio.write(folder / out / inner / f"{number:012x}-0000000-0000100.wav", pcm)
+            wav.write(folder / out / inner / f"{number:012x}-0000000-0000100.wav", pcm)
     _run(["git", "init", "-q"], folder)
     _run(["dvc", "init", "-q"], folder)
     _run(["dvc", "commit", "-q", "-f"], folder)

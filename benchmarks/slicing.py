@@ -8,7 +8,7 @@ fixed_clips         the seed recipe: batches of 9 s, wherever that is
 import numpy as np
 
 from benchmarks.spoken_notes import Word
-from voz.speech import runs
+from voz.audio.vad import runs
 
 Clips = list[tuple[float, float]]
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from pocket import everyday, opus, voices
 from pocket.whisper_data import with_noise
-from voz import audio, phones
+from voz import phones
+from voz.audio import wav
 from voz.pipeline import parallel, records
 
 PAUSE_S, EDGE_S, SNR_DB, GAIN_DB = (0.0, 0.9), (0.15, 0.4), (10.0, 40.0), (-12.0, -3.0)
@@ -94,17 +95,17 @@ def make_note(number: int, seed: int, *, span_s: tuple[float, float]) -> tuple[n
     rng, draw = np.random.default_rng((seed, number)), random.Random(f"{seed} {number}")
     voice = draw.choice(voices.asr_voices(seed, "train"))
     texts = {length: everyday.generate(seed * 100_000 + number, length=length, forbidden=set()) for length in LENGTHS}
-    wanted = rng.uniform(*span_s) * audio.SAMPLE_RATE_HZ
+    wanted = rng.uniform(*span_s) * wav.SAMPLE_RATE_HZ
     pieces, words = [_silence(rng, EDGE_S)], []
     at = len(pieces[0])
     while at < wanted:
         pcm, said = say(next(texts[draw.choice(LENGTHS)]), voice)
-        begin_s = at / audio.SAMPLE_RATE_HZ
+        begin_s = at / wav.SAMPLE_RATE_HZ
         words += [Word(round(begin_s + word.start_s, 4), round(begin_s + word.end_s, 4), word.closes) for word in said]
         pieces += [pcm, _silence(rng, PAUSE_S)]
         at += len(pcm) + len(pieces[-1])
     pieces[-1] = _silence(rng, EDGE_S)
-    clean = audio.resample(np.concatenate(pieces), audio.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
+    clean = wav.resample(np.concatenate(pieces), wav.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
     noisy = with_noise(clean, rng, snr_db=rng.uniform(*SNR_DB))
     return noisy * np.float32(10 ** (rng.uniform(*GAIN_DB) / 20)), words
 
@@ -117,4 +118,4 @@ def _write_note(number: int, folder: Path, seed: int, span_s: tuple[float, float
 
 
 def _silence(rng: np.random.Generator, span_s: tuple[float, float]) -> np.ndarray:
-    return np.zeros(int(rng.uniform(*span_s) * audio.SAMPLE_RATE_HZ), np.float32)
+    return np.zeros(int(rng.uniform(*span_s) * wav.SAMPLE_RATE_HZ), np.float32)

@@ -11,7 +11,8 @@ from whisper.timing import WordTiming, find_alignment, merge_punctuations
 from whisper.tokenizer import get_tokenizer
 
 from benchmarks.spoken_notes import Word
-from voz import asr, audio
+from voz import asr
+from voz.audio import wav
 from voz.pipeline import parallel
 from voz.text import normalize
 
@@ -26,7 +27,7 @@ def of_notes(wavs: Sequence[Path]) -> list[list[Word]]:
 
 
 def _of_note(wav: Path) -> list[Word]:
-    return words(pocket_whisper(), audio.resample(audio.read(wav), audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ))
+    return words(pocket_whisper(), wav.resample(wav.read(wav), wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ))
 
 
 @functools.cache
@@ -47,7 +48,7 @@ def words(model: whisper.model.Whisper, pcm: np.ndarray) -> list[Word]:
     """The words of a note in order, heard in pieces of at most the model's window, cut where it is quietest. [T] at 16 kHz"""
     pieces, found, at = asr.windows(pcm, asr.window_s(model)), [], 0
     for piece, timed in zip(pieces, hear(model, pieces), strict=True):
-        began_s = at / audio.ASR_RATE_HZ
+        began_s = at / wav.ASR_RATE_HZ
         for each in timed:
             found.append(Word(began_s + each.start, began_s + each.end, each.word.rstrip("\"'”)").endswith(ENDS)))
         at += len(piece)
@@ -57,7 +58,7 @@ def words(model: whisper.model.Whisper, pcm: np.ndarray) -> list[Word]:
 def hear(model: whisper.model.Whisper, pieces: list[np.ndarray]) -> list[list[WordTiming]]:
     """Words of each piece of at most one window, punctuation joined to them."""
     tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=normalize.LANGUAGE, task="transcribe")
-    window = round(asr.window_s(model) * audio.ASR_RATE_HZ)
+    window = round(asr.window_s(model) * wav.ASR_RATE_HZ)
     mels = torch.stack([whisper.log_mel_spectrogram(whisper.pad_or_trim(piece, window), model.dims.n_mels) for piece in pieces])
     heard = whisper.decode(model, mels, whisper.DecodingOptions(language=normalize.LANGUAGE, without_timestamps=True, fp16=False))
     found = []

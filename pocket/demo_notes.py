@@ -25,7 +25,7 @@ from pocket import espeak, opus
 from pocket.demo_texts import CUT_NOTE, LONG_NOTE, NOTES, OTHER_SPEAKER_NOTE, SHORT_NOTE
 from pocket.voices import DEMO_SPEAKER, OTHER_SPEAKER, Voice
 from pocket.whisper_data import with_noise
-from voz import audio
+from voz.audio import wav
 
 SEED = 1_806
 FIRST_DAY = datetime.date(2026, 3, 14)
@@ -65,7 +65,7 @@ def say_note(number: int, texts: list[str], voice: Voice) -> tuple[np.ndarray, l
     edge_s = (0.02, 0.04) if number == SHORT_NOTE else EDGE_S
     pieces, rows, at = [_silence(rng, edge_s)], [], 0
     for index, text in enumerate(texts):
-        spoken = audio.resample(espeak.speak(text, voice), espeak.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
+        spoken = wav.resample(espeak.speak(text, voice), espeak.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
         at = sum(map(len, pieces))
         end = at + len(spoken)
         span_s = (round(at / opus.SAMPLE_RATE_HZ, 2), round(end / opus.SAMPLE_RATE_HZ, 2))

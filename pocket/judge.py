@@ -14,7 +14,8 @@ import whisper
 from pocket import espeak
 from pocket.corpus import Utterance, read_manifest
 from pocket.voices import DEMO_SPEAKER
-from voz import accent, asr, audio, dataset, measures, speak, xtts
+from voz import accent, asr, dataset, measures, speak, xtts
+from voz.audio import wav
 from voz.text import normalize
 
 REFERENCE_S = (4.0, 8.0)  # length of the recording that stands for a base's speaker
@@ -28,7 +29,7 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, ear: Path, setting
     texts = [row.text for row in rows]
     sampling = speak.Sampling(settings["temperature"], settings["top_p"], settings["top_k"], settings["repetition_penalty"])
     model = xtts.load_model(base)
-    reference = audio.read(voice / "reference.wav")
+    reference = wav.read(voice / "reference.wav")
     spoken = {
         "own": own_speakers(model, corpus, rows, sampling),
         "cloned": say(model, reference, texts, sampling, "base, cloning"),
@@ -36,7 +37,7 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, ear: Path, setting
         "espeak": [espeak.speak(line, DEMO_SPEAKER) for line in texts],
     }
     examples = dataset.read(data)
-    real = [audio.read(dataset.wav(data, example)) for example in examples]
+    real = [wav.read(dataset.wav(data, example)) for example in examples]
     prints = [measures.voiceprint(model, pcm) for pcm in real]
     listener = asr.load(ear, "cpu")
     report: dict[str, Any] = {name: {"cer": heard_cer(listener, texts, pcms), **sheismo(texts, pcms)} for name, pcms in spoken.items()}
@@ -55,7 +56,7 @@ def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Utterance], samp
     for voice in sorted({row.voice for row in rows}):
         mine = [row for row in rows if row.voice == voice]
         recording = next(row for row in train if row.voice == voice and REFERENCE_S[0] <= row.duration_s <= REFERENCE_S[1])
-        pcms = say(model, audio.read(corpus / recording.path), [row.text for row in mine], sampling, voice)
+        pcms = say(model, wav.read(corpus / recording.path), [row.text for row in mine], sampling, voice)
         spoken |= {row.id: pcm for row, pcm in zip(mine, pcms, strict=True)}
     return [spoken[row.id] for row in rows]
 
@@ -64,12 +65,12 @@ def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling:
     """Lines in the voice of `reference`, [T] at 22 050 Hz, with the same seeds for every voice."""
     lines = speak.number([normalize.fit(normalize.normalize(line), model.tokenizer) for line in texts], seed=SEED)
     pcms = speak.speak(model, xtts.conditioning(model, reference), lines, sampling, label=label)
-    return [audio.resample(pcm, audio.OUTPUT_RATE_HZ, audio.SAMPLE_RATE_HZ) for pcm in pcms]
+    return [wav.resample(pcm, wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ) for pcm in pcms]
 
 
 def heard_cer(listener: whisper.model.Whisper, texts: Sequence[str], pcms: Pcms) -> float:
     """Mean over lines, each at most 1: one endless line must not be the mean."""
-    at_16k = [audio.resample(pcm, audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ) for pcm in pcms]
+    at_16k = [wav.resample(pcm, wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
     heard = asr.transcribe(listener, at_16k, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
     return round(float(np.mean([min(1.0, measures.cer(line, each.text)) for line, each in zip(texts, heard, strict=True)])), 4)
 

@@ -20,7 +20,8 @@ from pocket import opus
 from pocket.corpus import Utterance, read_manifest
 from pocket.voices import SHE, YE
 from pocket.whisper_data import with_noise
-from voz import accent, audio
+from voz import accent
+from voz.audio import wav
 
 UTTERANCES = {"train": 600, "dev": 120, "test": 200}  # of each split, at most
 NOISE_DB = 25.0
@@ -28,16 +29,16 @@ NOISE_DB = 25.0
 
 def as_sent(pcm: np.ndarray, seed: int) -> np.ndarray:
     """With noise, through a phone's Opus and back. [T] at 22 050 Hz"""
-    heard = audio.resample(pcm, audio.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
+    heard = wav.resample(pcm, wav.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
     heard = opus.roundtrip(with_noise(heard, np.random.default_rng(seed), snr_db=NOISE_DB), bitrate_bps=16_000)
-    return audio.resample(heard, opus.SAMPLE_RATE_HZ, audio.SAMPLE_RATE_HZ)
+    return wav.resample(heard, opus.SAMPLE_RATE_HZ, wav.SAMPLE_RATE_HZ)
 
 
 def tally(corpus: Path, rows: list[Utterance], *, sent: bool) -> dict[str, float]:
     """Windows of the rows, the share called rightly, and the share called [ʃ] in each accent."""
     found: dict[str, list[bool]] = {YE: [], SHE: []}
     for row in tqdm(rows, desc="accent", leave=False, mininterval=5):
-        pcm = audio.read(corpus / row.path)
+        pcm = wav.read(corpus / row.path)
         windows = accent.listen(row.text, as_sent(pcm, zlib.crc32(row.id.encode())) if sent else pcm)
         found[row.accent] += [window.sheismo for window in windows]
     right = sum(found[SHE]) + len(found[YE]) - sum(found[YE])

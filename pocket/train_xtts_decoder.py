@@ -28,7 +28,8 @@ from torch import nn
 from pocket import xtts_adversary, xtts_base
 from pocket.xtts_data import Corpus, Progress, arguments, resume, warm_cosine
 from pocket.xtts_targets import SAMPLES
-from voz import audio, checkpoint, compat, xtts
+from voz import checkpoint, compat, xtts
+from voz.audio import wav
 from voz.pipeline import command
 
 STEPS, SPECTRAL_FROM = 12_000, 1000
@@ -84,7 +85,7 @@ class Identity:
     def __init__(self, encoder: nn.Module) -> None:
         from torchaudio.transforms import Resample
 
-        self.encoder, self.resample = encoder.eval().requires_grad_(False), Resample(audio.OUTPUT_RATE_HZ, audio.ASR_RATE_HZ)
+        self.encoder, self.resample = encoder.eval().requires_grad_(False), Resample(wav.OUTPUT_RATE_HZ, wav.ASR_RATE_HZ)
 
     def distance(self, made: torch.Tensor, voices: torch.Tensor) -> torch.Tensor:
         """1 less the cosine of the embeddings, mean over the batch. [B, T], [B, 512, 1]"""
@@ -98,7 +99,7 @@ class Distances:
         from torchaudio.transforms import MelSpectrogram
 
         self.mel = MelSpectrogram(
-            audio.OUTPUT_RATE_HZ, n_fft=1024, hop_length=256, n_mels=80, power=1, norm="slaney", mel_scale="slaney", f_max=11_000
+            wav.OUTPUT_RATE_HZ, n_fft=1024, hop_length=256, n_mels=80, power=1, norm="slaney", mel_scale="slaney", f_max=11_000
         )
         self.identity = Identity(encoder)
 

@@ -26,7 +26,6 @@ from tqdm import tqdm
 
 from pocket import opus
 from pocket.corpus import Utterance, read_manifest
-from voz import audio
 
 RATE_HZ = opus.SAMPLE_RATE_HZ
 TEST_BITRATE_BPS = 16_000
@@ -47,9 +46,9 @@ class HeardClip:
 
 def hear(wav: Path, row: Utterance) -> np.ndarray:
     """One clip as a phone's listener would get it: int16 [T] at 16 kHz. Seeded by the clip's id."""
-    pcm = audio.resample(audio.read(wav), audio.SAMPLE_RATE_HZ, RATE_HZ)
+    pcm = wav.resample(wav.read(wav), wav.SAMPLE_RATE_HZ, RATE_HZ)
     if row.split != "train":
-        return audio.to_int16(opus.roundtrip(pcm, bitrate_bps=TEST_BITRATE_BPS))
+        return wav.to_int16(opus.roundtrip(pcm, bitrate_bps=TEST_BITRATE_BPS))
     rng = np.random.default_rng(zlib.crc32(row.id.encode()))
     if rng.random() < 0.3:
         pcm = in_room(pcm, rng)
@@ -57,7 +56,7 @@ def hear(wav: Path, row: Utterance) -> np.ndarray:
         pcm = with_noise(pcm, rng, snr_db=rng.uniform(12, 40))
     if rng.random() < 0.5:
         pcm = opus.roundtrip(pcm, bitrate_bps=int(rng.choice((12_000, 16_000, 20_000, 24_000))))
-    return audio.to_int16(pcm)
+    return wav.to_int16(pcm)
 
 
 def in_room(pcm: np.ndarray, rng: np.random.Generator) -> np.ndarray:

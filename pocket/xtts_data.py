@@ -28,7 +28,8 @@ from tqdm import tqdm
 from pocket import opus
 from pocket.whisper_data import with_noise
 from pocket.xtts_base import MEL_NORM
-from voz import audio, compat, condition
+from voz import compat
+from voz.audio import leveling, wav
 from voz.pipeline import command
 
 HOP = 1024  # samples of 22 050 Hz per code
@@ -87,19 +88,19 @@ def by_phone(row: dict[str, Any]) -> bool:
 def hear(wav: Path, row: dict[str, Any]) -> np.ndarray:
     """One sentence as the XTTS hears it: PCM16 at 22 050 Hz. [T]"""
     rng = np.random.default_rng(zlib.crc32(row["id"].encode()))
-    pcm = audio.read(wav)
+    pcm = wav.read(wav)
     if by_phone(row):
-        narrow = audio.resample(pcm, audio.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
+        narrow = wav.resample(pcm, wav.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
         coded = opus.roundtrip(with_noise(narrow, rng, snr_db=rng.uniform(*PHONE_SNR_DB)), bitrate_bps=int(rng.choice(PHONE_BPS)))
-        pcm = audio.resample(coded, opus.SAMPLE_RATE_HZ, audio.SAMPLE_RATE_HZ)
-    return audio.to_int16(at_level(pcm, LEVEL_DB + rng.uniform(-LEVEL_JITTER_DB, LEVEL_JITTER_DB)))
+        pcm = wav.resample(coded, opus.SAMPLE_RATE_HZ, wav.SAMPLE_RATE_HZ)
+    return wav.to_int16(at_level(pcm, LEVEL_DB + rng.uniform(-LEVEL_JITTER_DB, LEVEL_JITTER_DB)))
 
 
 def at_level(pcm: np.ndarray, level_db: float = LEVEL_DB) -> np.ndarray:
     """A sentence at the level that convert would give it. float32 [T] -> [T]"""
-    frame = round(condition.FRAME_S * audio.SAMPLE_RATE_HZ)
+    frame = round(leveling.FRAME_S * wav.SAMPLE_RATE_HZ)
     energies = (pcm[: len(pcm) // frame * frame].reshape(-1, frame).astype(np.float64) ** 2).mean(axis=1)
-    gain_db = condition.Level(condition.active_db(energies), 20 * np.log10(np.abs(pcm).max())).gain_db(level_db)
+    gain_db = leveling.Level(leveling.active_db(energies), 20 * np.log10(np.abs(pcm).max())).gain_db(level_db)
     return pcm * np.float32(10 ** (gain_db / 20))
 
 
@@ -131,7 +132,7 @@ def mel_transform(fft: int) -> Callable[[torch.Tensor], torch.Tensor]:
         hop_length=FRAME,
         win_length=1024,
         power=2,
-        sample_rate=audio.SAMPLE_RATE_HZ,
+        sample_rate=wav.SAMPLE_RATE_HZ,
         f_min=0,
         f_max=8000,
         n_mels=80,

@@ -16,7 +16,8 @@ import torch
 
 from pocket import xtts_base, xtts_pitch
 from pocket.xtts_data import Corpus, arguments, at_level
-from voz import audio, checkpoint
+from voz import checkpoint
+from voz.audio import wav
 from voz.pipeline import command, parallel
 
 SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code; by name, coqui's rates make 1 114.6 of its 1 024
@@ -25,9 +26,9 @@ SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code; by name, c
 def targets(folder: Path, wanted: tuple[str, list[int]]) -> dict[int, torch.Tensor]:
     """One sentence at each of its pitches. int16 [T]"""
     sentence, counts = wanted
-    pcm = at_level(audio.read(folder / "wav" / f"{sentence}.wav"))
-    made = [audio.resample(wav, xtts_pitch.HOP, SAMPLES) for wav in xtts_pitch.on_grid(pcm, counts)]
-    return {count: torch.from_numpy(audio.to_int16(wav)) for count, wav in zip(counts, made, strict=True)}
+    pcm = at_level(wav.read(folder / "wav" / f"{sentence}.wav"))
+    made = [wav.resample(wav, xtts_pitch.HOP, SAMPLES) for wav in xtts_pitch.on_grid(pcm, counts)]
+    return {count: torch.from_numpy(wav.to_int16(wav)) for count, wav in zip(counts, made, strict=True)}
 
 
 def main() -> None:

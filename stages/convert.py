@@ -16,7 +16,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from voz import condition, consent, decode, mix, notes, origins
+from voz import consent, notes, origins
+from voz.audio import decode, downmix, leveling
 from voz.pipeline import cache, command, ledger, output, parallel, params, records, sandbox
 
 STEP_VERSION = 1  # raise when the same file gives another wav or code; tests/test_convert.py holds a golden output
@@ -76,7 +77,7 @@ def convert(path: Path, folder: Path, p: Params) -> Outcome:
     raw = folder / "decoded.f32"
     try:
         sound = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
-    except mix.Unusable as error:
+    except downmix.Unusable as error:
         return Outcome(error.code, error.detail)
     except sandbox.Crashed as error:
         return Outcome("decoder_crashed", str(error))
@@ -89,10 +90,10 @@ def convert(path: Path, folder: Path, p: Params) -> Outcome:
     if seconds < MIN_S:
         return Outcome("too_short", f"{seconds:.2f} s")
     as_stored = {"rate_hz": sound.rate_hz, "scale": sound.scale, "offset": sound.offset}
-    level = condition.measure(raw, **as_stored, highpass_hz=p.highpass_hz)
+    level = leveling.measure(raw, **as_stored, highpass_hz=p.highpass_hz)
     if level.active_db < SILENT_DB:
         return Outcome("silent", f"{max(level.active_db, -200.0):.0f} dB")
-    condition.condition(raw, folder / WAV, **as_stored, highpass_hz=p.highpass_hz, gain_db=level.gain_db(p.level_db))
+    leveling.condition(raw, folder / WAV, **as_stored, highpass_hz=p.highpass_hz, gain_db=level.gain_db(p.level_db))
     raw.unlink()
     return Outcome("", sound.detail, sound.format, sound.rate_hz, round(seconds, 3), round(sound.missing_s, 3), sound.sha256)
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voz import audio, corrections, dataset, filters, listening, xtts
+from voz import corrections, dataset, filters, listening, xtts
+from voz.audio import wav
 from voz.pipeline import command, ledger, params, records
 from voz.text import normalize
 from voz.text.normalize import LANGUAGE
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer
 
 SETTINGS = "settings.json"  # what the transcripts were made with
-MIN_SAMPLES = audio.SAMPLE_RATE_HZ // 2  # XTTSDataset swaps what is shorter than 0.5 s silently for another clip
+MIN_SAMPLES = wav.SAMPLE_RATE_HZ // 2  # XTTSDataset swaps what is shorter than 0.5 s silently for another clip
 MAX_SAMPLES = 255_995  # GPTArgs.max_wav_length, 11.6 s; what is longer is swapped likewise
 MAX_TOKENS = 200  # GPTArgs.max_text_length
 MIN_WORDS = 3  # one- and two-word texts teach babble (coqui-ai/TTS #3516)
@@ -267,7 +268,7 @@ def main() -> None:
         listening.measure(args.clips, clips, args.base, compute),
         json.loads((args.transcripts / SETTINGS).read_text(encoding="utf-8"))["prompt"],
     )
-    samples = [round(audio.duration_s(args.clips / f"{clip.id}.wav") * audio.SAMPLE_RATE_HZ) for clip in clips]
+    samples = [round(wav.duration_s(args.clips / f"{clip.id}.wav") * wav.SAMPLE_RATE_HZ) for clip in clips]
     judge(found, samples, tokenizer, p)
     account = account_for(found, args.ledger)
     orphans = sorted(set(decided) - {clip.id for clip in clips})

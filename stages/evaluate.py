@@ -26,7 +26,8 @@ import numpy as np
 import torch
 import whisper
 
-from voz import accent, asr, audio, batches, dataset, device, measures, phones, speak, trainer, xtts
+from voz import accent, asr, batches, dataset, device, measures, phones, speak, trainer, xtts
+from voz.audio import wav
 from voz.pipeline import cache, command, parallel, params, records
 from voz.text import normalize
 
@@ -74,7 +75,7 @@ class Bench:
             raise command.UserError(f"{folder}: no test clips", "raise curate.test_share, or add notes")
         self.lines = choose_lines(self.clips, p.lines)
         self.folder, self.p, self.where = folder, p, where
-        self.heard_clips = [(clip.note, audio.read(dataset.wav(folder, clip))) for clip in self.clips]
+        self.heard_clips = [(clip.note, wav.read(dataset.wav(folder, clip))) for clip in self.clips]
         recordings = {clip.id: pcm for clip, (_, pcm) in zip(self.clips, self.heard_clips, strict=True)}
         self.recordings = [recordings[line.id] for line in self.lines]
         self.scorer = trainer.build(base, lr=0.0, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8).to(where)  # nothing is learnt here
@@ -84,7 +85,7 @@ class Bench:
 
     def real(self) -> Spoken:
         """The recordings themselves."""
-        return Spoken(self.recordings, audio.SAMPLE_RATE_HZ, [{} for _ in self.clips])
+        return Spoken(self.recordings, wav.SAMPLE_RATE_HZ, [{} for _ in self.clips])
 
     def voice(self, model: xtts.Xtts, reference: np.ndarray, name: str) -> Spoken:
         """The loss of a model on every test clip, and the lines in its voice, both given `reference` (22 050 Hz, [T])."""
@@ -93,7 +94,7 @@ class Bench:
         samples = parallel.progress(self.samples, total=len(self.samples), label=f"{name}: loss")
         losses = [{"loss": self.scorer.loss_given(sample, conditioning.latents)} for sample in samples]
         lines = speak.number([line.normalized for line in self.lines], seed=self.p.seed)
-        return Spoken(speak.speak(model, conditioning, lines, self.p.sampling(), label=f"{name}: speak"), audio.OUTPUT_RATE_HZ, losses)
+        return Spoken(speak.speak(model, conditioning, lines, self.p.sampling(), label=f"{name}: speak"), wav.OUTPUT_RATE_HZ, losses)
 
 
 def choose_lines(examples: Sequence[records.Example], count: int) -> list[records.Example]:
@@ -112,7 +113,7 @@ def choose_lines(examples: Sequence[records.Example], count: int) -> list[record
 
 def hear(listener: whisper.model.Whisper, spoken: Spoken, lines: list[records.Example]) -> list[str]:
     """What whisper hears in each line, greedily and without a prompt that could put words into its mouth."""
-    pcms = [audio.resample(pcm, spoken.rate_hz, audio.ASR_RATE_HZ) for pcm in spoken.pcms]
+    pcms = [wav.resample(pcm, spoken.rate_hz, wav.ASR_RATE_HZ) for pcm in spoken.pcms]
     seeds = [asr.seed_of(line.id) for line in lines]
     return [each.text for each in asr.transcribe(listener, pcms, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)]
 
@@ -123,7 +124,7 @@ def measure(bench: Bench, ear: xtts.Xtts, spoken: dict[str, Spoken], heard: dict
     figures: dict[str, list[Figures]] = {voice: [] for voice in VOICES}
     for i, line in enumerate(parallel.progress(bench.lines, total=len(bench.lines), label="measure")):
         for voice in VOICES:
-            pcm = audio.resample(spoken[voice].pcms[i], spoken[voice].rate_hz, audio.SAMPLE_RATE_HZ)
+            pcm = wav.resample(spoken[voice].pcms[i], spoken[voice].rate_hz, wav.SAMPLE_RATE_HZ)
             found = {"cer": min(1.0, measures.cer(line.normalized, heard[voice][i]))}  # one endless line must not be the mean
             found |= likeness(measures.voiceprint(ear, pcm), line.note, prints) | sheismo(line.normalized, pcm)
             figures[voice].append(found | acoustics(pcm, None if voice == "real" else bench.recordings[i]))
@@ -204,7 +205,7 @@ def write_lines(folder: Path, bench: Bench, spoken: dict[str, Spoken], rows: lis
             if voice == "real":
                 cache.place(dataset.wav(bench.folder, line), folder / voice / f"{line.id}.wav")
             else:
-                audio.write(folder / voice / f"{line.id}.wav", pcm, rate_hz=spoken[voice].rate_hz)
+                wav.write(folder / voice / f"{line.id}.wav", pcm, rate_hz=spoken[voice].rate_hz)
     records.write(folder, rows)
 
 
@@ -234,7 +235,7 @@ def main() -> None:
     args = parse_args()
     p, compute = params.load("evaluate", Params), params.load("compute", params.Compute)
     device.seed_everything(p.seed)
-    reference = audio.read(require_reference(args.voice))
+    reference = wav.read(require_reference(args.voice))
     if not phones.available():
         print("accent is not measured: espeak-ng is missing (`make doctor` says how to get it)")
     listener = asr.load(args.asr, device.pick(compute.device))

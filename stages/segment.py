@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from voz import audio, consent, cuts, speech
+from voz import consent
+from voz.audio import segmentation, vad, wav
 from voz.pipeline import cache, command, ledger, output, parallel, params, records
 
 STEP_VERSION = 2  # raise when the same wav gives other clips; tests/test_segment.py holds a golden output
-TRAINER_MAX_S = 255_995 / audio.SAMPLE_RATE_HZ  # GPTTrainer's `max_wav_length`: 11.6 s
+TRAINER_MAX_S = 255_995 / wav.SAMPLE_RATE_HZ  # GPTTrainer's `max_wav_length`: 11.6 s
 NEAR_TARGET_S = (7.0, 11.0)  # the share of clips within is reported
 
 
@@ -71,8 +72,8 @@ def segment(note: str, wav: Path, folder: Path, p: Params) -> Result:
     Raises:
         RuntimeError: speech in is not speech in clips + speech left out (a fault of the cutting).
     """
-    heard = speech.listen(wav)
-    stretches = cuts.plan(heard, target_s=p.target_s, min_s=p.min_s, max_s=p.max_s, min_gap_ms=p.min_gap_ms)
+    heard = vad.listen(wav)
+    stretches = segmentation.plan(heard, target_s=p.target_s, min_s=p.min_s, max_s=p.max_s, min_gap_ms=p.min_gap_ms)
     clips = [describe(note, heard, each) for each in stretches if not each.reason]
     for clip in clips:
         copy(wav, folder / f"{clip.id}.wav", start_s=clip.start_s, end_s=clip.end_s)
@@ -83,17 +84,17 @@ def segment(note: str, wav: Path, folder: Path, p: Params) -> Result:
     ]
     total = _seconds(heard.mask)
     found = sum(clip.speech_s for clip in clips) + sum(each.speech_s for each in left)
-    if abs(total - found) > speech.HOP_S / 2:  # each figure is rounded
+    if abs(total - found) > vad.HOP_S / 2:  # each figure is rounded
         raise RuntimeError(f"{wav}: {total:.3f} s of speech, {found:.3f} s accounted for")
     return Result(total, clips, left)
 
 
-def describe(note: str, heard: speech.Heard, stretch: cuts.Stretch) -> records.Clip:
+def describe(note: str, heard: vad.Heard, stretch: segmentation.Stretch) -> records.Clip:
     """The record of an accepted stretch."""
     start_ms, end_ms = _ms(stretch.start), _ms(stretch.end)
     inside = slice(stretch.start, stretch.end + 1)
     mask, energy = heard.mask[inside], heard.energy[inside]
-    frames = speech.frames_db(heard.energy)
+    frames = vad.frames_db(heard.energy)
     return records.Clip(
         id=f"{note}-{start_ms:07d}-{end_ms:07d}",
         note=note,
@@ -101,8 +102,8 @@ def describe(note: str, heard: speech.Heard, stretch: cuts.Stretch) -> records.C
         end_s=end_ms / 1000,
         duration_s=(end_ms - start_ms) / 1000,
         speech_s=_seconds(mask),
-        level_db=round(speech.decibel(float(energy[mask].mean())), 2),
-        noise_db=round(speech.quiet_db(energy), 2),
+        level_db=round(vad.decibel(float(energy[mask].mean())), 2),
+        noise_db=round(vad.quiet_db(energy), 2),
         start_db=round(float(frames[stretch.start]), 2),
         end_db=round(float(frames[stretch.end]), 2),
     )
@@ -110,10 +111,10 @@ def describe(note: str, heard: speech.Heard, stretch: cuts.Stretch) -> records.C
 
 def copy(wav: Path, target: Path, *, start_s: float, end_s: float) -> None:
     """Write a stretch of a wav, sample by sample as it was."""
-    first, last = round(start_s * audio.SAMPLE_RATE_HZ), round(end_s * audio.SAMPLE_RATE_HZ)
+    first, last = round(start_s * wav.SAMPLE_RATE_HZ), round(end_s * wav.SAMPLE_RATE_HZ)
     with open(wav, "rb") as file:
         pcm, _ = soundfile.read(file, start=first, frames=last - first, dtype="int16")
-    audio.encode(target, pcm)
+    wav.encode(target, pcm)
 
 
 def segment_to_scratch(item: tuple[str, cache.Key], store: cache.Scratch, wavs: Path, p: Params) -> None:
@@ -215,12 +216,12 @@ def _remembered(entry: Path) -> Result:
 
 def _ms(hop: int) -> int:
     """The middle of a hop, in milliseconds."""
-    return round((hop + 0.5) * speech.HOP_S * 1000)
+    return round((hop + 0.5) * vad.HOP_S * 1000)
 
 
 def _seconds(mask: np.ndarray) -> float:
     """How long the True hops of a mask last."""
-    return round(int(mask.sum()) * speech.HOP_S, 6)
+    return round(int(mask.sum()) * vad.HOP_S, 6)
 
 
 def parse_args() -> argparse.Namespace:

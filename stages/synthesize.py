@@ -25,7 +25,8 @@ import numpy as np
 import scipy.io.wavfile
 import whisper
 
-from voz import asr, audio, device, measures, speak, xtts
+from voz import asr, device, measures, speak, xtts
+from voz.audio import wav
 from voz.pipeline import cache, command, params, records
 from voz.text import normalize
 
@@ -84,7 +85,7 @@ def load_voice(folder: Path, where: str) -> Voice:
     if missing:
         raise command.UserError(f"{folder}: no voice ({', '.join(missing)} missing)", "run `dvc repro train`, or `dvc pull`")
     model = xtts.load_model(folder, device=device.pick(where))
-    return Voice(model, xtts.conditioning(model, audio.read(folder / "reference.wav")))
+    return Voice(model, xtts.conditioning(model, wav.read(folder / "reference.wav")))
 
 
 def read_texts(path: Path) -> list[str]:
@@ -139,7 +140,7 @@ def speak_well(voice: Voice, lines: Sequence[speak.Line], listener: whisper.mode
 
 def hear(listener: whisper.model.Whisper, pcms: Sequence[np.ndarray], lines: Sequence[speak.Line]) -> list[str]:
     """What whisper hears, greedily and without a prompt that could put words into its mouth."""
-    quiet = [audio.resample(pcm, audio.OUTPUT_RATE_HZ, audio.ASR_RATE_HZ) for pcm in pcms]
+    quiet = [wav.resample(pcm, wav.OUTPUT_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
     seeds = [asr.seed_of(line.text) for line in lines]
     return [each.text for each in asr.transcribe(listener, quiet, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)]
 
@@ -154,7 +155,7 @@ def write_wav(path: Path, pcm: np.ndarray) -> None:
     """Write mono PCM16 at 24 000 Hz with scipy, atomically. float32 in [-1, 1] [T]"""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with open(temporary, "wb") as file:
-        scipy.io.wavfile.write(file, audio.OUTPUT_RATE_HZ, audio.to_int16(pcm))
+        scipy.io.wavfile.write(file, wav.OUTPUT_RATE_HZ, wav.to_int16(pcm))
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
@@ -183,7 +184,7 @@ def utterance(words: str, line: speak.Line, take: Take, file: str, *, passed: bo
         id=hashlib.sha256(f"{line.text}\n{line.occurrence}".encode()).hexdigest()[:12],
         text=words,
         file=file,
-        duration_s=round(len(take.pcm) / audio.OUTPUT_RATE_HZ, 3),
+        duration_s=round(len(take.pcm) / wav.OUTPUT_RATE_HZ, 3),
         seed=line.seed,
         tries=take.tries,
         cer=round(take.cer, 4),
@@ -202,7 +203,7 @@ def speak_one(voice: Voice, words: str, asr_path: Path | None, out: Path, p: Par
         (pcm,), heard = speak.speak(voice.model, voice.conditioning, lines, p.sampling()), ""
     out.parent.mkdir(parents=True, exist_ok=True)
     write_wav(out, pcm)
-    print(f"{out}   {len(pcm) / audio.OUTPUT_RATE_HZ:.1f} s{heard}")
+    print(f"{out}   {len(pcm) / wav.OUTPUT_RATE_HZ:.1f} s{heard}")
 
 
 def main() -> None:

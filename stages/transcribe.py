@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from whisper.tokenizer import LANGUAGES
 
-from voz import asr, audio, device
+from voz import asr, device
+from voz.audio import wav
 from voz.pipeline import cache, command, ledger, parallel, params, records
 
 STEP_VERSION = 1  # raise when the same clip gives another text; tests/test_transcribe.py holds a golden output
@@ -71,7 +72,7 @@ def _hear(
     ordered = sorted(clips, key=lambda clip: (clip.speech_s, clip.id))
     batches = [ordered[start : start + asr.BATCH] for start in range(0, len(ordered), asr.BATCH)]
     for batch in parallel.progress(batches, total=len(batches), label="transcribe", unit="batch"):
-        pcms = [audio.resample(audio.read(folder / f"{clip.id}.wav"), audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ) for clip in batch]
+        pcms = [wav.resample(wav.read(folder / f"{clip.id}.wav"), wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for clip in batch]
         yield from zip(batch, call(pcms, [asr.seed_of(clip.id) for clip in batch]), strict=True)
 
 

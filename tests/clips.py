@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from voz import audio
+from voz.audio import wav
 from voz.pipeline import records
 
 FIXTURES = Path(__file__).parent / "fixtures" / "clips"
@@ -27,12 +27,12 @@ def texts() -> dict[str, str]:
 def pcm(name: str) -> np.ndarray:
     """A fixture at 22 050 Hz, float32. [T]"""
     heard, rate_hz = soundfile.read(FIXTURES / f"{name}.ogg", dtype="float32")
-    return audio.resample(heard, rate_hz, audio.SAMPLE_RATE_HZ)
+    return wav.resample(heard, rate_hz, wav.SAMPLE_RATE_HZ)
 
 
 def clip_of(note: str, samples: np.ndarray) -> records.Clip:
     """The record of a clip that is a whole note, with the figures of clean speech."""
-    length_s = len(samples) / audio.SAMPLE_RATE_HZ
+    length_s = len(samples) / wav.SAMPLE_RATE_HZ
     note_id = hashlib.sha256(note.encode()).hexdigest()[:12]
     speech_s = max(0.1, length_s - 0.5)
     name = f"{note_id}-0000000-{round(length_s * 1000):07d}"
@@ -50,6 +50,6 @@ def write_clips(folder: Path, sounds: dict[str, np.ndarray], **changes: records.
     folder.mkdir(parents=True, exist_ok=True)
     clips = {name: changes.get(name, clip_of(name, samples)) for name, samples in sounds.items()}
     for name, clip in clips.items():
-        audio.write(folder / f"{clip.id}.wav", sounds[name])
+        wav.write(folder / f"{clip.id}.wav", sounds[name])
     records.write(folder, clips.values())
     return clips

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import soundfile
 
-from voz import ogg
+from voz.audio import ogg
 
 NOTE = Path(__file__).parent / "fixtures" / "note.opus"
 RATE_HZ = 16_000

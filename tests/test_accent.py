@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voz import accent, audio, phones
-from voz.audio import SAMPLE_RATE_HZ
+from voz import accent, phones
+from voz.audio import wav
+from voz.audio.wav import SAMPLE_RATE_HZ
 from voz.pipeline.command import UserError
 
 REPORT = Path(__file__).parents[1] / "pocket" / "reports" / "accent.json"
@@ -20,7 +21,7 @@ SHE = "[[So Sam'e a QiS'eRmo]]. [[la S'uBja kaS'o en la k'aSe]], y el hielo no e
 
 def spoken(text: str) -> np.ndarray:
     said = phones.say(text)
-    return audio.resample(said.pcm, said.rate_hz, SAMPLE_RATE_HZ)
+    return wav.resample(said.pcm, said.rate_hz, SAMPLE_RATE_HZ)
 
 
 @needs_espeak

@@ -10,7 +10,7 @@ import yaml
 
 from stages import convert
 from tests import recordings
-from voz import audio
+from voz.audio import wav
 from voz.pipeline import cache, command, ledger, records
 
 PARAMS = {"highpass_hz": 60.0, "level_db": -23.0, "accept_damaged": False}
@@ -56,7 +56,7 @@ def test_a_note_becomes_a_wav_of_the_right_kind(bench: Bench) -> None:
     (note,) = bench.notes
     assert note.id == "4d1a4c4a5b32"
     assert (note.format, note.source_hz, note.date, note.missing_s) == ("ogg-opus", 16_000, "2026-01-03", 0.0)
-    pcm = audio.read(bench.top / "wav" / f"{note.id}.wav")
+    pcm = wav.read(bench.top / "wav" / f"{note.id}.wav")
     assert len(pcm) / 22_050 == pytest.approx(note.duration_s, abs=1e-3)
     assert (bench.top / "wav" / "consent.yaml").read_text() == CONSENT
     assert set(bench.rows) == {"PTT-20260103-WA0001.opus"}  # the consent record is no note
@@ -66,7 +66,7 @@ def test_the_step_version_guards_the_sound(bench: Bench) -> None:
     """If this fails, the same note gives another wav: raise stages.convert.STEP_VERSION, then write the new figures here."""
     bench.put("a.opus", recordings.note())
     bench.run()
-    pcm = audio.read(bench.top / "wav" / f"{bench.notes[0].id}.wav").astype(np.float64)
+    pcm = wav.read(bench.top / "wav" / f"{bench.notes[0].id}.wav").astype(np.float64)
     seconds = np.sqrt((pcm[: 25 * 22_050].reshape(25, -1) ** 2).mean(axis=1))
     found = (20 * np.log10(seconds)).round(1).tolist()
     assert convert.STEP_VERSION == 1
@@ -79,7 +79,7 @@ def test_rumble_and_offset_go_and_the_level_is_the_speech_s(bench: Bench) -> Non
     rumble = 0.3 * np.sin(2 * np.pi * 8 * time_s) + 0.2
     bench.put("a.wav", recordings.wav((tone + rumble).astype(np.float32)))
     bench.run(level_db=-20.0)
-    pcm = audio.read(bench.top / "wav" / f"{bench.notes[0].id}.wav").astype(np.float64)
+    pcm = wav.read(bench.top / "wav" / f"{bench.notes[0].id}.wav").astype(np.float64)
     loud = pcm[22_050 * 2 + 2205 : 22_050 * 2 + 8820]
     assert 20 * np.log10(np.sqrt((loud**2).mean())) == pytest.approx(-20.0, abs=0.5)
     pause = pcm[22_050 * 3 : 22_050 * 3 + 8820]

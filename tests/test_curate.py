@@ -13,7 +13,8 @@ import yaml
 
 from stages import curate
 from tests import clips
-from voz import audio, corrections, dataset, filters, listening, xtts
+from voz import corrections, dataset, filters, listening, xtts
+from voz.audio import wav
 from voz.pipeline import cache, command, ledger, records
 
 ROOT = Path(__file__).parent.parent
@@ -272,7 +273,7 @@ def test_scores_of_a_clip_are_golden() -> None:
 
 def test_two_takes_of_a_sentence_are_no_copies() -> None:
     take = clips.pcm("mine-0")
-    slower = audio.resample(take, 22_050, 22_800)  # the same words, 3 % slower
+    slower = wav.resample(take, 22_050, 22_800)  # the same words, 3 % slower
     sounds = [filters.envelope(pcm) for pcm in (take, slower, take[300:] * 0.3)]
     found = filters.duplicates(["a", "b", "c"], ["che ayer llegué"] * 3, sounds)
     assert found["b"][0] < 0.8 < 0.95 < found["c"][0] and found["c"][1] == "a"

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tests import recordings
-from voz import decode
-from voz.mix import Unusable
+from voz.audio import decode
+from voz.audio.downmix import Unusable
 from voz.pipeline import sandbox
 
 

@@ -13,7 +13,8 @@ import yaml
 
 from stages import evaluate
 from tests import tiny_base, tiny_dataset, tiny_whisper
-from voz import accent, audio, measures
+from voz import accent, measures
+from voz.audio import wav
 from voz.pipeline import command, params, records
 
 ROOT = Path(__file__).parent.parent
@@ -66,9 +67,9 @@ def test_lines_lie_beside_their_figures(folder: Path) -> None:
     assert len(rows) == len({row.note for row in rows}) == 2
     for row in rows:
         assert (lines / "real" / f"{row.id}.wav").read_bytes() == (folder / "dataset" / "wavs" / f"{row.id}.wav").read_bytes()
-        one, other = (audio.read(lines / name / f"{row.id}.wav", rate_hz=24_000) for name in ("base", "fine_tuned"))
+        one, other = (wav.read(lines / name / f"{row.id}.wav", rate_hz=24_000) for name in ("base", "fine_tuned"))
         assert np.array_equal(one, other) and row.base == row.fine_tuned
-        assert row.real["f0_mean_hz"] == pytest.approx(measures.f0(audio.read(lines / "real" / f"{row.id}.wav")).mean_hz)
+        assert row.real["f0_mean_hz"] == pytest.approx(measures.f0(wav.read(lines / "real" / f"{row.id}.wav")).mean_hz)
 
 
 def test_what_goes_to_git_holds_no_words(folder: Path) -> None:
@@ -87,7 +88,7 @@ def test_what_goes_to_git_holds_no_words(folder: Path) -> None:
 def test_sheismo_is_measured_where_the_text_has_it(folder: Path) -> None:
     rows = records.read(folder / "out" / "lines", records.Comparison)
     for row in rows:
-        expected = accent.listen(row.text, audio.read(folder / "out" / "lines" / "real" / f"{row.id}.wav"))
+        expected = accent.listen(row.text, wav.read(folder / "out" / "lines" / "real" / f"{row.id}.wav"))
         assert ("sheismo" in row.real) == ("sheismo" in row.base) == bool(expected)
         assert not expected or row.real["sheismo"] == pytest.approx(accent.share(expected))
     assert any("sheismo" in row.real for row in rows)
@@ -114,8 +115,8 @@ def test_another_voice_is_compared_line_by_line(folder: Path, monkeypatch: pytes
     loss, base_loss = (values[voice]["loss"]["mean"] for voice in ("fine_tuned", "base"))
     assert values["difference"]["loss"]["mean"] == pytest.approx(loss - base_loss, abs=2e-6) and loss != base_loss
     rows = records.read(folder / "out" / "lines", records.Comparison)
-    shorter = [len(audio.read(folder / f"out/lines/fine_tuned/{row.id}.wav", rate_hz=24_000)) for row in rows]
-    longer = [len(audio.read(folder / f"out/lines/base/{row.id}.wav", rate_hz=24_000)) for row in rows]
+    shorter = [len(wav.read(folder / f"out/lines/fine_tuned/{row.id}.wav", rate_hz=24_000)) for row in rows]
+    longer = [len(wav.read(folder / f"out/lines/base/{row.id}.wav", rate_hz=24_000)) for row in rows]
     assert all(one < other for one, other in zip(shorter, longer, strict=True))
 
 

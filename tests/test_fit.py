@@ -10,7 +10,8 @@ import torch
 from accelerate.state import AcceleratorState
 
 from tests import tiny_base
-from voz import audio, batches, fit, interpolate, trainer
+from voz import batches, fit, interpolate, trainer
+from voz.audio import wav
 from voz.pipeline import cache
 from voz.pipeline.command import Terminated, UserError
 
@@ -46,7 +47,7 @@ def noise_clips(folder: Path) -> tuple[list[batches.Sample], list[batches.Sample
     samples = []
     for index in range(5):
         pcm = np.cumsum(numbers.standard_normal(70_000 + 3_000 * index)).astype(np.float32)
-        audio.write(folder / f"{index:012x}.wav", 0.5 * (pcm - pcm.mean()) / np.abs(pcm - pcm.mean()).max())
+        wav.write(folder / f"{index:012x}.wav", 0.5 * (pcm - pcm.mean()) / np.abs(pcm - pcm.mean()).max())
         tokens, codes = torch.tensor(numbers.integers(5, 40, 20)), torch.tensor(numbers.integers(0, 512, -(-len(pcm) // 1024)))
         samples.append(batches.Sample(f"{index:012x}", folder / f"{index:012x}.wav", tokens, len(pcm), codes))
     return samples[:4], samples[4:]

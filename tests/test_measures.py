@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from tests import clips, tiny_base
-from voz import audio, measures, xtts
+from voz import measures, xtts
+from voz.audio import wav
 
-RATE_HZ = audio.SAMPLE_RATE_HZ
+RATE_HZ = wav.SAMPLE_RATE_HZ
 
 
 def tone(hz: np.ndarray | float, *, length_s: float = 1.0, harmonics: tuple[float, ...] = (1.0, 0.6, 0.4, 0.2)) -> np.ndarray:
@@ -88,7 +89,7 @@ def test_distortion_knows_the_sentence_not_level_length_or_silence() -> None:
     assert measures.mcd_db(0.5 * one, one) < 0.5
     padded = np.concatenate([np.zeros(RATE_HZ // 2, np.float32), one, np.zeros(RATE_HZ, np.float32)])
     assert measures.mcd_db(padded, one) < 0.5
-    slower = audio.resample(one, RATE_HZ, int(RATE_HZ * 1.1))  # 10 % longer, and a little deeper
+    slower = wav.resample(one, RATE_HZ, int(RATE_HZ * 1.1))  # 10 % longer, and a little deeper
     assert 0.5 < measures.mcd_db(slower, one) < measures.mcd_db(other, one)
 
 

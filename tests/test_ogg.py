@@ -3,7 +3,7 @@
 import pytest
 
 from tests import recordings
-from voz import ogg
+from voz.audio import ogg
 
 
 def test_checksum_is_that_of_the_format() -> None:

@@ -15,7 +15,8 @@ from whisper.model import Whisper
 from pocket import demo_notes, demo_texts, espeak, evaluate, everyday, opus, sentences, variants, voices, whisper_alignment
 from pocket.whisper_batches import PROMPT, letter_of
 from pocket.whisper_vocab import DIMS, N_VOCAB, CompactVocab
-from voz import asr, audio, measures
+from voz import asr, measures
+from voz.audio import wav
 from voz.pipeline import records
 
 ROOT = Path(__file__).parents[1]
@@ -162,9 +163,9 @@ def test_sentences_meet_the_clips_that_hold_them():
 
 def test_a_pause_in_front_of_a_clip_is_not_heard_as_a_letter():
     texts = ["El jefe ni se dio cuenta, por suerte.", "Hola, Yanina, soy yo.", "La verdad, estoy muy cansado.", "Vení a casa el domingo."]
-    room = 3e-4 * np.random.default_rng(0).standard_normal(audio.SAMPLE_RATE_HZ // 4).astype(np.float32)
+    room = 3e-4 * np.random.default_rng(0).standard_normal(wav.SAMPLE_RATE_HZ // 4).astype(np.float32)
     clips = [np.concatenate([room, espeak.speak(each, voices.DEMO_SPEAKER), room]) for each in texts]
-    at_16k = [audio.resample(clip, audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ) for clip in clips]
+    at_16k = [wav.resample(clip, wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for clip in clips]
     listener = asr.load(ROOT / "models" / "pocket" / "whisper.pt", "cpu")
     heard = asr.transcribe(listener, at_16k, language="es", prompt="", temperatures=[0.0], seeds=[0] * len(texts))
     assert [each.text.split()[0] for each in heard] == [each.split()[0] for each in texts]

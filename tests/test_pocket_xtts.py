@@ -22,7 +22,8 @@ from pocket import (
     xtts_gpt,
     xtts_pitch,
 )
-from voz import audio, measures, phones, xtts
+from voz import measures, phones, xtts
+from voz.audio import wav
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_the_decoder_trains_on_what_coquis_forward_makes(
 def test_a_vocoded_voice_keeps_its_spectrum_and_loses_its_phases() -> None:
     speaker = phones.Speaker(rate_wpm=150, pitch=40)
     spoken, rate_hz, _ = phones.synthesize("mañana llega la lluvia", speaker, phones.PHONEME)
-    wav = torch.from_numpy(audio.resample(spoken, rate_hz, audio.SAMPLE_RATE_HZ))[None, :20_000].repeat(2, 1)
+    wav = torch.from_numpy(wav.resample(spoken, rate_hz, wav.SAMPLE_RATE_HZ))[None, :20_000].repeat(2, 1)
     made = train_xtts_speaker.vocoded(wav, np.random.default_rng(1), share=0.5)
     kept = [torch.equal(a, b) for a, b in zip(made, wav, strict=True)]
     assert sorted(kept) == [False, True]
@@ -189,7 +190,7 @@ def test_the_corpus_comes_at_the_products_level_and_in_part_by_phone(tmp_path: P
     assert 0 < sum(map(xtts_data.by_phone, rows)) < len(rows)
     for row, gain in zip(rows, (0.9, 0.3, 0.1, 0.03, 0.9, 0.3), strict=True):
         pcm = gain * np.sin(np.arange(22_050) / 20) * (np.arange(22_050) < 15_000)  # a third of it is a pause
-        audio.write(tmp_path / row["path"], pcm)
+        wav.write(tmp_path / row["path"], pcm)
     (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     xtts_data.pack(tmp_path, tmp_path / "packed", jobs=1)
     corpus = xtts_data.Corpus(tmp_path / "packed")
@@ -216,10 +217,10 @@ def test_sounds_of_a_sentence(sentence: str, said: str) -> None:
 def test_pitch_moves_to_whole_periods_per_code_and_words_stay() -> None:
     speaker = phones.Speaker(rate_wpm=150, pitch=40)
     spoken, rate_hz, _ = phones.synthesize("mañana llega la lluvia a la playa", speaker, phones.PHONEME)
-    pcm = audio.resample(spoken, rate_hz, audio.SAMPLE_RATE_HZ)
+    pcm = wav.resample(spoken, rate_hz, wav.SAMPLE_RATE_HZ)
     [moved] = xtts_pitch.on_grid(pcm, [None])
     assert len(moved) == len(pcm) and moved.dtype == np.float32
-    grid_hz = audio.SAMPLE_RATE_HZ / xtts_pitch.HOP
+    grid_hz = wav.SAMPLE_RATE_HZ / xtts_pitch.HOP
     away = [np.abs(hz / grid_hz - np.round(hz / grid_hz)) for hz in (measures.pitch_hz(pcm), measures.pitch_hz(moved))]
     before, after = (each[np.isfinite(each)] for each in away)
     assert np.median(before) > 0.15 and np.median(after) < 0.05
@@ -246,7 +247,7 @@ def test_a_pulse_follows_from_its_spectrum_alone() -> None:
 def test_noise_follows_from_its_spectrum_alone() -> None:
     """Asked for a recording's noise, a decoder says [ʃ] as a train of clicks."""
     spoken, rate_hz, _ = phones.synthesize("ama", phones.Speaker(rate_wpm=150, pitch=40), phones.PHONEME)
-    vowel = audio.resample(spoken, rate_hz, audio.SAMPLE_RATE_HZ)
+    vowel = wav.resample(spoken, rate_hz, wav.SAMPLE_RATE_HZ)
     hisses = [0.05 * np.random.default_rng(seed).standard_normal(8 * xtts_pitch.HOP).astype(np.float32) for seed in (1, 2)]
     hisses = [np.convolve(hiss, (1, -0.9), mode="same") for hiss in hisses]
     first = -(-len(vowel) // xtts_pitch.HOP) + 1  # code

@@ -16,7 +16,8 @@ import soundfile
 from PIL import Image
 
 from stages import report
-from voz import audio, consent, embed, scoreboard
+from voz import consent, embed, scoreboard
+from voz.audio import wav
 from voz.pipeline import ledger, records
 
 HOSTILE = '<script>alert("x")</script>"><img src=x onerror=alert(1)> {{ 7*7 }} ñandú'
@@ -39,7 +40,7 @@ def fill(root: Path) -> Namespace:
     examples = [records.Example(c, c[:12], split[c[:12]], HOSTILE, "hola", 9.0, c.endswith("9000"), {"snr_db": 21.5}) for c in clips]
     records.write(args.dataset, examples)
     for i, clip in enumerate(clips):
-        audio.write(args.dataset / "wavs" / f"{clip}.wav", tone(200 + 40 * i, 1.0, 22_050))
+        wav.write(args.dataset / "wavs" / f"{clip}.wav", tone(200 + 40 * i, 1.0, 22_050))
     fill_ledgers(args.ledger, clips)
     fill_training(args)
     fill_speech(args, clips[-2:])
@@ -78,14 +79,14 @@ def fill_training(args: Namespace) -> None:
     rows = [{"epoch": i, "loss": loss, "text": 4.0, "mel": loss, "wav": f"epoch-{i:02d}.wav", "clips": {}} for i, loss in enumerate(losses)]
     records.write_json(args.epochs / "epochs.json", {"best_epoch": 2, "line": {"id": "x", "text": HOSTILE}, "epochs": rows})
     for i in range(4):
-        audio.write(args.epochs / f"epoch-{i:02d}.wav", tone(150 + 50 * i, 1.0, 24_000), rate_hz=24_000)
+        wav.write(args.epochs / f"epoch-{i:02d}.wav", tone(150 + 50 * i, 1.0, 24_000), rate_hz=24_000)
     plots = args.reports / "plots/train"
     records.write_text(plots / "eval.csv", "epoch,loss,text,mel\n" + "".join(f"{i},{loss},4,{loss}\n" for i, loss in enumerate(losses)))
     decay = "".join(f"{i},{2.5 + 3 / i**0.5:.4f},4,3\n" for i in range(1, 200))
     records.write_text(plots / "train.csv", "update,loss,text,mel\n" + decay)
     records.write_json(args.reports / "train.json", {"best_epoch": 2, "eval_loss_base": 3.2, "eval_loss": 2.7, "updates": 199})
     records.write_text(args.voice / "README.md", f"# The voice\n\n{HOSTILE}\n")
-    audio.write(args.voice / "reference.wav", tone(220, 1.0, 22_050))
+    wav.write(args.voice / "reference.wav", tone(220, 1.0, 22_050))
 
 
 def fill_speech(args: Namespace, clips: list[str]) -> None:
@@ -94,7 +95,7 @@ def fill_speech(args: Namespace, clips: list[str]) -> None:
     for i, kind in enumerate(scoreboard.KINDS):
         (args.lines / kind).mkdir()
         for clip in clips:
-            audio.write(args.lines / kind / f"{clip}.wav", tone(300 + 100 * i, 1.0, 24_000), rate_hz=24_000)
+            wav.write(args.lines / kind / f"{clip}.wav", tone(300 + 100 * i, 1.0, 24_000), rate_hz=24_000)
     records.write_json(args.reports / "evaluate.json", EVALUATED)
     rows = [
         records.Utterance(
@@ -104,7 +105,7 @@ def fill_speech(args: Namespace, clips: list[str]) -> None:
     ]
     records.write(args.outputs, rows)
     for row in rows:
-        audio.write(args.outputs / row.file, tone(440, 1.0, 24_000), rate_hz=24_000)
+        wav.write(args.outputs / row.file, tone(440, 1.0, 24_000), rate_hz=24_000)
 
 
 EVALUATED = {

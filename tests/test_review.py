@@ -18,7 +18,8 @@ from selenium.webdriver.common.keys import Keys
 from stages import curate
 from tests import clips, recordings
 from tests.browser import Browser
-from voz import audio, corrections, dataset
+from voz import corrections, dataset
+from voz.audio import wav
 from voz.pipeline import ledger, records
 
 ROOT = Path(__file__).parent.parent
@@ -68,7 +69,7 @@ def pipeline(folder: Path) -> dict[str, records.Clip]:
     account.close(folder / "reports/ledger/convert.csv")
     clip = made["mine-0"]
     (folder / "data/wav").mkdir()
-    audio.write(folder / "data/wav" / f"{clip.note}.wav", clips.pcm("mine-0"))
+    wav.write(folder / "data/wav" / f"{clip.note}.wav", clips.pcm("mine-0"))
     records.write(folder / "data/wav", [records.Note(clip.note, "PTT-mine.opus", clip.duration_s, "ogg-opus", 16_000, 0.0)])
     account = ledger.Account("segment", [clip.note])
     account.reject(clip.note, f"{clip.note}-0001000-0003000", "too_short", start_s=1.0, end_s=3.0, detail="2.00 s of speech")

@@ -11,28 +11,28 @@ import yaml
 
 from stages import segment
 from tests import recordings
-from voz import audio, cuts, speech
+from voz.audio import segmentation, vad, wav
 from voz.pipeline import cache, command, ledger, records
 
 PARAMS = {"target_s": 9.0, "min_s": 3.0, "max_s": 11.3, "min_gap_ms": 150}
 
 
-def heard(stretches: list[tuple[float, float]], length_s: float, *, pause_db: float = -70.0) -> speech.Heard:
+def heard(stretches: list[tuple[float, float]], length_s: float, *, pause_db: float = -70.0) -> vad.Heard:
     """A note in which there is speech at -20 dB in `stretches` (seconds) and noise at `pause_db` elsewhere."""
-    count = round(length_s / speech.HOP_S)
+    count = round(length_s / vad.HOP_S)
     mask = np.zeros(count, bool)
     for start_s, end_s in stretches:
-        mask[round(start_s / speech.HOP_S) : round(end_s / speech.HOP_S)] = True
+        mask[round(start_s / vad.HOP_S) : round(end_s / vad.HOP_S)] = True
     energy = np.where(mask, 10**-2.0, 10 ** (pause_db / 10))
-    return speech.Heard(energy, mask * 0.9 + 0.05, mask, speech.quiet_db(energy), count * speech.HOP)
+    return vad.Heard(energy, mask * 0.9 + 0.05, mask, vad.quiet_db(energy), count * vad.HOP)
 
 
-def lengths(stretches: list[cuts.Stretch]) -> list[float]:
-    return [round((each.end - each.start) * speech.HOP_S, 1) for each in stretches if not each.reason]
+def lengths(stretches: list[segmentation.Stretch]) -> list[float]:
+    return [round((each.end - each.start) * vad.HOP_S, 1) for each in stretches if not each.reason]
 
 
-def plan(sound: speech.Heard) -> list[cuts.Stretch]:
-    return cuts.plan(sound, target_s=9.0, min_s=3.0, max_s=11.3, min_gap_ms=150)
+def plan(sound: vad.Heard) -> list[segmentation.Stretch]:
+    return segmentation.plan(sound, target_s=9.0, min_s=3.0, max_s=11.3, min_gap_ms=150)
 
 
 def test_the_chain_is_the_best_not_the_first() -> None:
@@ -43,8 +43,8 @@ def test_the_chain_is_the_best_not_the_first() -> None:
 
 def test_a_short_note_is_one_clip_with_its_padding() -> None:
     (only,) = plan(heard([(1.0, 3.0), (3.4, 6.0)], 8.0))
-    assert only.start * speech.HOP_S == pytest.approx(0.85, abs=0.02)
-    assert only.end * speech.HOP_S == pytest.approx(6.15, abs=0.02)
+    assert only.start * vad.HOP_S == pytest.approx(0.85, abs=0.02)
+    assert only.end * vad.HOP_S == pytest.approx(6.15, abs=0.02)
 
 
 def test_what_no_cut_can_divide_is_left_out_with_its_reason() -> None:
@@ -65,9 +65,9 @@ def test_a_loud_pause_is_no_place_to_cut() -> None:
     quiet = heard(stretches, 21.0)
     assert lengths(plan(quiet)) != []
     energy = np.where(quiet.mask, 10**-2.0, 10**-3.0)
-    energy[: round(0.05 / speech.HOP_S)] = 10**-7.0  # the noise floor is lower than the pauses
+    energy[: round(0.05 / vad.HOP_S)] = 10**-7.0  # the noise floor is lower than the pauses
     probability = np.where(quiet.mask, 0.9, 0.31)
-    loud = speech.Heard(energy, probability, quiet.mask, -70.0, quiet.samples)
+    loud = vad.Heard(energy, probability, quiet.mask, -70.0, quiet.samples)
     assert {each.reason for each in plan(loud)} == {"cut_in_speech"}
 
 
@@ -76,9 +76,9 @@ def test_a_cut_moves_to_where_it_is_proven() -> None:
     sound = heard([(0.5 + 5 * n, 5.0 + 5 * n) for n in range(4)], 20.5, pause_db=-38.0)
     calm = np.zeros(len(sound.mask), bool)
     for after_s in (0.40, 5.06, 10.06, 15.06, 20.06):
-        calm[round(after_s / speech.HOP_S) : round((after_s + 0.04) / speech.HOP_S)] = True
+        calm[round(after_s / vad.HOP_S) : round((after_s + 0.04) / vad.HOP_S)] = True
     energy = np.where(sound.mask | ~calm, sound.energy, sound.energy * 10**0.1)
-    noisy = speech.Heard(energy, np.where(sound.mask, 0.9, np.where(calm, 0.05, 0.34)), sound.mask, -38.0, sound.samples)
+    noisy = vad.Heard(energy, np.where(sound.mask, 0.9, np.where(calm, 0.05, 0.34)), sound.mask, -38.0, sound.samples)
     found = plan(noisy)
     assert {each.reason for each in found} == {""} and len(found) == 2
     assert all(calm[each.start] and calm[each.end] for each in found)
@@ -116,11 +116,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-unt
     def call(names: tuple[str, ...] = ("a" * 12,), **changed: object) -> None:
         compute = {"device": "cpu", "workers": 1, "scratch_gb": 1.0}
         Path("params.yaml").write_text(yaml.safe_dump({"compute": compute, "segment": {**PARAMS, **changed}}))
-        pcm = audio.resample(recordings.pcm(), recordings.RATE_HZ, audio.SAMPLE_RATE_HZ)
+        pcm = wav.resample(recordings.pcm(), recordings.RATE_HZ, wav.SAMPLE_RATE_HZ)
         noise = 0.001 * np.random.default_rng(1).standard_normal(22_050 * 6)
         Path("wav").mkdir(exist_ok=True)
         for name in names:
-            audio.write(Path("wav", f"{name}.wav"), noise if name == "f" * 12 else pcm)
+            wav.write(Path("wav", f"{name}.wav"), noise if name == "f" * 12 else pcm)
         notes = [records.Note(name, f"{name}.opus", len(pcm) / 22_050, "ogg-opus", 16_000, 0.0) for name in names]
         records.write(Path("wav"), notes)
         segment.main()
@@ -138,7 +138,7 @@ def test_the_step_version_guards_the_cuts(run) -> None:  # type: ignore[no-untyp
 def test_every_boundary_is_quiet_in_the_clips_themselves(run) -> None:  # type: ignore[no-untyped-def]
     run()
     for clip in records.read(Path("clips"), records.Clip):
-        pcm = audio.read(Path("clips", f"{clip.id}.wav")).astype(np.float64)
+        pcm = wav.read(Path("clips", f"{clip.id}.wav")).astype(np.float64)
         assert len(pcm) / 22_050 == pytest.approx(clip.duration_s, abs=1e-4)
         edges = [10 * np.log10((edge**2).mean()) for edge in (pcm[:441], pcm[-441:])]
         assert max(edges) <= clip.level_db - 20

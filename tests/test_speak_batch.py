@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests import clips, tiny_voice
-from voz import audio, speak, xtts
+from voz import speak, xtts
 from voz.pipeline.command import UserError
 
 POCKET = Path(__file__).parent.parent / "models" / "pocket" / "xtts"
@@ -133,7 +133,7 @@ def test_nothing_follows_the_stop_code(stopping: xtts.Xtts) -> None:
         assert len(each.latents) == len(each.codes)
     assert len({len(each.codes) for each in generated}) > 1
     wav = speak.vocode(stopping, generated[0].latents, conditioning(stopping).speaker)
-    assert abs(len(wav) / audio.OUTPUT_RATE_HZ - len(generated[0].codes) * 1024 / audio.SAMPLE_RATE_HZ) < 0.02
+    assert abs(len(wav) / wav.OUTPUT_RATE_HZ - len(generated[0].codes) * 1024 / wav.SAMPLE_RATE_HZ) < 0.02
 
 
 def test_a_voice_that_never_stops_is_cut_by_the_length_of_the_text(endless: xtts.Xtts) -> None:

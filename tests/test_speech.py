@@ -1,4 +1,4 @@
-"""voz/speech.py: silero over a whole note says what silero says frame by frame."""
+"""voz/audio/vad.py: silero over a whole note says what silero says frame by frame."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import soundfile
 import soxr
 import torch
 
-from voz import speech
+from voz.audio import vad
 
 NOTE = Path(__file__).parent / "fixtures" / "note.opus"
 
@@ -18,7 +18,7 @@ def test_probabilities_are_those_of_sileros_own_forward() -> None:
     pcm, rate_hz = soundfile.read(NOTE, dtype="float32")
     pcm = soxr.resample(pcm, rate_hz, 16_000, quality="HQ")
     pcm = pcm[: len(pcm) // 512 * 512]
-    whole, blocks = speech._Silero(), speech._Silero()
+    whole, blocks = vad._Silero(), vad._Silero()
     at = len(pcm) // 1024 * 512
     found = whole.hear(pcm)
     in_blocks = np.concatenate([blocks.hear(pcm[:at]), blocks.hear(pcm[:0]), blocks.hear(pcm[at:])])

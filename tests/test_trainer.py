@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests import tiny_dataset
-from voz import audio, batches, trainer, xtts
+from voz import batches, trainer, xtts
+from voz.audio import wav
 from voz.batches import Batch, Limits, Sample
 from voz.pipeline.command import UserError
 from voz.pipeline.records import Example
@@ -177,8 +178,8 @@ def test_a_batch_holds_what_the_files_hold(dataset: tuple[Path, list[Example]]) 
     read = drawn.read()
     for row, (sample, (start, end)) in enumerate(drawn.clips):
         assert torch.equal(read.text[row, : read.text_lengths[row]], sample.tokens)
-        assert read.wav_lengths[row] == sample.length == len(audio.read(sample.path))
-        heard = torch.from_numpy(audio.read(sample.path)[start:end])
+        assert read.wav_lengths[row] == sample.length == len(wav.read(sample.path))
+        heard = torch.from_numpy(wav.read(sample.path)[start:end])
         assert torch.equal(read.conditioning[row, : end - start], heard) and not read.conditioning[row, end - start :].any()
 
 
@@ -216,7 +217,7 @@ def test_the_voice_of_another_clip_masks_nothing_and_teaches_all_but_the_ears(
     ],
 )
 def test_a_bad_clip_is_an_error_that_names_it(tmp_path: Path, text: str, seconds: float, message: str) -> None:
-    audio.write(tmp_path / "0123456789ab.wav", np.zeros(int(seconds * 22_050), dtype=np.float32))
+    wav.write(tmp_path / "0123456789ab.wav", np.zeros(int(seconds * 22_050), dtype=np.float32))
     example = Example("0123456789ab", "0123456789ab", "train", text, text, seconds, False, {})
     with pytest.raises(UserError, match=rf"0123456789ab\.wav.*{message}"):
         batches.load([example], tmp_path, xtts.read_tokenizer(BASE), LIMITS)

@@ -15,7 +15,8 @@ from whisper.decoding import DecodingOptions
 
 from stages import transcribe
 from tests import clips
-from voz import asr, audio
+from voz import asr
+from voz.audio import wav
 from voz.pipeline import cache, command, ledger, records
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +39,7 @@ def confused(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sounds(count: int) -> list[np.ndarray]:
-    return [audio.resample(clips.pcm(f"mine-{n}"), audio.SAMPLE_RATE_HZ, audio.ASR_RATE_HZ)[: 16_000 * 5] for n in range(count)]
+    return [wav.resample(clips.pcm(f"mine-{n}"), wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ)[: 16_000 * 5] for n in range(count)]
 
 
 def hear(

@@ -4,7 +4,8 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from voz import audio, consent
+from voz import consent
+from voz.audio import wav
 from voz.pipeline import records
 
 TRAIN = (
@@ -33,9 +34,9 @@ def _example(wavs: Path, split: str, text: str) -> records.Example:
     note = hashlib.sha256(text.encode()).hexdigest()[:12]
     spoken = wavs / "spoken.wav"
     subprocess.run(["espeak-ng", "-v", "es-419", "-s", "150", "-w", str(spoken), text], check=True)
-    pcm = audio.read(spoken)
+    pcm = wav.read(spoken)
     spoken.unlink()
-    length_s = len(pcm) / audio.SAMPLE_RATE_HZ
+    length_s = len(pcm) / wav.SAMPLE_RATE_HZ
     name = f"{note}-0000000-{round(length_s * 1000):07d}"
-    audio.write(wavs / f"{name}.wav", pcm)
+    wav.write(wavs / f"{name}.wav", pcm)
     return records.Example(name, note, split, text, text, length_s, True, {"snr_db": 30.0})

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from tests import clips, tiny_base
-from voz import audio
+from voz.audio import wav
 
 
 def make(folder: Path, *, stop_bias: float = 0.0) -> Path:
@@ -25,5 +25,5 @@ def make(folder: Path, *, stop_bias: float = 0.0) -> Path:
             weights *= 10
     checkpoint["model"]["gpt.mel_head.bias"][-1] += stop_bias  # the stop code is the last
     torch.save(checkpoint, folder / "model.pth")
-    audio.write(folder / "reference.wav", clips.pcm("mine-0"))
+    wav.write(folder / "reference.wav", clips.pcm("mine-0"))
     return folder

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import profile
-from voz import chat, consent, corrections, decode, export, mix, offers, origins
+from voz import chat, consent, corrections, export, offers, origins
+from voz.audio import decode, downmix
 from voz.pipeline import cache, command, parallel, sandbox
 from voz.pipeline.command import UserError
 from voz.pipeline.records import write_text
@@ -182,7 +183,7 @@ def _measure(folder: Path, path: Path) -> tuple[str, float | None, str]:
     try:
         sound = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
         return note_id, sound.samples / sound.rate_hz, sound.sha256
-    except (mix.Unusable, sandbox.Crashed, sandbox.TimedOut, MemoryError):
+    except (downmix.Unusable, sandbox.Crashed, sandbox.TimedOut, MemoryError):
         return note_id, None, ""
     finally:
         raw.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ Runs at the end of `make demo`.
 import argparse
 from pathlib import Path
 
-from voz import audio
+from voz.audio import wav
 from voz.pipeline import command
 from voz.pipeline.command import UserError
 
@@ -21,7 +21,7 @@ def main() -> None:
             raise UserError(f"{path}: missing", "run `make demo`")
     print(f"\nvoice    {args.voice}/  (model.pth, {(args.voice / 'model.pth').stat().st_size / 1e6:.0f} MB)")
     for path in samples:
-        print(f"sample   {path}  ({audio.duration_s(path):.1f} s)")
+        print(f"sample   {path}  ({wav.duration_s(path):.1f} s)")
     print(f"report   {args.report.resolve().as_uri()}")
 
 

@@ -15,8 +15,9 @@ import numpy as np
 import scipy.signal
 from scipy.spatial.distance import cdist
 
-from voz import audio, measures, phones
-from voz.audio import SAMPLE_RATE_HZ
+from voz import measures, phones
+from voz.audio import wav
+from voz.audio.wav import SAMPLE_RATE_HZ
 
 YE_PHONES = ("J^", "dZ")  # espeak-ng's ⟨ll, y⟩; the second after a pause or a nasal (*un yate*)
 GLIDE = "j"  # twice in a row: ⟨ll, y⟩ after i (*Guillermo*)
@@ -54,7 +55,7 @@ def listen(text: str, pcm: np.ndarray) -> list[Window]:
     spans = ye_spans(said.phones)
     if not spans or not np.any(pcm):
         return []
-    alignment = Alignment(audio.resample(said.pcm, said.rate_hz, SAMPLE_RATE_HZ), pcm)
+    alignment = Alignment(wav.resample(said.pcm, said.rate_hz, SAMPLE_RATE_HZ), pcm)
     frames_db = hiss_db(pcm)
     return [_window(frames_db, alignment, span) for span in spans]
 

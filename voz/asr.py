@@ -17,7 +17,7 @@ import whisper
 from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask, GreedyDecoder
 from whisper.tokenizer import get_tokenizer
 
-from voz.audio import ASR_RATE_HZ
+from voz.audio.wav import ASR_RATE_HZ
 from voz.pipeline.command import UserError
 
 BATCH = 8  # rows of every decode, filled up with silence: a row's floats depend on the shape, so the shape never changes

@@ -16,15 +16,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from voz import audio
+from voz.audio import wav
 from voz.pipeline.command import UserError
 from voz.pipeline.records import Example
 from voz.xtts import VoiceBpeTokenizer
 
 LANGUAGE = "es"  # Rioplatense is Spanish to XTTS's tokenizer; the token [es] opens every text
 STRIDE = 1024  # samples of 22 050 Hz per audio code (XttsArgs.gpt_code_stride_len)
-MIN_SAMPLES = audio.SAMPLE_RATE_HZ // 2  # coqui's XTTSDataset refuses clips under half a second
-MIN_UNHEARD = audio.SAMPLE_RATE_HZ  # a slice leaves at least this much of its clip unheard, else it shrinks to half the clip
+MIN_SAMPLES = wav.SAMPLE_RATE_HZ // 2  # coqui's XTTSDataset refuses clips under half a second
+MIN_UNHEARD = wav.SAMPLE_RATE_HZ  # a slice leaves at least this much of its clip unheard, else it shrinks to half the clip
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def load(examples: Iterable[Example], wavs: Path, tokenizer: VoiceBpeTokenizer, 
 def _load(example: Example, path: Path, tokenizer: VoiceBpeTokenizer, limits: Limits) -> Sample:
     mend = "mend or reject the clip in the corrections file, then run `dvc repro`"
     try:
-        length = len(audio.read(path))
+        length = len(wav.read(path))
     except (OSError, ValueError, RuntimeError) as error:  # soundfile's own error is a RuntimeError
         raise UserError(f"{path}: unreadable ({str(error).splitlines()[0]})", "`dvc checkout data/dataset`") from error
     if not MIN_SAMPLES <= length <= limits.max_wav:
@@ -141,7 +141,7 @@ class Drawn:
         )
 
     def _conditioning(self) -> torch.Tensor:
-        heard = [torch.from_numpy(audio.read(sample.path)[start:end]) for sample, (start, end) in self.clips]
+        heard = [torch.from_numpy(wav.read(sample.path)[start:end]) for sample, (start, end) in self.clips]
         return _pad(heard, self.limits.max_conditioning)
 
 
@@ -174,7 +174,7 @@ def singles(samples: Sequence[Sample], limits: Limits) -> Iterator[tuple[Sample,
 
 def pcm(sample: Sample) -> np.ndarray:
     """The whole clip. float32 [T]"""
-    return audio.read(sample.path)
+    return wav.read(sample.path)
 
 
 def _pad(rows: list[torch.Tensor], width: int = 0) -> torch.Tensor:

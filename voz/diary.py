@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from dvclive.live import Live
 
-from voz import audio, batches, fit, speak, xtts
+from voz import batches, fit, speak, xtts
+from voz.audio import wav
 from voz.batches import Sample
 from voz.pipeline.records import write_json, write_text
 from voz.trainer import Trainer
@@ -47,7 +48,7 @@ class Diary:
         path = self.scratch / wav_name(epoch)
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            audio.write(path, self._speak(), rate_hz=audio.OUTPUT_RATE_HZ)
+            wav.write(path, self._speak(), rate_hz=wav.OUTPUT_RATE_HZ)
 
     def _log(self, history: fit.History, epoch: int) -> None:
         """The updates of the epoch, then its evaluation at the last of them."""

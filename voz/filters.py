@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 from scipy.signal import stft
 
-from voz.audio import SAMPLE_RATE_HZ
+from voz.audio.wav import SAMPLE_RATE_HZ
 
 # What whisper writes when nobody speaks: the ends of the subtitled videos it learnt from.
 PHRASES = """

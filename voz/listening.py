@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from voz import audio, device, filters, xtts
+from voz import device, filters, xtts
+from voz.audio import wav
 from voz.pipeline import cache, parallel, params, records
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def measure(folder: Path, clips: list[records.Clip], base: Path, compute: params
     if new:
         model = xtts.load_model(base, device=device.pick(compute.device))
         for at in parallel.progress(new, total=len(new), label="curate", unit="clip"):
-            pcm = audio.read(folder / f"{clips[at].id}.wav")
+            pcm = wav.read(folder / f"{clips[at].id}.wav")
             with memo.put(keys[at]) as entry:
                 _store(entry, Heard(filters.listen(pcm), embed(model, pcm)))
     cache.log("curate", computed=len(new), reused=len(clips) - len(new), device=compute.device)
@@ -44,7 +45,7 @@ def measure(folder: Path, clips: list[records.Clip], base: Path, compute: params
 def embed(model: "Xtts", pcm: np.ndarray) -> np.ndarray:
     """Who speaks, by the base's own speaker encoder: unit length. float32 [T] at 22 050 Hz -> [512]"""
     samples = torch.from_numpy(pcm)[None].to(model.device)
-    vector: np.ndarray = model.get_speaker_embedding(samples, audio.SAMPLE_RATE_HZ).flatten().float().cpu().numpy()
+    vector: np.ndarray = model.get_speaker_embedding(samples, wav.SAMPLE_RATE_HZ).flatten().float().cpu().numpy()
     return vector
 
 

@@ -15,7 +15,7 @@ import scipy.fft
 import torch
 from scipy.spatial.distance import cdist
 
-from voz.audio import SAMPLE_RATE_HZ
+from voz.audio.wav import SAMPLE_RATE_HZ
 from voz.text import normalize
 from voz.xtts import Xtts
 

@@ -31,7 +31,7 @@ from transformers import (
 )
 from transformers.cache_utils import DynamicLayer
 
-from voz.audio import OUTPUT_RATE_HZ, SAMPLE_RATE_HZ
+from voz.audio.wav import OUTPUT_RATE_HZ, SAMPLE_RATE_HZ
 from voz.pipeline import parallel
 from voz.pipeline.command import UserError
 from voz.text import normalize

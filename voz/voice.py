@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from voz import audio, batches, checkpoint, xtts
+from voz import batches, checkpoint, xtts
+from voz.audio import wav
 from voz.batches import Sample
 from voz.consent import Consent
 from voz.pipeline.records import Example, write_text
@@ -49,7 +50,7 @@ def choose_reference(trainer: Trainer, examples: Sequence[Example], train: Seque
     """
     trainer.learning(False)
     snr = {example.id: example.scores.get(SNR, 0.0) for example in examples}
-    fitting = [s for s in train if REFERENCE_S[0] <= s.length / audio.SAMPLE_RATE_HZ <= REFERENCE_S[1]] or list(train)
+    fitting = [s for s in train if REFERENCE_S[0] <= s.length / wav.SAMPLE_RATE_HZ <= REFERENCE_S[1]] or list(train)
     clean = sorted(fitting, key=lambda s: (-snr[s.id], s.id))[: max(CANDIDATES, (len(fitting) + 1) // 2)]
     judges = list(held_out)[:: -(-len(held_out) // JUDGES)]  # spread over the split, whatever its size
     typical = torch.stack([_speaker(trainer, s) for s in judges]).mean(dim=0)

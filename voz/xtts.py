@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from voz import compat
-from voz.audio import SAMPLE_RATE_HZ
+from voz.audio.wav import SAMPLE_RATE_HZ
 from voz.pipeline.command import UserError
 
 with compat.torch_threads_kept():

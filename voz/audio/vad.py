@@ -12,7 +12,7 @@ import soundfile
 import soxr
 
 from voz import compat
-from voz.audio import ASR_RATE_HZ, SAMPLE_RATE_HZ
+from voz.audio.wav import ASR_RATE_HZ, SAMPLE_RATE_HZ
 
 with compat.torch_threads_kept():
     import silero_vad

@@ -15,8 +15,8 @@ import av
 import numpy as np
 import soundfile
 
-from voz import ogg, sniff
-from voz.mix import MAX_SAMPLES, Mono, Unusable
+from voz.audio import ogg, sniff
+from voz.audio.downmix import MAX_SAMPLES, Mono, Unusable
 
 BLOCK = 1 << 16  # frames decoded at a time: memory does not grow with the note
 TOLERANCE_S = 0.15  # stated against decoded length: encoders' delays differ by less

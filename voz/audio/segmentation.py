@@ -1,6 +1,6 @@
 """Where to cut a note: the chain of clips that keeps the most speech and is nearest to the wanted length.
 
-Pure: arrays in, stretches out, all on a grid of hops (voz/speech.py). A boundary lies in the middle of its hop.
+Pure: arrays in, stretches out, all on a grid of hops (voz/audio/vad.py). A boundary lies in the middle of its hop.
 """
 
 import bisect
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voz.speech import HOP_S, Heard, decibel, frames_db, runs
+from voz.audio.vad import HOP_S, Heard, decibel, frames_db, runs
 
 PAD_S = 0.15  # silence wanted before and after the speech of a clip
 MARGIN_S = 0.03  # a cut is never nearer to speech

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import sox
 
-from voz.audio import SAMPLE_RATE_HZ
+from voz.audio.wav import SAMPLE_RATE_HZ
 
 PEAK_DB = -1.0  # no sample above; leaves room for what the resampling filter adds
 FRAME_S = 0.05  # frames of the level

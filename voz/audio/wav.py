@@ -1,4 +1,4 @@
-"""PCM in and out of WAV files, and the sample rates of the system. Decoding what a phone made is `voz/decode.py`."""
+"""PCM in and out of WAV files, and the sample rates of the system. Decoding what a phone made is `voz/audio/decode.py`."""
 
 import os
 from pathlib import Path
