@@ -14,8 +14,9 @@ import whisper
 from pocket import espeak
 from pocket.corpus import Utterance, read_manifest
 from pocket.voices import DEMO_SPEAKER
-from voz import accent, asr, dataset, measures, speak, xtts
+from voz import accent, asr, measures, speak, xtts
 from voz.audio import wav
+from voz.data import dataset
 from voz.text import normalize
 
 REFERENCE_S = (4.0, 8.0)  # length of the recording that stands for a base's speaker

@@ -16,8 +16,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from voz import consent, notes, origins
 from voz.audio import decode, downmix, leveling
+from voz.data import consent, notes, origins
 from voz.pipeline import cache, command, ledger, output, parallel, params, records, sandbox
 
 STEP_VERSION = 1  # raise when the same file gives another wav or code; tests/test_convert.py holds a golden output

@@ -4,7 +4,7 @@
         --base models/pocket/xtts --ledger reports/ledger/curate.csv --metrics reports/curate.json
 
 Reads   data/clips, data/transcripts, the corrections file, the base's tokenizer, limits and speaker encoder
-Writes  data/dataset/                     see voz/dataset.py
+Writes  data/dataset/                     see voz/data/dataset.py
         reports/ledger/curate.csv         every clip, with all its reason codes and scores
 
 A person's correction beats every filter; only what XTTS's trainer cannot take stays out.
@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voz import corrections, dataset, filters, listening, xtts
+from voz import filters, listening, xtts
 from voz.audio import wav
+from voz.data import corrections, dataset
 from voz.pipeline import command, ledger, params, records
 from voz.text import normalize
 from voz.text.normalize import LANGUAGE

@@ -26,8 +26,9 @@ import numpy as np
 import torch
 import whisper
 
-from voz import accent, asr, batches, dataset, device, measures, phones, speak, trainer, xtts
+from voz import accent, asr, batches, device, measures, phones, speak, trainer, xtts
 from voz.audio import wav
+from voz.data import dataset
 from voz.pipeline import cache, command, parallel, params, records
 from voz.text import normalize
 

@@ -20,7 +20,8 @@ import numpy as np
 import soundfile
 from markupsafe import Markup
 
-from voz import consent, embed, scoreboard
+from voz import embed, scoreboard
+from voz.data import consent
 from voz.pipeline import command, ledger, params, records
 from voz.scoreboard import KINDS
 

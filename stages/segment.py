@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from voz import consent
 from voz.audio import segmentation, vad, wav
+from voz.data import consent
 from voz.pipeline import cache, command, ledger, output, parallel, params, records
 
 STEP_VERSION = 2  # raise when the same wav gives other clips; tests/test_segment.py holds a golden output

@@ -21,7 +21,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from voz import batches, checkpoint, consent, device, diary, fit, trainer, voice, xtts
+from voz import batches, checkpoint, device, diary, fit, trainer, voice, xtts
+from voz.data import consent
 from voz.pipeline import cache, command, parallel, params, records
 
 STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_fit.py holds golden losses

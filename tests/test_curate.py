@@ -13,8 +13,9 @@ import yaml
 
 from stages import curate
 from tests import clips
-from voz import corrections, dataset, filters, listening, xtts
+from voz import filters, listening, xtts
 from voz.audio import wav
+from voz.data import corrections, dataset
 from voz.pipeline import cache, command, ledger, records
 
 ROOT = Path(__file__).parent.parent

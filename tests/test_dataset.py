@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests import clips
-from voz import compat, dataset
+from voz import compat
+from voz.data import dataset
 from voz.pipeline import records
 from voz.pipeline.command import UserError
 

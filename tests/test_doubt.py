@@ -11,7 +11,8 @@ import yaml
 from stages import curate
 from tests import clips
 from tools import review_desk
-from voz import corrections, doubt
+from voz import doubt
+from voz.data import corrections
 from voz.pipeline import command, ledger, records
 
 ROOT = Path(__file__).parent.parent

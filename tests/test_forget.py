@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from voz import consent, corrections, origins
+from voz.data import consent, corrections, origins
 from voz.pipeline import cache
 
 ROOT = Path(__file__).parent.parent

@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from tools import import_chat
-from voz import consent, corrections, export, origins
+from voz import export
+from voz.data import consent, corrections, origins
 from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent

@@ -16,8 +16,9 @@ import soundfile
 from PIL import Image
 
 from stages import report
-from voz import consent, embed, scoreboard
+from voz import embed, scoreboard
 from voz.audio import wav
+from voz.data import consent
 from voz.pipeline import ledger, records
 
 HOSTILE = '<script>alert("x")</script>"><img src=x onerror=alert(1)> {{ 7*7 }} ñandú'

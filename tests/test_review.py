@@ -18,8 +18,8 @@ from selenium.webdriver.common.keys import Keys
 from stages import curate
 from tests import clips, recordings
 from tests.browser import Browser
-from voz import corrections, dataset
 from voz.audio import wav
+from voz.data import corrections, dataset
 from voz.pipeline import ledger, records
 
 ROOT = Path(__file__).parent.parent

@@ -17,7 +17,8 @@ import yaml
 
 from stages import train as train_stage
 from tests import tiny_base, tiny_dataset
-from voz import batches, consent, trainer, voice, xtts
+from voz import batches, trainer, voice, xtts
+from voz.data import consent
 from voz.pipeline import records
 from voz.pipeline.command import UserError
 

@@ -4,8 +4,8 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from voz import consent
 from voz.audio import wav
+from voz.data import consent
 from voz.pipeline import records
 
 TRAIN = (

@@ -20,7 +20,8 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from voz import notes, origins, traces
+from voz import traces
+from voz.data import notes, origins
 from voz.pipeline import cache, command, ledger, params
 from voz.pipeline.command import UserError
 from voz.pipeline.records import write_text

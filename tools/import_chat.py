@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import profile
-from voz import chat, consent, corrections, export, offers, origins
+from voz import chat, export, offers
 from voz.audio import decode, downmix
+from voz.data import consent, corrections, origins
 from voz.pipeline import cache, command, parallel, sandbox
 from voz.pipeline.command import UserError
 from voz.pipeline.records import write_text

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from voz import corrections, doubt
-from voz.corrections import Correction
+from voz import doubt
+from voz.data import corrections
+from voz.data.corrections import Correction
 from voz.pipeline import ledger, params, records
 from voz.pipeline.command import UserError
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from tools.review_desk import Desk, Left
-from voz.corrections import Correction
+from voz.data.corrections import Correction
 from voz.doubt import Case, Closeness
 
 NEAR = 0.8  # of a limit: shown as close to it

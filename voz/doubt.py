@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from voz.corrections import Correction
+from voz.data.corrections import Correction
 from voz.pipeline import ledger, records
 
 MOST = 10.0  # doubt ends here: beyond ten times a limit nobody compares

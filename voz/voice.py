@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from voz import batches, checkpoint, xtts
 from voz.audio import wav
 from voz.batches import Sample
-from voz.consent import Consent
+from voz.data.consent import Consent
 from voz.pipeline.records import Example, write_text
 from voz.trainer import Trainer
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from voz import consent
+from voz.data import consent
 from voz.pipeline import cache, records
 from voz.pipeline.command import UserError
 

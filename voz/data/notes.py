@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-from voz import consent, origins
+from voz.data import consent, origins
 from voz.pipeline.command import UserError
 
 _DATED = re.compile(r"(20\d\d)-?([01]\d)-?([0-3]\d)")  # PTT-20260103-WA0001.opus, AUDIO-2026-01-03-10-20-30.m4a
