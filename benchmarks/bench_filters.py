@@ -23,8 +23,9 @@ import numpy as np
 from pocket import espeak, opus, sentences, voices
 from pocket.voices import Voice
 from stages import curate, segment
-from voz import asr, device, filters, listening, xtts
+from voz import filters, listening
 from voz.audio import segmentation, vad, wav
+from voz.model import device, whisper, xtts
 from voz.pipeline import command, parallel, params, records
 
 SEED = 29  # the thresholds of clipping, music and speaker were set on the corpus of seed 7, that of low_confidence on seed 11
@@ -222,12 +223,12 @@ def prepare(folder: Path, words: Path) -> tuple[list[Planted], list[records.Clip
 
 def transcripts(folder: Path, clips: list[records.Clip], corpus: list[Planted], model: Path, where: str) -> list[records.Transcript]:
     """Whisper's own figures for each clip's sound, the planted text."""
-    listener = asr.load(model, device.pick(where))
+    listener = whisper.load(model, device.pick(where))
     rows = []
-    for at in parallel.progress(range(0, len(clips), asr.BATCH), total=-(-len(clips) // asr.BATCH), label="whisper", unit="batch"):
-        batch = clips[at : at + asr.BATCH]
+    for at in parallel.progress(range(0, len(clips), whisper.BATCH), total=-(-len(clips) // whisper.BATCH), label="whisper", unit="batch"):
+        batch = clips[at : at + whisper.BATCH]
         pcms = [wav.resample(wav.read(folder / f"{clip.id}.wav"), wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for clip in batch]
-        heard = asr.transcribe(listener, pcms, language="es", prompt="", temperatures=[0.0], seeds=[0] * len(batch))
+        heard = whisper.transcribe(listener, pcms, language="es", prompt="", temperatures=[0.0], seeds=[0] * len(batch))
         for clip, one, planted in zip(batch, heard, corpus[at:], strict=False):
             figures = {"avg_logprob": one.avg_logprob, "no_speech_prob": one.no_speech_prob, "compression_ratio": one.compression_ratio}
             plain = {"temperature": 0.0, "language": "es", "language_prob": 0.99} | figures | planted.figures

@@ -24,7 +24,7 @@ import torch
 import yaml
 
 from tools import profile
-from voz import checkpoint, xtts
+from voz.model import checkpoint, xtts
 from voz.pipeline import command, records
 
 ROOT = Path(__file__).parent.parent

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from voz import device, speak, xtts
 from voz.audio import wav
+from voz.model import device, synthesis, xtts
 from voz.pipeline import command, params
 
 TEXTS = (
@@ -33,7 +33,7 @@ TEXTS = (
     "no sabés lo que pasó ayer en la calle corrientes, una locura.",
     "la verdad que estuvo muy lindo el asado, hay que repetirlo.",
 )
-GREEDY = speak.Sampling(temperature=0.0, top_p=0.85, top_k=50, repetition_penalty=5.0)
+GREEDY = synthesis.Sampling(temperature=0.0, top_p=0.85, top_k=50, repetition_penalty=5.0)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Turn:
 
 def ours(model: xtts.Xtts, given: xtts.Conditioning, texts: tuple[str, ...]) -> list[np.ndarray]:
     """All lines at once."""
-    return speak.speak(model, given, speak.number(texts, seed=1), GREEDY)
+    return synthesis.speak(model, given, synthesis.number(texts, seed=1), GREEDY)
 
 
 def coquis(model: xtts.Xtts, given: xtts.Conditioning, texts: tuple[str, ...]) -> list[np.ndarray]:

@@ -5,7 +5,7 @@
 Reads   the dataset's train and eval clips, the base, section `train` of params.yaml
 Writes  FOLDER (codes, states); tables on stdout, ready for benchmarks/README.md
 
-Both are `voz.fit` with the same clips, order and rate: `train.conditioning` own and others. Turn by turn the updates of one epoch
+Both are `voz.model.training_loop` with the same clips, order and rate: `train.conditioning` own and others. Turn by turn the updates of one epoch
 of each are timed, and what `others` hears once before the first. Then both run all epochs.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from stages import train
-from voz import batches, device, fit, trainer
+from voz.model import batches, device, gpt_trainer, training_loop
 from voz.pipeline import command, params
 
 WAYS = ("own", "others")
@@ -36,9 +36,9 @@ class Run:
 def run(material: train.Material, p: train.Params, base: Path, folder: Path) -> Run:
     """Train from the base in a fresh folder."""
     device.seed_everything(p.seed)
-    model = trainer.build(base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
+    model = gpt_trainer.build(base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        loop = fit.Fit(
+        loop = training_loop.Fit(
             model,
             material.train,
             material.held_out,
@@ -52,7 +52,7 @@ def run(material: train.Material, p: train.Params, base: Path, folder: Path) -> 
     return Run(loop.update_s, [row["loss"] for row in history.eval_losses(p.schedule)])
 
 
-def hearing_s(model: trainer.Trainer, samples: list[batches.Sample]) -> float:
+def hearing_s(model: gpt_trainer.Trainer, samples: list[batches.Sample]) -> float:
     """Seconds that `others` spends once, before the first epoch."""
     start = time.monotonic()
     for sample in samples:
@@ -71,7 +71,7 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     p = params.load("train", train.Params)
     material = train.gather(args.dataset, args.base, batches.Limits())
-    model = trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
+    model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
     told, held_out = (train.with_codes(samples, model, args.base) for samples in (material.train, material.held_out))
     material = replace(material, train=told, held_out=held_out)
     one = {way: replace(p, epochs=1, conditioning=way) for way in WAYS}

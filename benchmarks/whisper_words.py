@@ -11,8 +11,8 @@ from whisper.timing import WordTiming, find_alignment, merge_punctuations
 from whisper.tokenizer import get_tokenizer
 
 from benchmarks.spoken_notes import Word
-from voz import asr
 from voz.audio import wav
+from voz.model import whisper
 from voz.pipeline import parallel
 from voz.text import normalize
 
@@ -36,7 +36,7 @@ def pocket_whisper() -> whisper.model.Whisper:
 
     `load_model` knows the heads of OpenAI's own models by their names; of a file it takes all heads of the upper layers.
     """
-    model = asr.load(POCKET, "cpu")
+    model = whisper.load(POCKET, "cpu")
     taught = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
     taught[:, : model.dims.n_text_head // 2] = True
     model.register_buffer("alignment_heads", taught.to_sparse(), persistent=False)
@@ -46,7 +46,7 @@ def pocket_whisper() -> whisper.model.Whisper:
 @torch.no_grad()
 def words(model: whisper.model.Whisper, pcm: np.ndarray) -> list[Word]:
     """The words of a note in order, heard in pieces of at most the model's window, cut where it is quietest. [T] at 16 kHz"""
-    pieces, found, at = asr.windows(pcm, asr.window_s(model)), [], 0
+    pieces, found, at = whisper.windows(pcm, whisper.window_s(model)), [], 0
     for piece, timed in zip(pieces, hear(model, pieces), strict=True):
         began_s = at / wav.ASR_RATE_HZ
         for each in timed:
@@ -58,7 +58,7 @@ def words(model: whisper.model.Whisper, pcm: np.ndarray) -> list[Word]:
 def hear(model: whisper.model.Whisper, pieces: list[np.ndarray]) -> list[list[WordTiming]]:
     """Words of each piece of at most one window, punctuation joined to them."""
     tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=normalize.LANGUAGE, task="transcribe")
-    window = round(asr.window_s(model) * wav.ASR_RATE_HZ)
+    window = round(whisper.window_s(model) * wav.ASR_RATE_HZ)
     mels = torch.stack([whisper.log_mel_spectrogram(whisper.pad_or_trim(piece, window), model.dims.n_mels) for piece in pieces])
     heard = whisper.decode(model, mels, whisper.DecodingOptions(language=normalize.LANGUAGE, without_timestamps=True, fp16=False))
     found = []

@@ -26,7 +26,7 @@ from pocket import judge
 from pocket.corpus import read_manifest
 from pocket.whisper_batches import PROMPT
 from pocket.whisper_data import Sound, read_clips
-from voz import asr
+from voz.model import whisper
 from voz.pipeline import command, records
 from voz.text import normalize
 
@@ -46,10 +46,10 @@ class Spoken:
 def whisper_on_unseen(args: argparse.Namespace) -> dict[str, float]:
     """CER over the test clips, without a prompt and with that of the real profile."""
     sound, clips = Sound(args.build / "whisper"), [clip for clip in read_clips(args.build / "whisper") if clip.split == "test"]
-    model = asr.load(args.asr, "cpu")
+    model = whisper.load(args.asr, "cpu")
     rates = {}
     for name, given in (("cer", ""), ("cer_prompted", PROMPT)):
-        heard = asr.transcribe(
+        heard = whisper.transcribe(
             model,
             [sound.read(clip) for clip in clips],
             language=normalize.LANGUAGE,

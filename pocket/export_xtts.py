@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from pocket import xtts_base
-from voz import checkpoint, xtts
+from voz.model import checkpoint, xtts
 from voz.pipeline import command
 
 SIZE_LIMIT_MB = 42

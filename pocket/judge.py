@@ -14,9 +14,10 @@ import whisper
 from pocket import espeak
 from pocket.corpus import Utterance, read_manifest
 from pocket.voices import DEMO_SPEAKER
-from voz import accent, asr, measures, speak, xtts
+from voz import accent, measures
 from voz.audio import wav
 from voz.data import dataset
+from voz.model import synthesis, whisper, xtts
 from voz.text import normalize
 
 REFERENCE_S = (4.0, 8.0)  # length of the recording that stands for a base's speaker
@@ -28,7 +29,7 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, ear: Path, setting
     """Figures of the four voices (own, cloned, fine_tuned, espeak) and of the demo speaker's real clips."""
     rows = read_manifest(corpus, role="gpt", split="test")
     texts = [row.text for row in rows]
-    sampling = speak.Sampling(settings["temperature"], settings["top_p"], settings["top_k"], settings["repetition_penalty"])
+    sampling = synthesis.Sampling(settings["temperature"], settings["top_p"], settings["top_k"], settings["repetition_penalty"])
     model = xtts.load_model(base)
     reference = wav.read(voice / "reference.wav")
     spoken = {
@@ -40,7 +41,7 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, ear: Path, setting
     examples = dataset.read(data)
     real = [wav.read(dataset.wav(data, example)) for example in examples]
     prints = [measures.voiceprint(model, pcm) for pcm in real]
-    listener = asr.load(ear, "cpu")
+    listener = whisper.load(ear, "cpu")
     report: dict[str, Any] = {name: {"cer": heard_cer(listener, texts, pcms), **sheismo(texts, pcms)} for name, pcms in spoken.items()}
     report["demo_speaker"] = sheismo([example.text for example in examples], real)
     report["similarity"] = similarity(lambda pcm: measures.voiceprint(model, pcm), spoken, prints, [example.note for example in examples])
@@ -50,7 +51,7 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, ear: Path, setting
     return {**report, "lines": len(texts)}
 
 
-def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Utterance], sampling: speak.Sampling) -> Pcms:
+def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Utterance], sampling: synthesis.Sampling) -> Pcms:
     """Each line by the speaker that the corpus gave it, conditioned on a recording of the train split."""
     train = read_manifest(corpus, role="gpt", split="train")
     spoken: dict[str, np.ndarray] = {}
@@ -62,17 +63,17 @@ def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Utterance], samp
     return [spoken[row.id] for row in rows]
 
 
-def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling: speak.Sampling, label: str) -> Pcms:
+def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling: synthesis.Sampling, label: str) -> Pcms:
     """Lines in the voice of `reference`, [T] at 22 050 Hz, with the same seeds for every voice."""
-    lines = speak.number([normalize.fit(normalize.normalize(line), model.tokenizer) for line in texts], seed=SEED)
-    pcms = speak.speak(model, xtts.conditioning(model, reference), lines, sampling, label=label)
+    lines = synthesis.number([normalize.fit(normalize.normalize(line), model.tokenizer) for line in texts], seed=SEED)
+    pcms = synthesis.speak(model, xtts.conditioning(model, reference), lines, sampling, label=label)
     return [wav.resample(pcm, wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ) for pcm in pcms]
 
 
 def heard_cer(listener: whisper.model.Whisper, texts: Sequence[str], pcms: Pcms) -> float:
     """Mean over lines, each at most 1: one endless line must not be the mean."""
     at_16k = [wav.resample(pcm, wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
-    heard = asr.transcribe(listener, at_16k, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
+    heard = whisper.transcribe(listener, at_16k, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
     return round(float(np.mean([min(1.0, measures.cer(line, each.text)) for line, each in zip(texts, heard, strict=True)])), 4)
 
 

@@ -34,7 +34,7 @@ from pocket.sentences import fold
 from pocket.whisper_batches import LETTERS, SEED, WINDOW_S, Batch, Batches, log_mel, prompt_texts
 from pocket.whisper_data import RATE_HZ, HeardClip, Sound, read_clips
 from pocket.whisper_vocab import DIMS, LANGUAGE, CompactVocab
-from voz import checkpoint
+from voz.model import checkpoint
 
 STEPS = 8400
 CTC_WEIGHT, GUIDANCE = 0.4, 1.0

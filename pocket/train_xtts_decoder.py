@@ -28,8 +28,9 @@ from torch import nn
 from pocket import xtts_adversary, xtts_base
 from pocket.xtts_data import Corpus, Progress, arguments, resume, warm_cosine
 from pocket.xtts_targets import SAMPLES
-from voz import checkpoint, compat, xtts
+from voz import compat
 from voz.audio import wav
+from voz.model import checkpoint, xtts
 from voz.pipeline import command
 
 STEPS, SPECTRAL_FROM = 12_000, 1000

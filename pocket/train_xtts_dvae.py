@@ -22,7 +22,7 @@ from sklearn.cluster import MiniBatchKMeans
 from pocket import xtts_base
 from pocket.sounds import SOUNDS, sounds
 from pocket.xtts_data import HOP, PHONE, Corpus, Progress, Utterance, arguments, mel_transform, resume, warm_cosine
-from voz import checkpoint, xtts
+from voz.model import checkpoint, xtts
 from voz.pipeline import command
 
 AUTOENCODER_STEPS = 350

@@ -22,7 +22,7 @@ import torch
 
 from pocket import xtts_base, xtts_gpt
 from pocket.xtts_data import Corpus, Progress, arguments, mel_transform, resume, warm_cosine
-from voz import checkpoint
+from voz.model import checkpoint
 from voz.pipeline import command
 
 STEPS = 6000

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 
 from pocket import xtts_base
 from pocket.xtts_data import PHONE, Corpus, Progress, arguments, resume, warm_cosine
-from voz import checkpoint, compat
+from voz import compat
+from voz.model import checkpoint
 from voz.pipeline import command
 
 STEPS = 700

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from pocket import xtts_base
-from voz import checkpoint, xtts
+from voz.model import checkpoint, xtts
 from voz.pipeline import command
 
 PARTS = {"gpt": "gpt.", "speaker": "hifigan_decoder.speaker_encoder.", "decoder": "hifigan_decoder.waveform_decoder."}

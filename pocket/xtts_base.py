@@ -1,6 +1,6 @@
 """The pocket XTTS base: its configuration, its characters, and where the parts of a build lie.
 
-Everything is coqui-tts's own class at a reduced width; `voz.xtts` reads the widths from `config.json`.
+Everything is coqui-tts's own class at a reduced width; `voz.model.xtts` reads the widths from `config.json`.
 """
 
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from voz import xtts
+from voz.model import xtts
 
 # A decoder of one frame per code: 1 120 samples of 24 kHz for 1 024 of 22.05 kHz, which makes speech half a percent slower.
 WIDTHS = xtts.Widths(dvae_hidden=128, decoder_channels=256, decoder_upsampling=(10, 7, 4, 4), speaker_filters=(16, 32, 64, 128))

@@ -19,9 +19,9 @@ import torch
 
 from pocket import xtts_base
 from pocket.xtts_data import HOP, Corpus, Utterance, arguments, mel_transform
-from voz import checkpoint, xtts
+from voz.model import checkpoint, xtts
+from voz.model.xtts import VoiceBpeTokenizer
 from voz.pipeline import command
-from voz.xtts import VoiceBpeTokenizer
 
 SILENCE = 0.01  # of full scale, peak within one code's 46 ms
 SILENT = [len(xtts_base.SPECIAL) + xtts_base.CHARACTERS.index(mark) for mark in "¡¿"]

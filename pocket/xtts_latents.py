@@ -20,7 +20,7 @@ import torch
 from pocket import xtts_base, xtts_gpt
 from pocket.train_xtts_gpt import TEXT_WEIGHT, Row, Sampler, read_rows
 from pocket.xtts_data import Corpus, Progress, arguments
-from voz import checkpoint
+from voz.model import checkpoint
 from voz.pipeline import command
 
 ADAPTED_LR = 2e-4

@@ -16,7 +16,8 @@ import torch
 
 from pocket import xtts_base
 from pocket.xtts_data import Corpus, Utterance, mel_transform
-from voz import compat, xtts
+from voz import compat
+from voz.model import xtts
 from voz.pipeline import command
 
 TEMPERATURE, TOP_P, TOP_K = 0.7, 0.85, 50

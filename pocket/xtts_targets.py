@@ -16,8 +16,8 @@ import torch
 
 from pocket import xtts_base, xtts_pitch
 from pocket.xtts_data import Corpus, arguments, at_level
-from voz import checkpoint
 from voz.audio import wav
+from voz.model import checkpoint
 from voz.pipeline import command, parallel
 
 SAMPLES = math.prod(xtts_base.WIDTHS.decoder_upsampling)  # per code; by name, coqui's rates make 1 114.6 of its 1 024

@@ -19,8 +19,9 @@ import torch.nn.functional as F
 
 from pocket import xtts_base
 from pocket.xtts_data import HOP, Corpus, Utterance, arguments
-from voz import checkpoint, compat, measures
+from voz import compat, measures
 from voz.audio.wav import ASR_RATE_HZ, SAMPLE_RATE_HZ
+from voz.model import checkpoint
 from voz.pipeline import command, parallel
 
 EMBEDDINGS = 8  # per voice, from 4 to 8 s each; the decoder in git heard two

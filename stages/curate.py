@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voz import filters, listening, xtts
+from voz import filters, listening
 from voz.audio import wav
 from voz.data import corrections, dataset
+from voz.model import xtts
 from voz.pipeline import command, ledger, params, records
 from voz.text import normalize
 from voz.text.normalize import LANGUAGE

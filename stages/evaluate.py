@@ -26,9 +26,10 @@ import numpy as np
 import torch
 import whisper
 
-from voz import accent, asr, batches, device, measures, phones, speak, trainer, xtts
+from voz import accent, measures, phones
 from voz.audio import wav
 from voz.data import dataset
+from voz.model import batches, device, gpt_trainer, synthesis, whisper, xtts
 from voz.pipeline import cache, command, parallel, params, records
 from voz.text import normalize
 
@@ -53,9 +54,9 @@ class Params:
             raise ValueError(f"lines: {self.lines} is below 1")
         self.sampling()
 
-    def sampling(self) -> speak.Sampling:
+    def sampling(self) -> synthesis.Sampling:
         """The settings of both voices."""
-        return speak.Sampling(self.temperature, self.top_p, self.top_k, self.repetition_penalty)
+        return synthesis.Sampling(self.temperature, self.top_p, self.top_k, self.repetition_penalty)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Bench:
         self.heard_clips = [(clip.note, wav.read(dataset.wav(folder, clip))) for clip in self.clips]
         recordings = {clip.id: pcm for clip, (_, pcm) in zip(self.clips, self.heard_clips, strict=True)}
         self.recordings = [recordings[line.id] for line in self.lines]
-        self.scorer = trainer.build(base, lr=0.0, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8).to(where)  # nothing is learnt here
+        self.scorer = gpt_trainer.build(base, lr=0.0, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8).to(where)  # nothing is learnt here
         self.scorer.learning(False)
         samples = batches.load(self.clips, folder / "wavs", xtts.read_tokenizer(base), batches.Limits())
         self.samples = [replace(sample, codes=self.scorer.codes(batches.pcm(sample))) for sample in samples]
@@ -94,8 +95,8 @@ class Bench:
         self.scorer.xtts = model
         samples = parallel.progress(self.samples, total=len(self.samples), label=f"{name}: loss")
         losses = [{"loss": self.scorer.loss_given(sample, conditioning.latents)} for sample in samples]
-        lines = speak.number([line.normalized for line in self.lines], seed=self.p.seed)
-        return Spoken(speak.speak(model, conditioning, lines, self.p.sampling(), label=f"{name}: speak"), wav.OUTPUT_RATE_HZ, losses)
+        lines = synthesis.number([line.normalized for line in self.lines], seed=self.p.seed)
+        return Spoken(synthesis.speak(model, conditioning, lines, self.p.sampling(), label=f"{name}: speak"), wav.OUTPUT_RATE_HZ, losses)
 
 
 def choose_lines(examples: Sequence[records.Example], count: int) -> list[records.Example]:
@@ -115,8 +116,10 @@ def choose_lines(examples: Sequence[records.Example], count: int) -> list[record
 def hear(listener: whisper.model.Whisper, spoken: Spoken, lines: list[records.Example]) -> list[str]:
     """What whisper hears in each line, greedily and without a prompt that could put words into its mouth."""
     pcms = [wav.resample(pcm, spoken.rate_hz, wav.ASR_RATE_HZ) for pcm in spoken.pcms]
-    seeds = [asr.seed_of(line.id) for line in lines]
-    return [each.text for each in asr.transcribe(listener, pcms, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)]
+    seeds = [whisper.seed_of(line.id) for line in lines]
+    return [
+        each.text for each in whisper.transcribe(listener, pcms, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)
+    ]
 
 
 def measure(bench: Bench, ear: xtts.Xtts, spoken: dict[str, Spoken], heard: dict[str, list[str]]) -> dict[str, list[Figures]]:
@@ -239,7 +242,7 @@ def main() -> None:
     reference = wav.read(require_reference(args.voice))
     if not phones.available():
         print("accent is not measured: espeak-ng is missing (`make doctor` says how to get it)")
-    listener = asr.load(args.asr, device.pick(compute.device))
+    listener = whisper.load(args.asr, device.pick(compute.device))
     bench = Bench(args.dataset, args.base, p, device.pick(compute.device))
     spoken = {"real": bench.real()}
     for name, folder in (("base", args.base), ("fine_tuned", args.voice)):

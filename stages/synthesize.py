@@ -25,8 +25,9 @@ import numpy as np
 import scipy.io.wavfile
 import whisper
 
-from voz import asr, device, measures, speak, xtts
+from voz import measures
 from voz.audio import wav
+from voz.model import device, synthesis, whisper, xtts
 from voz.pipeline import cache, command, params, records
 from voz.text import normalize
 
@@ -52,9 +53,9 @@ class Params:
             raise ValueError(f"max_tries: {self.max_tries} is below 1")
         self.sampling()
 
-    def sampling(self) -> speak.Sampling:
+    def sampling(self) -> synthesis.Sampling:
         """How codes are drawn."""
-        return speak.Sampling(self.temperature, self.top_p, self.top_k, self.repetition_penalty)
+        return synthesis.Sampling(self.temperature, self.top_p, self.top_k, self.repetition_penalty)
 
 
 @dataclass(frozen=True)
@@ -120,14 +121,14 @@ def readable(words: str, voice: Voice) -> str:
     return ready
 
 
-def speak_well(voice: Voice, lines: Sequence[speak.Line], listener: whisper.model.Whisper, p: Params) -> list[Take]:
+def speak_well(voice: Voice, lines: Sequence[synthesis.Line], listener: whisper.model.Whisper, p: Params) -> list[Take]:
     """Speak lines until whisper hears each within `max_cer`, `max_tries` times at most; the best reading of each is kept."""
     best: dict[int, Take] = {}
     pending = list(range(len(lines)))
     for retry in range(p.max_tries):
         label = "speak" if not retry else f"again ({len(pending)})"
         again = [dataclasses.replace(lines[i], retry=retry) for i in pending]
-        pcms = speak.speak(voice.model, voice.conditioning, again, p.sampling(), label=label)
+        pcms = synthesis.speak(voice.model, voice.conditioning, again, p.sampling(), label=label)
         for i, pcm, heard in zip(pending, pcms, hear(listener, pcms, again), strict=True):
             take = Take(pcm, heard, measures.cer(lines[i].text, heard), retry + 1)
             better = i not in best or take.cer < best[i].cer
@@ -138,11 +139,13 @@ def speak_well(voice: Voice, lines: Sequence[speak.Line], listener: whisper.mode
     return [best[i] for i in range(len(lines))]
 
 
-def hear(listener: whisper.model.Whisper, pcms: Sequence[np.ndarray], lines: Sequence[speak.Line]) -> list[str]:
+def hear(listener: whisper.model.Whisper, pcms: Sequence[np.ndarray], lines: Sequence[synthesis.Line]) -> list[str]:
     """What whisper hears, greedily and without a prompt that could put words into its mouth."""
     quiet = [wav.resample(pcm, wav.OUTPUT_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
-    seeds = [asr.seed_of(line.text) for line in lines]
-    return [each.text for each in asr.transcribe(listener, quiet, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)]
+    seeds = [whisper.seed_of(line.text) for line in lines]
+    return [
+        each.text for each in whisper.transcribe(listener, quiet, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)
+    ]
 
 
 def slug(words: str) -> str:
@@ -164,8 +167,8 @@ def write_wav(path: Path, pcm: np.ndarray) -> None:
 def speak_list(voice: Voice, texts: Path, asr_path: Path, outputs: Path, p: Params, where: str) -> None:
     """Speak every line of a file into a folder and say how each was heard."""
     written = read_texts(texts)
-    lines = speak.number([readable(words, voice) for words in written], seed=p.seed)
-    takes = speak_well(voice, lines, asr.load(asr_path, device.pick(where)), p)
+    lines = synthesis.number([readable(words, voice) for words in written], seed=p.seed)
+    takes = speak_well(voice, lines, whisper.load(asr_path, device.pick(where)), p)
     cache.fresh_folder(outputs)
     utterances = []
     for index, (words, line, take) in enumerate(zip(written, lines, takes, strict=True), start=1):
@@ -178,7 +181,7 @@ def speak_list(voice: Voice, texts: Path, asr_path: Path, outputs: Path, p: Para
     cache.log("synthesize", lines=len(lines), spoken=sum(take.tries for take in takes), device=str(voice.model.device))
 
 
-def utterance(words: str, line: speak.Line, take: Take, file: str, *, passed: bool) -> records.Utterance:
+def utterance(words: str, line: synthesis.Line, take: Take, file: str, *, passed: bool) -> records.Utterance:
     """The manifest's row of a line."""
     return records.Utterance(
         id=hashlib.sha256(f"{line.text}\n{line.occurrence}".encode()).hexdigest()[:12],
@@ -195,12 +198,12 @@ def utterance(words: str, line: speak.Line, take: Take, file: str, *, passed: bo
 
 def speak_one(voice: Voice, words: str, asr_path: Path | None, out: Path, p: Params, where: str) -> None:
     """Speak one text into a file."""
-    lines = speak.number([readable(words, voice)], seed=p.seed)
+    lines = synthesis.number([readable(words, voice)], seed=p.seed)
     if asr_path:
-        (take,) = speak_well(voice, lines, asr.load(asr_path, device.pick(where)), p)
+        (take,) = speak_well(voice, lines, whisper.load(asr_path, device.pick(where)), p)
         pcm, heard = take.pcm, f"   CER {take.cer:.2f}"
     else:
-        (pcm,), heard = speak.speak(voice.model, voice.conditioning, lines, p.sampling()), ""
+        (pcm,), heard = synthesis.speak(voice.model, voice.conditioning, lines, p.sampling()), ""
     out.parent.mkdir(parents=True, exist_ok=True)
     write_wav(out, pcm)
     print(f"{out}   {len(pcm) / wav.OUTPUT_RATE_HZ:.1f} s{heard}")

@@ -10,7 +10,7 @@ Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.
         reports/epochs/live/                           DVCLive's curves, growing while it trains
         reports/train.json, reports/plots/train/{train,eval}.csv    aggregate numbers and curves
 
-The loss, the model and its optimizer are coqui's GPTTrainer's, with the prompt mask repaired (voz/trainer.py) or, where clips
+The loss, the model and its optimizer are coqui's GPTTrainer's, with the prompt mask repaired (voz/model/gpt_trainer.py) or, where clips
 hear each other (`conditioning: others`), not needed; no gradient clipping, as there. Interrupted or killed: run it again, it
 goes on where it was and ends with the same bytes.
 """
@@ -21,8 +21,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from voz import batches, checkpoint, device, diary, fit, trainer, voice, xtts
 from voz.data import consent
+from voz.model import batches, checkpoint, device, gpt_trainer, train_log, training_loop, voice, xtts
 from voz.pipeline import cache, command, parallel, params, records
 
 STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_fit.py holds golden losses
@@ -65,9 +65,9 @@ class Params:
             raise ValueError(f"precision: {self.precision!r} is none of fp32, bf16, fp16")
 
     @property
-    def schedule(self) -> fit.Schedule:
+    def schedule(self) -> training_loop.Schedule:
         """The part of the parameters that the loop needs."""
-        return fit.Schedule(**{name: getattr(self, name) for name in fit.Schedule.__dataclass_fields__})
+        return training_loop.Schedule(**{name: getattr(self, name) for name in training_loop.Schedule.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def gather(dataset: Path, base: Path, limits: batches.Limits) -> Material:
     return Material(examples, train, held_out, data_hash, cache.hash_files(base, list(xtts.BASE_FILES)))
 
 
-def with_codes(samples: list[batches.Sample], model: trainer.Trainer, base: Path) -> list[batches.Sample]:
+def with_codes(samples: list[batches.Sample], model: gpt_trainer.Trainer, base: Path) -> list[batches.Sample]:
     """The samples with what the DVAE hears in them, from scratch where it is known already."""
     memo = cache.Scratch("codes", CODES_VERSION, params={}, model=cache.hash_files(base, ["dvae.pth", "mel_stats.pth", "config.json"]))
     done = []
@@ -118,7 +118,7 @@ def with_codes(samples: list[batches.Sample], model: trainer.Trainer, base: Path
     return done
 
 
-def measure(material: Material, history: fit.History, p: Params) -> dict[str, float | int]:
+def measure(material: Material, history: training_loop.History, p: Params) -> dict[str, float | int]:
     """Aggregate numbers only."""
     losses, best = history.eval_losses(p.schedule), history.best_epoch(p.schedule)
     return {
@@ -133,14 +133,14 @@ def measure(material: Material, history: fit.History, p: Params) -> dict[str, fl
     }
 
 
-def learn(model: trainer.Trainer, material: Material, p: Params, folder: Path, notes: diary.Diary) -> fit.History:
+def learn(model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, notes: train_log.Diary) -> training_loop.History:
     """Train to the end and leave the best epoch's weights in `model`. The optimizer, twice the weights, is gone on return."""
     on = next(model.parameters()).device
     limits = batches.Limits()
-    loop = fit.Fit(model, material.train, material.held_out, p.schedule, folder=folder, limits=limits, device=on, on_epoch=notes)
+    loop = training_loop.Fit(model, material.train, material.held_out, p.schedule, folder=folder, limits=limits, device=on, on_epoch=notes)
     history = loop.run()
     cache.log("train", device=str(on), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
-    model.xtts.gpt.load_state_dict(fit.best_weights(folder))
+    model.xtts.gpt.load_state_dict(training_loop.best_weights(folder))
     return history
 
 
@@ -153,21 +153,21 @@ def main() -> None:
     memo = cache.Scratch("train", STEP_VERSION, params=asdict(p), model=material.base_hash)
     folder = memo.path(memo.key(material.data_hash))
     device.seed_everything(p.seed)
-    model = trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps).to(device.pick(compute.device))
-    if not (folder / fit.DONE).is_file():
+    model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps).to(device.pick(compute.device))
+    if not (folder / training_loop.DONE).is_file():
         weights = sum(weight.numel() for weight in model.xtts.gpt.parameters())
         cache.require_free(folder, weights * BYTES_PER_WEIGHT, what="training")
     train, held_out = (with_codes(samples, model, args.base) for samples in (material.train, material.held_out))
     material = replace(material, train=train, held_out=held_out)
     texts = {example.id: example.normalized for example in material.examples}
-    notes = diary.Diary(folder, cache.fresh_folder(args.epochs), model, p.schedule, held_out, texts)
+    notes = train_log.Diary(folder, cache.fresh_folder(args.epochs), model, p.schedule, held_out, texts)
     history = learn(model, material, p, folder, notes)
     reference = voice.choose_reference(model, material.examples, train, held_out)
     metrics = measure(material, history, p)
     card = describe(material, metrics, p, given, args.base)
     voice.export(cache.fresh_folder(args.voice), args.base, checkpoint.weights(model.xtts.gpt), reference, card)
     notes.report(history)
-    diary.write_curves(cache.fresh_folder(args.plots), history, p.schedule)
+    train_log.write_curves(cache.fresh_folder(args.plots), history, p.schedule)
     records.write_json(args.metrics, metrics)
     cache.trim(compute.scratch_gb)
     tell(metrics, p, reference.id)

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from whisper.tokenizer import LANGUAGES
 
-from voz import asr, device
 from voz.audio import wav
+from voz.model import device, whisper
 from voz.pipeline import cache, command, ledger, parallel, params, records
 
 STEP_VERSION = 1  # raise when the same clip gives another text; tests/test_transcribe.py holds a golden output
@@ -44,15 +44,17 @@ class Params:
             raise ValueError(f"temperatures: {self.temperatures} are not increasing numbers from 0")
 
 
-def transcribe(folder: Path, clips: list[records.Clip], model_path: Path, p: Params, compute: params.Compute) -> list[asr.Heard]:
+def transcribe(folder: Path, clips: list[records.Clip], model_path: Path, p: Params, compute: params.Compute) -> list[whisper.Heard]:
     """What is heard in each clip, from scratch where it is known already. The model is loaded only if something is new."""
     memo = cache.Scratch("transcribe", STEP_VERSION, params=asdict(p), model=cache.hash_file(model_path))
     keys = {clip.id: memo.key(clip.id, cache.hash_file(folder / f"{clip.id}.wav")) for clip in clips}
     entries = {clip.id: memo.get(keys[clip.id]) for clip in clips}
-    known = {name: asr.Heard(**json.loads((entry / "heard.json").read_text(encoding="utf-8"))) for name, entry in entries.items() if entry}
+    known = {
+        name: whisper.Heard(**json.loads((entry / "heard.json").read_text(encoding="utf-8"))) for name, entry in entries.items() if entry
+    }
     new = [clip for clip in clips if clip.id not in known]
     if new:
-        model = asr.load(model_path, device.pick(compute.device))
+        model = whisper.load(model_path, device.pick(compute.device))
         for clip, heard in _hear(lambda pcms, seeds: _call(model, pcms, seeds, p), folder, new):
             with memo.put(keys[clip.id]) as entry:
                 cache.write_json(entry, "heard.json", asdict(heard))
@@ -61,28 +63,28 @@ def transcribe(folder: Path, clips: list[records.Clip], model_path: Path, p: Par
     return [known[clip.id] for clip in clips]
 
 
-def _call(model: Any, pcms: list[np.ndarray], seeds: list[int], p: Params) -> list[asr.Heard]:
-    return asr.transcribe(model, pcms, language=p.language, prompt=p.prompt, temperatures=p.temperatures, seeds=seeds)
+def _call(model: Any, pcms: list[np.ndarray], seeds: list[int], p: Params) -> list[whisper.Heard]:
+    return whisper.transcribe(model, pcms, language=p.language, prompt=p.prompt, temperatures=p.temperatures, seeds=seeds)
 
 
 def _hear(
-    call: Callable[[list[np.ndarray], list[int]], list[asr.Heard]], folder: Path, clips: list[records.Clip]
-) -> Iterator[tuple[records.Clip, asr.Heard]]:
+    call: Callable[[list[np.ndarray], list[int]], list[whisper.Heard]], folder: Path, clips: list[records.Clip]
+) -> Iterator[tuple[records.Clip, whisper.Heard]]:
     """Clips of like length share a batch: a batch takes as long as its wordiest row."""
     ordered = sorted(clips, key=lambda clip: (clip.speech_s, clip.id))
-    batches = [ordered[start : start + asr.BATCH] for start in range(0, len(ordered), asr.BATCH)]
+    batches = [ordered[start : start + whisper.BATCH] for start in range(0, len(ordered), whisper.BATCH)]
     for batch in parallel.progress(batches, total=len(batches), label="transcribe", unit="batch"):
         pcms = [wav.resample(wav.read(folder / f"{clip.id}.wav"), wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for clip in batch]
-        yield from zip(batch, call(pcms, [asr.seed_of(clip.id) for clip in batch]), strict=True)
+        yield from zip(batch, call(pcms, [whisper.seed_of(clip.id) for clip in batch]), strict=True)
 
 
-def record(clip: records.Clip, heard: asr.Heard) -> records.Transcript:
+def record(clip: records.Clip, heard: whisper.Heard) -> records.Transcript:
     """The row of the manifest."""
     values = {key: value for key, value in asdict(heard).items() if key != "windows"}
     return records.Transcript(id=clip.id, **values)
 
 
-def measure(clips: list[records.Clip], heard: list[asr.Heard], p: Params) -> dict[str, float | int]:
+def measure(clips: list[records.Clip], heard: list[whisper.Heard], p: Params) -> dict[str, float | int]:
     """Aggregate numbers only: no word of anybody goes into git."""
     speech_s = sum(clip.speech_s for clip in clips)
     return {

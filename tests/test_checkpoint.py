@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from voz import checkpoint
+from voz.model import checkpoint
 
 
 def test_the_same_weights_are_the_same_bytes_under_any_name(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ import yaml
 
 from stages import curate
 from tests import clips
-from voz import filters, listening, xtts
+from voz import filters, listening
 from voz.audio import wav
 from voz.data import corrections, dataset
+from voz.model import xtts
 from voz.pipeline import cache, command, ledger, records
 
 ROOT = Path(__file__).parent.parent
@@ -225,7 +226,7 @@ def test_transcripts_of_other_clips_are_refused(workshop: Make) -> None:
 
 
 def test_limits_are_coquis_own() -> None:
-    from voz.xtts import gpt_trainer
+    from voz.model.xtts import gpt_trainer
 
     assert gpt_trainer.GPTArgs().max_wav_length == curate.MAX_SAMPLES and gpt_trainer.GPTArgs().max_text_length == curate.MAX_TOKENS
 

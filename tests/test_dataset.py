@@ -35,7 +35,7 @@ def test_stock_coqui_reads_it_and_its_dataset_drops_nothing(tmp_path: Path) -> N
     from TTS.tts.layers.xtts.trainer.dataset import XTTSDataset
     from TTS.tts.layers.xtts.trainer.gpt_trainer import GPTArgs, GPTTrainerConfig
 
-    from voz import xtts
+    from voz.model import xtts
 
     folder = str(tmp_path / "dataset")
     described = BaseDatasetConfig(

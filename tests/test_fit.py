@@ -10,8 +10,8 @@ import torch
 from accelerate.state import AcceleratorState
 
 from tests import tiny_base
-from voz import batches, fit, interpolate, trainer
 from voz.audio import wav
+from voz.model import batches, gpt_trainer, interpolate, training_loop
 from voz.pipeline import cache
 from voz.pipeline.command import Terminated, UserError
 
@@ -23,7 +23,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_signal_waits_for_the_end_of_the_update_and_a_second_one_does_not() -> None:
     before = signal.getsignal(signal.SIGINT)  # a shell starts background jobs with SIGINT ignored
-    with fit.interrupts() as asked:
+    with training_loop.interrupts() as asked:
         os.kill(os.getpid(), signal.SIGINT)
         assert asked == [signal.SIGINT]
         with pytest.raises(Terminated):
@@ -59,12 +59,12 @@ def losses(
     """Eval losses of two epochs over the seeded clips."""
     AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate keeps one precision per process
     train, held_out = noise_clips(folder)
-    schedule = fit.Schedule(
+    schedule = training_loop.Schedule(
         2, 2 // accumulate, accumulate, 0.01, 1.0, precision, seed=1, conditioning=conditioning, lower_layers=lower_layers
     )
-    model = trainer.build(base, lr=1e-3, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8)
+    model = gpt_trainer.build(base, lr=1e-3, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8)
     told: list[int] = []
-    loop = fit.Fit(
+    loop = training_loop.Fit(
         model,
         train,
         held_out,
@@ -76,7 +76,9 @@ def losses(
     )
     history = loop.run()
     assert told == [1, 2, 3] and loop.computed == 4
-    assert 1 <= history.best_epoch(schedule) <= 2 and set(fit.best_weights(folder / "scratch")) == set(model.xtts.gpt.state_dict())
+    assert 1 <= history.best_epoch(schedule) <= 2 and set(training_loop.best_weights(folder / "scratch")) == set(
+        model.xtts.gpt.state_dict()
+    )
     return [row["loss"] for row in history.eval_losses(schedule)]
 
 
@@ -102,7 +104,7 @@ def test_bf16_and_accumulation_train_to_nearly_the_same(base: Path, tmp_path: Pa
 
 
 def test_interpolated_weights_are_shown_and_taken_back(base: Path) -> None:
-    gpt = trainer.build(base, lr=0.0, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8).xtts.gpt
+    gpt = gpt_trainer.build(base, lr=0.0, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8).xtts.gpt
     before = {name: weight.detach().clone() for name, weight in gpt.named_parameters()}
     half = interpolate.Interpolation(gpt, 0.5)
     with torch.no_grad():

@@ -15,8 +15,9 @@ from whisper.model import Whisper
 from pocket import demo_notes, demo_texts, espeak, evaluate, everyday, opus, sentences, variants, voices, whisper_alignment
 from pocket.whisper_batches import PROMPT, letter_of
 from pocket.whisper_vocab import DIMS, N_VOCAB, CompactVocab
-from voz import asr, measures
+from voz import measures
 from voz.audio import wav
+from voz.model import whisper
 from voz.pipeline import records
 
 ROOT = Path(__file__).parents[1]
@@ -166,8 +167,8 @@ def test_a_pause_in_front_of_a_clip_is_not_heard_as_a_letter():
     room = 3e-4 * np.random.default_rng(0).standard_normal(wav.SAMPLE_RATE_HZ // 4).astype(np.float32)
     clips = [np.concatenate([room, espeak.speak(each, voices.DEMO_SPEAKER), room]) for each in texts]
     at_16k = [wav.resample(clip, wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for clip in clips]
-    listener = asr.load(ROOT / "models" / "pocket" / "whisper.pt", "cpu")
-    heard = asr.transcribe(listener, at_16k, language="es", prompt="", temperatures=[0.0], seeds=[0] * len(texts))
+    listener = whisper.load(ROOT / "models" / "pocket" / "whisper.pt", "cpu")
+    heard = whisper.transcribe(listener, at_16k, language="es", prompt="", temperatures=[0.0], seeds=[0] * len(texts))
     assert [each.text.split()[0] for each in heard] == [each.split()[0] for each in texts]
 
 

@@ -22,8 +22,9 @@ from pocket import (
     xtts_gpt,
     xtts_pitch,
 )
-from voz import measures, phones, xtts
+from voz import measures, phones
 from voz.audio import wav
+from voz.model import xtts
 
 
 @pytest.fixture(scope="module")

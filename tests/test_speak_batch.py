@@ -1,4 +1,4 @@
-"""voz/speak.py: speaking in batches gives coqui's own codes, latents and sound, whoever else is spoken."""
+"""voz/model/synthesis.py: speaking in batches gives coqui's own codes, latents and sound, whoever else is spoken."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from tests import clips, tiny_voice
-from voz import speak, xtts
+from voz.model import synthesis, xtts
 from voz.pipeline.command import UserError
 
 POCKET = Path(__file__).parent.parent / "models" / "pocket" / "xtts"
-GREEDY = speak.Sampling(temperature=0.0, top_p=0.85, top_k=50, repetition_penalty=5.0)
+GREEDY = synthesis.Sampling(temperature=0.0, top_p=0.85, top_k=50, repetition_penalty=5.0)
 SAMPLED = replace(GREEDY, temperature=0.7)
 TEXTS = (
     "che, ¿vos sabés a qué hora llega el colectivo?",
@@ -47,9 +47,9 @@ def conditioning(model: xtts.Xtts) -> xtts.Conditioning:
     return xtts.conditioning(model, clips.pcm("mine-0"))
 
 
-def generate(model: xtts.Xtts, texts: tuple[str, ...], sampling: speak.Sampling) -> list[speak.Generated]:
+def generate(model: xtts.Xtts, texts: tuple[str, ...], sampling: synthesis.Sampling) -> list[synthesis.Generated]:
     given = conditioning(model)
-    return speak.generate(model, [speak.prepare(model, given, line) for line in speak.number(texts, seed=1)], sampling)
+    return synthesis.generate(model, [synthesis.prepare(model, given, line) for line in synthesis.number(texts, seed=1)], sampling)
 
 
 def coqui_codes(model: xtts.Xtts, given: xtts.Conditioning, text: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -86,7 +86,7 @@ def test_greedy_codes_and_latents_are_coquis_line_by_line(which: str, request: p
 
 def test_sound_is_what_coquis_inference_speaks(pocket: xtts.Xtts) -> None:
     given = conditioning(pocket)
-    ours = speak.speak(pocket, given, speak.number(TEXTS[:2], seed=1), GREEDY)
+    ours = synthesis.speak(pocket, given, synthesis.number(TEXTS[:2], seed=1), GREEDY)
     for text, wav in zip(TEXTS, ours, strict=False):
         stock = pocket.inference(text, "es", given.latents, given.speaker, do_sample=False, repetition_penalty=5.0)["wav"]
         assert wav.shape == stock.shape and np.abs(wav - stock).max() < 1e-4
@@ -101,26 +101,26 @@ def test_scores_are_processed_as_by_generate(pocket: xtts.Xtts) -> None:
             cond_latents=conditioning(pocket).latents, text_inputs=tokens, do_sample=True, temperature=0.7, top_k=50, top_p=0.85,
             repetition_penalty=5.0, output_scores=True, output_logits=True, return_dict_in_generate=True,
         )  # fmt: skip
-    ids = torch.cat([torch.tensor([[speak.PREFIX_ID, pocket.gpt.start_audio_token]]), codes], dim=1)
+    ids = torch.cat([torch.tensor([[synthesis.PREFIX_ID, pocket.gpt.start_audio_token]]), codes], dim=1)
     for step, (logits, scores) in enumerate(zip(stock.logits, stock.scores, strict=True)):
         assert torch.equal(SAMPLED.processors()(ids[:, : step + 2], logits.clone()), scores)
 
 
 def test_samples_do_not_depend_on_neighbours_or_order(stopping: xtts.Xtts) -> None:
-    given, lines = conditioning(stopping), speak.number([*TEXTS, *TEXTS], seed=1)  # more than one batch
-    together = speak.speak(stopping, given, lines, SAMPLED)
-    backwards = speak.speak(stopping, given, lines[::-1], SAMPLED)[::-1]
-    alone = [speak.speak(stopping, given, [line], SAMPLED)[0] for line in lines]
+    given, lines = conditioning(stopping), synthesis.number([*TEXTS, *TEXTS], seed=1)  # more than one batch
+    together = synthesis.speak(stopping, given, lines, SAMPLED)
+    backwards = synthesis.speak(stopping, given, lines[::-1], SAMPLED)[::-1]
+    alone = [synthesis.speak(stopping, given, [line], SAMPLED)[0] for line in lines]
     for one, two, three in zip(together, backwards, alone, strict=True):
         assert np.array_equal(one, two) and np.array_equal(one, three)
 
 
 def test_random_numbers_follow_seed_text_occurrence_and_retry(endless: xtts.Xtts) -> None:
     endless.gpt.max_gen_mel_tokens = 12
-    first, second = speak.number([TEXTS[0], TEXTS[0]], seed=1)
+    first, second = synthesis.number([TEXTS[0], TEXTS[0]], seed=1)
     assert (first.occurrence, second.occurrence) == (0, 1)
     lines = [first, first, second, replace(first, retry=1), replace(first, seed=2)]
-    wavs = speak.speak(endless, conditioning(endless), lines, SAMPLED)
+    wavs = synthesis.speak(endless, conditioning(endless), lines, SAMPLED)
     assert np.array_equal(wavs[0], wavs[1])
     assert all(not np.array_equal(wavs[0], wav) for wav in wavs[2:])
 
@@ -132,7 +132,7 @@ def test_nothing_follows_the_stop_code(stopping: xtts.Xtts) -> None:
         assert int((each.codes == stop).sum()) == 1 and int(each.codes[-1]) == stop
         assert len(each.latents) == len(each.codes)
     assert len({len(each.codes) for each in generated}) > 1
-    wav = speak.vocode(stopping, generated[0].latents, conditioning(stopping).speaker)
+    wav = synthesis.vocode(stopping, generated[0].latents, conditioning(stopping).speaker)
     assert abs(len(wav) / wav.OUTPUT_RATE_HZ - len(generated[0].codes) * 1024 / wav.SAMPLE_RATE_HZ) < 0.02
 
 
@@ -140,25 +140,25 @@ def test_a_voice_that_never_stops_is_cut_by_the_length_of_the_text(endless: xtts
     short, full = generate(endless, ("hola.", TEXTS[0]), SAMPLED)
     assert len(short.codes) == 70  # (2 s + 5 characters / 4 a second) * 21.53 codes a second, rounded up
     assert len(full.codes) == 291  # 46 characters
-    assert speak.longest("a" * 239) > endless.gpt.max_gen_mel_tokens == 602  # the model's own end comes first
+    assert synthesis.longest("a" * 239) > endless.gpt.max_gen_mel_tokens == 602  # the model's own end comes first
 
 
 def test_one_and_two_words_get_a_full_stop(pocket: xtts.Xtts) -> None:
     for bare, ended in (("Hola", "hola."), ("che, vos", "che, vos."), ("¿qué?", "¿qué?")):
-        assert torch.equal(speak.encode(pocket, bare), speak.encode(pocket, ended))
-    three = speak.encode(pocket, "dale che vos")
-    assert not torch.equal(three, speak.encode(pocket, "dale che vos."))
+        assert torch.equal(synthesis.encode(pocket, bare), synthesis.encode(pocket, ended))
+    three = synthesis.encode(pocket, "dale che vos")
+    assert not torch.equal(three, synthesis.encode(pocket, "dale che vos."))
     assert int(three[0]) == pocket.gpt.start_text_token and int(three[-1]) == pocket.gpt.stop_text_token
 
 
 def test_long_text_is_split_at_sentences_and_joined_with_a_pause(stopping: xtts.Xtts) -> None:
     text = " ".join([TEXTS[2].capitalize()] * 3)
-    parts = speak.split_line(stopping, speak.Line(text, seed=1))
+    parts = synthesis.split_line(stopping, synthesis.Line(text, seed=1))
     assert [part.part for part in parts] == list(range(len(parts))) and len(parts) > 1
     assert all(part.text.endswith(".") and len(part.text) <= 239 for part in parts)
     given = conditioning(stopping)
-    (whole,) = speak.speak(stopping, given, [speak.Line(text, seed=1)], SAMPLED)
-    spoken = speak.speak_parts(stopping, given, parts, SAMPLED)
+    (whole,) = synthesis.speak(stopping, given, [synthesis.Line(text, seed=1)], SAMPLED)
+    spoken = synthesis.speak_parts(stopping, given, parts, SAMPLED)
     pause = np.zeros(4800, np.float32)  # 0.2 s
     assert np.array_equal(whole, np.concatenate([spoken[0], *(piece for part in spoken[1:] for piece in (pause, part))]))
 
@@ -166,17 +166,17 @@ def test_long_text_is_split_at_sentences_and_joined_with_a_pause(stopping: xtts.
 def test_what_cannot_be_spoken_is_said(pocket: xtts.Xtts) -> None:
     for text in ("", " …!", "a" * 402):
         with pytest.raises(UserError):
-            speak.encode(pocket, text)
+            synthesis.encode(pocket, text)
 
 
 def test_draw_follows_the_distribution() -> None:
     scores = torch.log(torch.tensor([0.0, 0.5, 0.0, 0.3, 0.2, 0.0]))
     grid = (torch.arange(1000) + 0.5) / 1000
-    drawn = speak.draw(scores.expand(1000, -1), grid, greedy=False)
+    drawn = synthesis.draw(scores.expand(1000, -1), grid, greedy=False)
     assert torch.bincount(drawn, minlength=6).tolist() == [0, 500, 0, 300, 200, 0]
     edges = torch.tensor([0.0, 1 - 2**-24])  # all that torch.rand can give
-    assert speak.draw(scores.expand(2, -1), edges, greedy=False).tolist() == [1, 4]
-    assert speak.draw(scores.expand(2, -1), edges, greedy=True).tolist() == [1, 1]
+    assert synthesis.draw(scores.expand(2, -1), edges, greedy=False).tolist() == [1, 4]
+    assert synthesis.draw(scores.expand(2, -1), edges, greedy=True).tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("wrong", [{"temperature": -0.1}, {"top_p": 0.0}, {"top_p": 1.1}, {"top_k": 0}, {"repetition_penalty": 0.0}])

@@ -11,7 +11,8 @@ import yaml
 
 from stages import synthesize
 from tests import tiny_voice, tiny_whisper
-from voz import asr, measures, speak
+from voz import measures
+from voz.model import synthesis, whisper
 from voz.pipeline import command, records
 
 ROOT = Path(__file__).parent.parent
@@ -78,12 +79,12 @@ def test_by_hand_speaks_as_the_pipeline_does(folder: Path, monkeypatch: pytest.M
 
 
 def test_the_best_of_the_readings_is_kept(folder: Path, voice: synthesize.Voice) -> None:
-    listener = asr.load(folder / "whisper.pt", "cpu")
-    lines = speak.number([synthesize.readable(text, voice) for text in TEXTS], seed=1)
+    listener = whisper.load(folder / "whisper.pt", "cpu")
+    lines = synthesis.number([synthesize.readable(text, voice) for text in TEXTS], seed=1)
     readings = []
     for retry in range(3):
         again = [replace(line, retry=retry) for line in lines]
-        pcms = speak.speak(voice.model, voice.conditioning, again, P.sampling())
+        pcms = synthesis.speak(voice.model, voice.conditioning, again, P.sampling())
         heard = synthesize.hear(listener, pcms, again)
         readings.append([(measures.cer(line.text, words), pcm) for line, words, pcm in zip(lines, heard, pcms, strict=True)])
     for line, take in enumerate(synthesize.speak_well(voice, lines, listener, P)):
@@ -93,8 +94,8 @@ def test_the_best_of_the_readings_is_kept(folder: Path, voice: synthesize.Voice)
 
 
 def test_only_lines_that_failed_are_spoken_again(folder: Path, voice: synthesize.Voice) -> None:
-    listener = asr.load(folder / "whisper.pt", "cpu")
-    lines = speak.number([synthesize.readable(text, voice) for text in TEXTS], seed=1)
+    listener = whisper.load(folder / "whisper.pt", "cpu")
+    lines = synthesis.number([synthesize.readable(text, voice) for text in TEXTS], seed=1)
     first = [take.cer for take in synthesize.speak_well(voice, lines, listener, replace(P, max_tries=1))]
     limit = sorted(first)[1]
     takes = synthesize.speak_well(voice, lines, listener, replace(P, max_cer=limit, max_tries=2))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from voz import xtts
+from voz.model import xtts
 from voz.text import normalize, numerals
 
 BASE = Path(__file__).parent.parent / "models" / "pocket" / "xtts"

@@ -17,8 +17,8 @@ import yaml
 
 from stages import train as train_stage
 from tests import tiny_base, tiny_dataset
-from voz import batches, trainer, voice, xtts
 from voz.data import consent
+from voz.model import batches, gpt_trainer, voice, xtts
 from voz.pipeline import records
 from voz.pipeline.command import UserError
 
@@ -131,14 +131,14 @@ def test_the_exported_epoch_is_the_best_on_eval(trained: Path, dataset: Path) ->
         curve = [float(row["loss"]) for row in csv.DictReader(file)]
     assert len(curve) == 5 and metrics["best_epoch"] == min(range(1, 5), key=lambda epoch: curve[epoch])
     weights = xtts.read_weights(trained / "models/voice/model.pth")
-    model = trainer.build(trained / "base", lr=0.0, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8)
+    model = gpt_trainer.build(trained / "base", lr=0.0, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8)
     model.xtts.gpt.load_state_dict({key.removeprefix("gpt."): value for key, value in weights.items() if key.startswith("gpt.")})
     assert eval_loss(model, dataset) == pytest.approx(metrics["eval_loss"], abs=1e-5)
 
 
 @torch.no_grad()
-def eval_loss(model: trainer.Trainer, dataset: Path) -> float:
-    """Loss per token over the eval split, without voz.fit."""
+def eval_loss(model: gpt_trainer.Trainer, dataset: Path) -> float:
+    """Loss per token over the eval split, without voz.model.training_loop."""
     model.learning(False)
     examples = [e for e in records.read(dataset, records.Example) if e.split == "eval"]
     sums = np.zeros(4)
@@ -159,7 +159,7 @@ def test_card_tells_consent_licence_data_and_recipe(trained: Path) -> None:
     card = (trained / "models/voice/README.md").read_text()
     for told in ("Voz de prueba", consent.STATEMENT, consent.SCOPE, "2026-05-12", "| lr | 0.001 |", "the project's licence"):
         assert told in card
-    examples = {"non-commercial": True, "voz.xtts.load_model": False}
+    examples = {"non-commercial": True, "voz.model.xtts.load_model": False}
     stock = voice.describe(card_of(trained), sample_of(trained), stock=True)
     assert {text: text in stock for text in examples} == examples
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests import tiny_dataset
-from voz import batches, trainer, xtts
 from voz.audio import wav
-from voz.batches import Batch, Limits, Sample
+from voz.model import batches, gpt_trainer, xtts
+from voz.model.batches import Batch, Limits, Sample
 from voz.pipeline.command import UserError
 from voz.pipeline.records import Example
 
@@ -21,10 +21,10 @@ STOP = 1025  # the pocket base's stop code
 
 
 @pytest.fixture(scope="module")
-def model() -> trainer.Trainer:
+def model() -> gpt_trainer.Trainer:
     """Seeded, its GPT without dropout."""
     torch.manual_seed(0)
-    built = trainer.build(BASE, lr=5e-6, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8)
+    built = gpt_trainer.build(BASE, lr=5e-6, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8)
     built.learning(False)
     return built
 
@@ -51,7 +51,7 @@ def batch(lengths: list[int], slices: list[tuple[int, int]]) -> Batch:
     )
 
 
-def coqui_losses(model: trainer.Trainer, given: Batch, cond_idxs: torch.Tensor | None) -> tuple[float, float]:
+def coqui_losses(model: gpt_trainer.Trainer, given: Batch, cond_idxs: torch.Tensor | None) -> tuple[float, float]:
     """What unchanged coqui computes: mean text loss and mean code loss."""
     with torch.no_grad():
         text, mel, _ = model.xtts.gpt(
@@ -66,18 +66,18 @@ def coqui_losses(model: trainer.Trainer, given: Batch, cond_idxs: torch.Tensor |
 
 
 @torch.no_grad()
-def our_losses(model: trainer.Trainer, given: Batch, *, masked: bool) -> tuple[float, float]:
+def our_losses(model: gpt_trainer.Trainer, given: Batch, *, masked: bool) -> tuple[float, float]:
     text, mel = model(given, masked)
     of_text, of_mel = model.counts(given, masked=masked)
     return float(text) / of_text, float(mel) / of_mel
 
 
-def test_unmasked_loss_is_coquis(model: trainer.Trainer) -> None:
+def test_unmasked_loss_is_coquis(model: gpt_trainer.Trainer) -> None:
     given = batch([90_000, 61_441, 40_960], [(0, 1), (0, 1), (0, 1)])
     assert our_losses(model, given, masked=False) == pytest.approx(coqui_losses(model, given, None), abs=1e-5)
 
 
-def test_every_row_is_masked_where_its_prompt_was_in_units_of_a_code(model: trainer.Trainer) -> None:
+def test_every_row_is_masked_where_its_prompt_was_in_units_of_a_code(model: gpt_trainer.Trainer) -> None:
     given = batch([90_000, 61_441], [(2048, 50_000), (10_240, 61_441)])
     targets = model.code_targets(given, masked=True)
     first, second = (set((row == -1).nonzero().flatten().tolist()) for row in targets)
@@ -88,8 +88,8 @@ def test_every_row_is_masked_where_its_prompt_was_in_units_of_a_code(model: trai
     assert targets[0, 88:92].tolist() == targets[1, 61:65].tolist() == [STOP] * 4
 
 
-def test_upstream_masks_only_the_last_row_and_the_wrong_codes(model: trainer.Trainer) -> None:
-    """The fault that is repaired; when this fails, coqui has mended it and voz/trainer.py can lose its own mask."""
+def test_upstream_masks_only_the_last_row_and_the_wrong_codes(model: gpt_trainer.Trainer) -> None:
+    """The fault that is repaired; when this fails, coqui has mended it and voz/model/gpt_trainer.py can lose its own mask."""
     given = batch([90_000, 61_441], [(2048, 50_000), (0, 1024)])
     everywhere = coqui_losses(model, given, None)[1]
     only_first_row = coqui_losses(model, given, torch.tensor([[2048, 50_000], [0, 0]]))[1]
@@ -98,14 +98,14 @@ def test_upstream_masks_only_the_last_row_and_the_wrong_codes(model: trainer.Tra
 
 
 @pytest.mark.parametrize(("length", "slice_"), [(40_000, (0, 40_000)), (11_025, (0, 11_025)), (90_000, (0, 255_995))])
-def test_a_prompt_over_the_whole_clip_leaves_the_stop_codes(model: trainer.Trainer, length: int, slice_: tuple[int, int]) -> None:
+def test_a_prompt_over_the_whole_clip_leaves_the_stop_codes(model: gpt_trainer.Trainer, length: int, slice_: tuple[int, int]) -> None:
     given = batch([length], [slice_])
     kept = model.code_targets(given, masked=True)
     assert (kept[kept != -1] == STOP).sum() == 4
     assert np.isfinite(our_losses(model, given, masked=True)).all()
 
 
-def test_two_batches_accumulated_give_the_gradient_of_one(model: trainer.Trainer) -> None:
+def test_two_batches_accumulated_give_the_gradient_of_one(model: gpt_trainer.Trainer) -> None:
     """Clips of unlike length: a mean of two batch means would weigh their tokens differently."""
     lengths, slices = [90_000, 30_000], [(0, 20_000), (5_000, 20_000)]
     whole = batch(lengths, slices)
@@ -124,7 +124,7 @@ def test_two_batches_accumulated_give_the_gradient_of_one(model: trainer.Trainer
     assert gradients[0].abs().max() > 1e-2
 
 
-def test_only_the_gpt_learns_and_no_cache_is_built(model: trainer.Trainer) -> None:
+def test_only_the_gpt_learns_and_no_cache_is_built(model: gpt_trainer.Trainer) -> None:
     learning = {name.split(".")[1] for name, p in model.named_parameters() if p.requires_grad}
     assert learning == {"gpt"} and {name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad} == {"xtts"}
     assert model.xtts.gpt.gpt.config.use_cache is False
@@ -132,7 +132,7 @@ def test_only_the_gpt_learns_and_no_cache_is_built(model: trainer.Trainer) -> No
     assert (decay["weight_decay"], none["weight_decay"], decay["betas"], decay["eps"]) == (1e-2, 0, (0.9, 0.96), 1e-8)
 
 
-def test_codes_are_one_per_1024_samples(model: trainer.Trainer) -> None:
+def test_codes_are_one_per_1024_samples(model: gpt_trainer.Trainer) -> None:
     pcm = 0.1 * np.random.default_rng(0).standard_normal(60_000, dtype=np.float32)
     for length in (11_025, 51_199, 51_200, 51_201, 51_456):
         assert len(model.codes(pcm[:length])) == -(-length // 1024)
@@ -144,7 +144,7 @@ def test_a_dvae_of_another_model_is_named_not_loaded_in_silence(tmp_path: Path) 
     state = torch.load(tmp_path / "dvae.pth", weights_only=True)
     torch.save({f"other.{key}": value for key, value in state.items()}, tmp_path / "dvae.pth")
     with pytest.raises(UserError, match=r"dvae\.pth: \d+ weights missing"):
-        trainer.build(tmp_path, lr=1e-5, weight_decay=0, betas=[0.9, 0.96], eps=1e-8)
+        gpt_trainer.build(tmp_path, lr=1e-5, weight_decay=0, betas=[0.9, 0.96], eps=1e-8)
 
 
 def load(dataset: tuple[Path, list[Example]]) -> list[Sample]:
@@ -191,7 +191,7 @@ def test_every_clip_is_heard_once_an_epoch_and_never_by_itself(dataset: tuple[Pa
 
 
 def test_the_voice_of_another_clip_masks_nothing_and_teaches_all_but_the_ears(
-    model: trainer.Trainer, dataset: tuple[Path, list[Example]]
+    model: gpt_trainer.Trainer, dataset: tuple[Path, list[Example]]
 ) -> None:
     model.learning(False)
     samples = [replace(s, codes=model.codes(batches.pcm(s)), latents=model.latents(batches.pcm(s))) for s in load(dataset)[:2]]

@@ -15,8 +15,8 @@ from whisper.decoding import DecodingOptions
 
 from stages import transcribe
 from tests import clips
-from voz import asr
 from voz.audio import wav
+from voz.model import whisper
 from voz.pipeline import cache, command, ledger, records
 
 ROOT = Path(__file__).parent.parent
@@ -44,12 +44,12 @@ def sounds(count: int) -> list[np.ndarray]:
 
 def hear(
     model: whisper.model.Whisper, pcms: Sequence[np.ndarray], seeds: list[int], temperatures: Sequence[float] = (0.0, 0.4, 0.8)
-) -> list[asr.Heard]:
-    return asr.transcribe(model, pcms, language="es", prompt="Che, vos.", temperatures=temperatures, seeds=seeds)
+) -> list[whisper.Heard]:
+    return whisper.transcribe(model, pcms, language="es", prompt="Che, vos.", temperatures=temperatures, seeds=seeds)
 
 
 def test_text_does_not_depend_on_neighbours_order_or_drawn_numbers(confused: Path) -> None:
-    model = asr.load(confused, "cpu")
+    model = whisper.load(confused, "cpu")
     pcms, seeds = [*sounds(7), np.random.default_rng(0).normal(0, 0.9, 60_000).astype(np.float32)], list(range(8))
     together = hear(model, pcms, seeds)
     assert max(one.temperature for one in together) > 0  # sampling took part
@@ -60,17 +60,17 @@ def test_text_does_not_depend_on_neighbours_order_or_drawn_numbers(confused: Pat
 
 
 def test_sampling_follows_the_seed(confused: Path) -> None:
-    model = asr.load(confused, "cpu")
+    model = whisper.load(confused, "cpu")
     first, second, again = (hear(model, sounds(1), [seed], temperatures=[0.8])[0].text for seed in (1, 2, 1))
     assert first == again != second
 
 
 def test_only_rows_that_failed_are_tried_again(confused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = asr.load(confused, "cpu")
+    model = whisper.load(confused, "cpu")
     greedy = hear(model, sounds(4), [1, 2, 3, 4], temperatures=[0.0])
     limit = float(np.median([one.avg_logprob for one in greedy]))  # two rows pass, two do not
-    monkeypatch.setattr(asr, "MIN_AVG_LOGPROB", limit)
-    monkeypatch.setattr(asr, "MAX_COMPRESSION_RATIO", 1000.0)
+    monkeypatch.setattr(whisper, "MIN_AVG_LOGPROB", limit)
+    monkeypatch.setattr(whisper, "MAX_COMPRESSION_RATIO", 1000.0)
     found = hear(model, sounds(4), [1, 2, 3, 4], temperatures=[0.0, 0.4])
     assert sorted(one.temperature for one in found) == [0.0, 0.0, 0.4, 0.4]
     for one, before in zip(found, greedy, strict=True):
@@ -78,21 +78,21 @@ def test_only_rows_that_failed_are_tried_again(confused: Path, monkeypatch: pyte
 
 
 def test_greedy_in_a_batch_equals_whispers_own_decode() -> None:
-    model = asr.load(MODEL, "cpu")
+    model = whisper.load(MODEL, "cpu")
     pcm = sounds(3)[2]
     mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(pcm, 12 * 16_000))
     own = whisper.decode(model, mel, DecodingOptions(language="es", without_timestamps=True, fp16=False, temperature=0.0))
-    ours = asr.transcribe(model, sounds(3), language="es", prompt="", temperatures=[0.0], seeds=[0, 1, 2])[2]
+    ours = whisper.transcribe(model, sounds(3), language="es", prompt="", temperatures=[0.0], seeds=[0, 1, 2])[2]
     assert ours.text == " ".join(own.text.split()) and ours.avg_logprob == pytest.approx(own.avg_logprob, abs=2e-4)
 
 
 def test_what_is_longer_than_the_window_is_heard_in_pieces_cut_in_the_pause(confused: Path) -> None:
-    model = asr.load(confused, "cpu")
-    assert asr.window_s(model) == 6.0
+    model = whisper.load(confused, "cpu")
+    assert whisper.window_s(model) == 6.0
     first, second = sounds(2)
     pause = np.zeros(8_000, np.float32)
     long = np.concatenate([first, pause, second, pause, first])  # 16 s; the pauses lie at 5.0-5.5 and 10.5-11 s
-    pieces = asr.windows(long, 6.0)
+    pieces = whisper.windows(long, 6.0)
     assert sum(map(len, pieces)) == len(long) and max(map(len, pieces)) <= 6 * 16_000
     assert 5.0 < len(pieces[0]) / 16_000 < 5.5
     heard = hear(model, [long, second], [1, 2])
@@ -105,7 +105,7 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path, content: bytes
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(command.UserError, match=r"medium\.pt: .*make base") as caught:
-        asr.load(path, "cpu")
+        whisper.load(path, "cpu")
     assert "\n" not in str(caught.value)
 
 
@@ -152,8 +152,8 @@ def test_wrong_language_code_is_one_line(tmp_path: Path, confused: Path) -> None
 def test_what_a_text_hangs_on_is_golden() -> None:
     """Guards stages.transcribe.STEP_VERSION: when one of these changes, the same clip gives another text, so raise it."""
     assert transcribe.STEP_VERSION == 1
-    assert asr.seed_of("0123456789ab-0000000-0009000") == SEED
-    decoder = asr.SeededDecoder(0.5, eot=9, seeds=[1, 2, 3, 4])
+    assert whisper.seed_of("0123456789ab-0000000-0009000") == SEED
+    decoder = whisper.SeededDecoder(0.5, eot=9, seeds=[1, 2, 3, 4])
     tokens, total = torch.tensor([[0], [0], [9], [0]]), torch.zeros(4)
     logits = torch.linspace(-1, 1, 10).repeat(4, 1)
     for _ in range(4):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from voz import xtts
+from voz.model import xtts
 from voz.pipeline.command import UserError
 
 BASE = Path(__file__).parent.parent / "models" / "pocket" / "xtts"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from voz import xtts
+from voz.model import xtts
 
 POCKET = Path(__file__).parent.parent / "models" / "pocket" / "xtts"
 # The pocket's DVAE and its decoder's frames fit.

@@ -16,8 +16,8 @@ import torch
 from scipy.spatial.distance import cdist
 
 from voz.audio.wav import SAMPLE_RATE_HZ
+from voz.model.xtts import Xtts
 from voz.text import normalize
-from voz.xtts import Xtts
 
 import torchaudio  # isort: skip  (after voz.compat, which voz.xtts imports)
 

@@ -19,13 +19,13 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from voz import batches, checkpoint
-from voz.batches import Drawn, Limits, Sample
-from voz.interpolate import Interpolation
+from voz.model import batches, checkpoint
+from voz.model.batches import Drawn, Limits, Sample
+from voz.model.gpt_trainer import Trainer
+from voz.model.interpolate import Interpolation
 from voz.pipeline import cache, parallel
 from voz.pipeline.command import Terminated, UserError
 from voz.pipeline.records import write_text
-from voz.trainer import Trainer
 
 SAVE_EVERY_S = 600.0  # a full-size state is 5.3 GB: seconds of writing every ten minutes
 STATE, BEST, DONE = "state.pt", "best.pt", "done.json"

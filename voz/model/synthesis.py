@@ -32,10 +32,10 @@ from transformers import (
 from transformers.cache_utils import DynamicLayer
 
 from voz.audio.wav import OUTPUT_RATE_HZ, SAMPLE_RATE_HZ
+from voz.model.xtts import Conditioning, Xtts
 from voz.pipeline import parallel
 from voz.pipeline.command import UserError
 from voz.text import normalize
-from voz.xtts import Conditioning, Xtts
 
 BATCH_ROWS = 8  # full size on 2 cores: 8 rows cost 281 ms a step, 1 row 234
 TEXT_WIDTHS = (128, 256, 404)  # text positions a batch is padded to; the last is all that XTTS has (402 + start + stop)

@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 
 from voz.audio import wav
+from voz.model.xtts import VoiceBpeTokenizer
 from voz.pipeline.command import UserError
 from voz.pipeline.records import Example
-from voz.xtts import VoiceBpeTokenizer
 
 LANGUAGE = "es"  # Rioplatense is Spanish to XTTS's tokenizer; the token [es] opens every text
 STRIDE = 1024  # samples of 22 050 Hz per audio code (XttsArgs.gpt_code_stride_len)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from dvclive.live import Live
 
-from voz import batches, fit, speak, xtts
 from voz.audio import wav
-from voz.batches import Sample
+from voz.model import batches, synthesis, training_loop, xtts
+from voz.model.batches import Sample
+from voz.model.gpt_trainer import Trainer
 from voz.pipeline.records import write_json, write_text
-from voz.trainer import Trainer
 
 LIVE = "live"  # DVCLive's folder within reports/epochs
 DIGITS = 6  # of numbers in git: the last bits of a float are noise in a diff
@@ -32,16 +32,22 @@ class Diary:
     """
 
     def __init__(
-        self, scratch: Path, epochs: Path, trainer: Trainer, schedule: fit.Schedule, held_out: Sequence[Sample], texts: dict[str, str]
+        self,
+        scratch: Path,
+        epochs: Path,
+        trainer: Trainer,
+        schedule: training_loop.Schedule,
+        held_out: Sequence[Sample],
+        texts: dict[str, str],
     ) -> None:
         self.scratch, self.epochs, self.trainer, self.schedule = scratch, epochs, trainer, schedule
         self.sample = min(held_out, key=lambda s: (s.length, s.id))
-        self.line = speak.Line(text=texts[self.sample.id], seed=schedule.seed)
+        self.line = synthesis.Line(text=texts[self.sample.id], seed=schedule.seed)
         logging.getLogger("dvclive").setLevel(logging.ERROR)
         self.live = Live(str(epochs / LIVE), dvcyaml=False, save_dvc_exp=False)
         self.logged = 0
 
-    def __call__(self, history: fit.History) -> None:
+    def __call__(self, history: training_loop.History) -> None:
         """Log what is new in the history, and speak the line unless an earlier process did."""
         epoch = len(history.clips) - 1
         self._log(history, epoch)
@@ -50,7 +56,7 @@ class Diary:
             path.parent.mkdir(parents=True, exist_ok=True)
             wav.write(path, self._speak(), rate_hz=wav.OUTPUT_RATE_HZ)
 
-    def _log(self, history: fit.History, epoch: int) -> None:
+    def _log(self, history: training_loop.History, epoch: int) -> None:
         """The updates of the epoch, then its evaluation at the last of them."""
         for number, (text, mel) in enumerate(history.updates[self.logged :], start=self.logged + 1):
             self.live.step = number
@@ -67,11 +73,11 @@ class Diary:
         self.trainer.learning(False)
         model = self.trainer.xtts
         config = model.config
-        sampling = speak.Sampling(config.temperature, config.top_p, config.top_k, float(config.repetition_penalty))
+        sampling = synthesis.Sampling(config.temperature, config.top_p, config.top_k, float(config.repetition_penalty))
         given = xtts.conditioning(model, batches.pcm(self.sample))
-        return speak.speak(model, given, [self.line], sampling, label="eval line")[0]
+        return synthesis.speak(model, given, [self.line], sampling, label="eval line")[0]
 
-    def report(self, history: fit.History) -> None:
+    def report(self, history: training_loop.History) -> None:
         """Write `epochs.json` (per epoch: losses, losses by clip, the line's file) and the lines into the report's folder."""
         rows = []
         for epoch, losses in enumerate(history.eval_losses(self.schedule)):
@@ -87,7 +93,7 @@ def wav_name(epoch: int) -> str:
     return f"epoch-{epoch:02d}.wav"
 
 
-def write_curves(folder: Path, history: fit.History, schedule: fit.Schedule) -> None:
+def write_curves(folder: Path, history: training_loop.History, schedule: training_loop.Schedule) -> None:
     """Write `train.csv` (a row per update) and `eval.csv` (a row per epoch), losses in nats per token.
 
     `loss` stands last: where nobody says otherwise, `dvc plots` draws the last column.

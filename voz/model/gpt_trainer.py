@@ -6,10 +6,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from voz import xtts
-from voz.batches import STRIDE, Batch, Limits, Sample
+from voz.model import xtts
+from voz.model.batches import STRIDE, Batch, Limits, Sample
+from voz.model.xtts import gpt_trainer
 from voz.pipeline.command import UserError
-from voz.xtts import gpt_trainer
 
 IGNORED = -1  # target of a position that takes no part in the loss (gpt.py's ignore_index)
 STOPS = 4  # stop codes after a clip that count in the loss: gpt.py takes ceil(length / 1024) + 3 codes and one more

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from voz import batches, checkpoint, xtts
 from voz.audio import wav
-from voz.batches import Sample
 from voz.data.consent import Consent
+from voz.model import batches, checkpoint, xtts
+from voz.model.batches import Sample
+from voz.model.gpt_trainer import Trainer
 from voz.pipeline.records import Example, write_text
-from voz.trainer import Trainer
 
 FILES = ("model.pth", "config.json", "vocab.json", "reference.wav", "README.md")
 REFERENCE_S = (6.0, 11.0)  # coqui advises 6 s and more; longer than a clip there is none
@@ -45,7 +45,7 @@ def choose_reference(trainer: Trainer, examples: Sequence[Example], train: Seque
     Candidates are clips of the train split of 6 to 11 s (all, if none is), the cleaner half by signal-to-noise ratio, of
     which those are kept whose speaker embedding is nearest (cosine) to the mean of the eval clips': typical, not odd. Among
     them the GPT judges as it will be used: its mean loss over eval clips when it is conditioned on the candidate alone,
-    with `voz.xtts.conditioning`'s own lengths. Least loss wins. Eval, not train: a candidate must serve sentences
+    with `voz.model.xtts.conditioning`'s own lengths. Least loss wins. Eval, not train: a candidate must serve sentences
     that the model has not learnt. Costs 6 x 12 forward passes.
     """
     trainer.learning(False)
@@ -152,5 +152,5 @@ def _licence(stock: bool) -> str:
 
 
 _NARROW = """
-The base is narrower than XTTS_v2 (`widths` in `config.json`), which coqui-tts alone cannot build: load it with `voz.xtts.load_model`.
+The base is narrower than XTTS_v2 (`widths` in `config.json`), which coqui-tts alone cannot build: load it with `voz.model.xtts.load_model`.
 """
