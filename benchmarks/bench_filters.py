@@ -23,8 +23,8 @@ import numpy as np
 from pocket import espeak, opus, sentences, voices
 from pocket.voices import Voice
 from stages import curate, segment
-from voz import filters, listening
 from voz.audio import segmentation, vad, wav
+from voz.metrics import clip_scores, filters
 from voz.model import device, whisper, xtts
 from voz.pipeline import command, parallel, params, records
 
@@ -264,7 +264,7 @@ def main() -> None:
     tokenizer = xtts.read_tokenizer(args.base)
     words = [curate.text.fit(curate.text.normalize(one.text), tokenizer) for one in heard]
     found = [curate.Candidate(clip, one, None, one.text, each) for clip, one, each in zip(clips, heard, words, strict=True)]
-    curate.score(found, listening.measure(args.folder, clips, args.base, compute), PROMPT)
+    curate.score(found, clip_scores.measure(args.folder, clips, args.base, compute), PROMPT)
     curate.judge(found, [round(clip.duration_s * wav.SAMPLE_RATE_HZ) for clip in clips], tokenizer, params.load("curate", curate.Params))
     print("\n".join(table(found, corpus)))
     if args.scores:

@@ -14,8 +14,8 @@ import numpy as np
 
 from pocket import everyday, opus, voices
 from pocket.whisper_data import with_noise
-from voz import phones
 from voz.audio import wav
+from voz.metrics import espeak
 from voz.pipeline import parallel, records
 
 PAUSE_S, EDGE_S, SNR_DB, GAIN_DB = (0.0, 0.9), (0.15, 0.4), (10.0, 40.0), (-12.0, -3.0)
@@ -54,8 +54,8 @@ def say(text: str, voice: voices.Voice) -> tuple[np.ndarray, list[Word]]:
     Returns:
         float32 at 22 050 Hz from the first sound to the last, [T], and its words.
     """
-    speaker = phones.Speaker(f"{phones.LANGUAGE}+{voice.variant}", voice.rate_wpm, voice.pitch, voice.gap)
-    pcm, rate_hz, events = phones.synthesize(text, speaker, phones.WORD)
+    speaker = espeak.Speaker(f"{espeak.LANGUAGE}+{voice.variant}", voice.rate_wpm, voice.pitch, voice.gap)
+    pcm, rate_hz, events = espeak.synthesize(text, speaker, espeak.WORD)
     marks = [(event.position, event.length, event.sample) for event in events if event.length]  # a clause's end has no characters
     loud = np.flatnonzero(np.abs(pcm) > np.abs(pcm).max() * 10 ** (SILENCE_DB / 20))
     ends = [start for _, _, start in marks[1:]] + [len(pcm)]

@@ -14,9 +14,9 @@ import whisper
 from pocket import espeak
 from pocket.corpus import Utterance, read_manifest
 from pocket.voices import DEMO_SPEAKER
-from voz import accent, measures
 from voz.audio import wav
 from voz.data import dataset
+from voz.metrics import accent, measures
 from voz.model import synthesis, whisper, xtts
 from voz.text import normalize
 

@@ -1,4 +1,4 @@
-"""How often voz/accent.py is right about ⟨ll, y⟩, on voices of which the accent is known.
+"""How often voz/metrics/accent.py is right about ⟨ll, y⟩, on voices of which the accent is known.
 
     python -m pocket.measure_accent pocket/build/corpus pocket/reports/accent.json
 
@@ -20,8 +20,8 @@ from pocket import opus
 from pocket.corpus import Utterance, read_manifest
 from pocket.voices import SHE, YE
 from pocket.whisper_data import with_noise
-from voz import accent
 from voz.audio import wav
+from voz.metrics import accent
 
 UTTERANCES = {"train": 600, "dev": 120, "test": 200}  # of each split, at most
 NOISE_DB = 25.0

@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 from scipy import fft
 
-from voz import measures
+from voz.metrics import measures
 
 HOP = 1024  # samples of a code, at 22 050 Hz
 STEP = 128  # samples between unvoiced marks

@@ -19,8 +19,9 @@ import torch.nn.functional as F
 
 from pocket import xtts_base
 from pocket.xtts_data import HOP, Corpus, Utterance, arguments
-from voz import compat, measures
+from voz import compat
 from voz.audio.wav import ASR_RATE_HZ, SAMPLE_RATE_HZ
+from voz.metrics import measures
 from voz.model import checkpoint
 from voz.pipeline import command, parallel
 

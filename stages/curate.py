@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voz import filters, listening
 from voz.audio import wav
 from voz.data import corrections, dataset
+from voz.metrics import clip_scores, filters
 from voz.model import xtts
 from voz.pipeline import command, ledger, params, records
 from voz.text import normalize
@@ -97,7 +97,7 @@ class Candidate:
         return self.correction is not None and self.correction.accepted
 
 
-def score(found: list[Candidate], sounds: list[listening.Heard], prompt: str) -> None:
+def score(found: list[Candidate], sounds: list[clip_scores.Heard], prompt: str) -> None:
     """Fill in the scores: one value per filter, whether or not the clip passes."""
     likeness, deviations = filters.speaker_deviation(np.stack([one.embedding for one in sounds]))
     copies = filters.duplicates(
@@ -267,7 +267,7 @@ def main() -> None:
     found = candidates(clips, args.transcripts, decided, tokenizer)
     score(
         found,
-        listening.measure(args.clips, clips, args.base, compute),
+        clip_scores.measure(args.clips, clips, args.base, compute),
         json.loads((args.transcripts / SETTINGS).read_text(encoding="utf-8"))["prompt"],
     )
     samples = [round(wav.duration_s(args.clips / f"{clip.id}.wav") * wav.SAMPLE_RATE_HZ) for clip in clips]

@@ -26,9 +26,9 @@ import numpy as np
 import torch
 import whisper
 
-from voz import accent, measures, phones
 from voz.audio import wav
 from voz.data import dataset
+from voz.metrics import accent, espeak, measures
 from voz.model import batches, device, gpt_trainer, synthesis, whisper, xtts
 from voz.pipeline import cache, command, parallel, params, records
 from voz.text import normalize
@@ -143,7 +143,7 @@ def likeness(voiceprint: np.ndarray, note: str, prints: Sequence[tuple[str, np.n
 
 def sheismo(spoken: str, pcm: np.ndarray) -> Figures:
     """Share of the text's ⟨ll, y⟩ spoken as [ʃ]: nothing where the text has none, or without espeak-ng."""
-    windows = accent.listen(spoken, pcm) if phones.available() else []
+    windows = accent.listen(spoken, pcm) if espeak.available() else []
     return {"sheismo": accent.share(windows)} if windows else {}
 
 
@@ -240,7 +240,7 @@ def main() -> None:
     p, compute = params.load("evaluate", Params), params.load("compute", params.Compute)
     device.seed_everything(p.seed)
     reference = wav.read(require_reference(args.voice))
-    if not phones.available():
+    if not espeak.available():
         print("accent is not measured: espeak-ng is missing (`make doctor` says how to get it)")
     listener = whisper.load(args.asr, device.pick(compute.device))
     bench = Bench(args.dataset, args.base, p, device.pick(compute.device))

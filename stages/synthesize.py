@@ -25,8 +25,8 @@ import numpy as np
 import scipy.io.wavfile
 import whisper
 
-from voz import measures
 from voz.audio import wav
+from voz.metrics import measures
 from voz.model import device, synthesis, whisper, xtts
 from voz.pipeline import cache, command, params, records
 from voz.text import normalize

@@ -1,4 +1,4 @@
-"""voz/accent.py and voz/phones.py: which ⟨ll, y⟩ there are, where they are heard, and what was said."""
+"""voz/metrics/accent.py and voz/metrics/espeak.py: which ⟨ll, y⟩ there are, where they are heard, and what was said."""
 
 import ctypes.util
 import json
@@ -7,31 +7,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voz import accent, phones
 from voz.audio import wav
 from voz.audio.wav import SAMPLE_RATE_HZ
+from voz.metrics import accent, espeak
 from voz.pipeline.command import UserError
 
 REPORT = Path(__file__).parents[1] / "pocket" / "reports" / "accent.json"
-needs_espeak = pytest.mark.skipif(not phones.available(), reason="espeak-ng is not installed (apt-get install espeak-ng)")
+needs_espeak = pytest.mark.skipif(not espeak.available(), reason="espeak-ng is not installed (apt-get install espeak-ng)")
 
 TEXT = "Yo llamé a Guillermo. La lluvia cayó en la calle, y el hielo no es muy rey."  # six windows; hielo, muy, rey and y have none
 SHE = "[[So Sam'e a QiS'eRmo]]. [[la S'uBja kaS'o en la k'aSe]], y el hielo no es muy rey."
 
 
 def spoken(text: str) -> np.ndarray:
-    said = phones.say(text)
+    said = espeak.say(text)
     return wav.resample(said.pcm, said.rate_hz, SAMPLE_RATE_HZ)
 
 
 @needs_espeak
 def test_a_text_sounds_the_same_whatever_was_said_before():
-    first, _, again = (phones.say(text) for text in (TEXT, "Otra cosa, más larga: ¿quién la dijo, y cuándo?", TEXT))
+    first, _, again = (espeak.say(text) for text in (TEXT, "Otra cosa, más larga: ¿quién la dijo, y cuándo?", TEXT))
     assert np.array_equal(first.pcm, again.pcm) and first.phones == again.phones
 
 
-def phone(name: str, start_s: float) -> phones.Phone:
-    return phones.Phone(name, start_s, start_s + 0.1)
+def phone(name: str, start_s: float) -> espeak.Phone:
+    return espeak.Phone(name, start_s, start_s + 0.1)
 
 
 def test_the_glide_of_hielo_is_no_window_and_twice_the_glide_is_one():
@@ -89,17 +89,17 @@ def test_no_window_no_sound_nothing_found():
 
 @needs_espeak
 def test_phonemes_have_times_that_fill_the_sound():
-    said = phones.say("La calle.")
+    said = espeak.say("La calle.")
     assert [each.name for each in said.phones[:6]] == ["l", "a", "k", "a", "j", "j"]
     assert said.phones[-1].end_s == pytest.approx(len(said.pcm) / said.rate_hz)
 
 
 def test_without_espeak_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
-    phones._library_name.cache_clear()
+    espeak._library_name.cache_clear()
     with pytest.raises(UserError, match="apt-get install espeak-ng"):
-        phones.say("Hola.")
-    phones._library_name.cache_clear()
+        espeak.say("Hola.")
+    espeak._library_name.cache_clear()
 
 
 def test_the_report_keeps_the_bar():

@@ -13,9 +13,9 @@ import yaml
 
 from stages import curate
 from tests import clips
-from voz import filters, listening
 from voz.audio import wav
 from voz.data import corrections, dataset
+from voz.metrics import clip_scores, filters
 from voz.model import xtts
 from voz.pipeline import cache, command, ledger, records
 
@@ -265,7 +265,7 @@ def test_the_last_correction_wins_and_accept_keeps_an_earlier_text(tmp_path: Pat
 
 def test_scores_of_a_clip_are_golden() -> None:
     """Guards listening.STEP_VERSION: when these change, raise it."""
-    assert listening.STEP_VERSION == 1
+    assert clip_scores.STEP_VERSION == 1
     sound = filters.listen(clips.pcm("mine-0"))
     assert sound.clipping == pytest.approx(0.2174, abs=1e-3)
     assert sound.bandwidth_hz == pytest.approx(7633.52, abs=1)

@@ -13,8 +13,8 @@ import yaml
 
 from stages import evaluate
 from tests import tiny_base, tiny_dataset, tiny_whisper
-from voz import accent, measures
 from voz.audio import wav
+from voz.metrics import accent, measures
 from voz.pipeline import command, params, records
 
 ROOT = Path(__file__).parent.parent

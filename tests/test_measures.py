@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests import clips, tiny_base
-from voz import measures
 from voz.audio import wav
+from voz.metrics import measures
 from voz.model import xtts
 
 RATE_HZ = wav.SAMPLE_RATE_HZ

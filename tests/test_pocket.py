@@ -15,8 +15,8 @@ from whisper.model import Whisper
 from pocket import demo_notes, demo_texts, espeak, evaluate, everyday, opus, sentences, variants, voices, whisper_alignment
 from pocket.whisper_batches import PROMPT, letter_of
 from pocket.whisper_vocab import DIMS, N_VOCAB, CompactVocab
-from voz import measures
 from voz.audio import wav
+from voz.metrics import measures
 from voz.model import whisper
 from voz.pipeline import records
 

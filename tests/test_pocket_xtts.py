@@ -22,8 +22,8 @@ from pocket import (
     xtts_gpt,
     xtts_pitch,
 )
-from voz import measures, phones
 from voz.audio import wav
+from voz.metrics import espeak, measures
 from voz.model import xtts
 
 
@@ -114,8 +114,8 @@ def test_the_decoder_trains_on_what_coquis_forward_makes(
 
 
 def test_a_vocoded_voice_keeps_its_spectrum_and_loses_its_phases() -> None:
-    speaker = phones.Speaker(rate_wpm=150, pitch=40)
-    spoken, rate_hz, _ = phones.synthesize("mañana llega la lluvia", speaker, phones.PHONEME)
+    speaker = espeak.Speaker(rate_wpm=150, pitch=40)
+    spoken, rate_hz, _ = espeak.synthesize("mañana llega la lluvia", speaker, espeak.PHONEME)
     wav = torch.from_numpy(wav.resample(spoken, rate_hz, wav.SAMPLE_RATE_HZ))[None, :20_000].repeat(2, 1)
     made = train_xtts_speaker.vocoded(wav, np.random.default_rng(1), share=0.5)
     kept = [torch.equal(a, b) for a, b in zip(made, wav, strict=True)]
@@ -216,8 +216,8 @@ def test_sounds_of_a_sentence(sentence: str, said: str) -> None:
 
 
 def test_pitch_moves_to_whole_periods_per_code_and_words_stay() -> None:
-    speaker = phones.Speaker(rate_wpm=150, pitch=40)
-    spoken, rate_hz, _ = phones.synthesize("mañana llega la lluvia a la playa", speaker, phones.PHONEME)
+    speaker = espeak.Speaker(rate_wpm=150, pitch=40)
+    spoken, rate_hz, _ = espeak.synthesize("mañana llega la lluvia a la playa", speaker, espeak.PHONEME)
     pcm = wav.resample(spoken, rate_hz, wav.SAMPLE_RATE_HZ)
     [moved] = xtts_pitch.on_grid(pcm, [None])
     assert len(moved) == len(pcm) and moved.dtype == np.float32
@@ -247,7 +247,7 @@ def test_a_pulse_follows_from_its_spectrum_alone() -> None:
 
 def test_noise_follows_from_its_spectrum_alone() -> None:
     """Asked for a recording's noise, a decoder says [ʃ] as a train of clicks."""
-    spoken, rate_hz, _ = phones.synthesize("ama", phones.Speaker(rate_wpm=150, pitch=40), phones.PHONEME)
+    spoken, rate_hz, _ = espeak.synthesize("ama", espeak.Speaker(rate_wpm=150, pitch=40), espeak.PHONEME)
     vowel = wav.resample(spoken, rate_hz, wav.SAMPLE_RATE_HZ)
     hisses = [0.05 * np.random.default_rng(seed).standard_normal(8 * xtts_pitch.HOP).astype(np.float32) for seed in (1, 2)]
     hisses = [np.convolve(hiss, (1, -0.9), mode="same") for hiss in hisses]

@@ -11,7 +11,7 @@ import yaml
 
 from stages import synthesize
 from tests import tiny_voice, tiny_whisper
-from voz import measures
+from voz.metrics import measures
 from voz.model import synthesis, whisper
 from voz.pipeline import command, records
 

@@ -15,9 +15,9 @@ import numpy as np
 import scipy.signal
 from scipy.spatial.distance import cdist
 
-from voz import measures, phones
 from voz.audio import wav
 from voz.audio.wav import SAMPLE_RATE_HZ
+from voz.metrics import espeak, measures
 
 YE_PHONES = ("J^", "dZ")  # espeak-ng's ⟨ll, y⟩; the second after a pause or a nasal (*un yate*)
 GLIDE = "j"  # twice in a row: ⟨ll, y⟩ after i (*Guillermo*)
@@ -51,7 +51,7 @@ def listen(text: str, pcm: np.ndarray) -> list[Window]:
     Raises:
         UserError: espeak-ng is not installed.
     """
-    said = phones.say(text)
+    said = espeak.say(text)
     spans = ye_spans(said.phones)
     if not spans or not np.any(pcm):
         return []
@@ -74,7 +74,7 @@ class Span:
     first: bool
 
 
-def ye_spans(spoken: Sequence[phones.Phone]) -> list[Span]:
+def ye_spans(spoken: Sequence[espeak.Phone]) -> list[Span]:
     """The ⟨ll, y⟩ among phonemes, in order."""
     spans = []
     for before, phone, after in zip([None, *spoken], spoken, [*spoken[1:], None], strict=False):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from voz import filters
 from voz.audio import wav
+from voz.metrics import filters
 from voz.model import device, xtts
 from voz.pipeline import cache, parallel, params, records
 

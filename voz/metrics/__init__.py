@@ -1,0 +1,4 @@
+"""What is measured of clips and voices: scores and filters of clips, error rates, similarity, pitch, accent.
+
+Nothing here changes a clip or a model.
+"""
