@@ -20,10 +20,10 @@ import numpy as np
 import soundfile
 from markupsafe import Markup
 
-from voz import embed, scoreboard
 from voz.data import consent
 from voz.pipeline import command, ledger, params, records
-from voz.scoreboard import KINDS
+from voz.report import charts, metrics_table
+from voz.report.metrics_table import KINDS
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 SMOOTHED = 60  # points at most of the training curve: a pixel holds no more
@@ -79,7 +79,7 @@ def player(path: Path, label: str, *, picture: bool = True) -> Player:
     with open(path, "rb") as file:
         pcm, rate_hz = soundfile.read(file, dtype="float32")
     pcm = np.asarray(pcm, dtype=np.float32)
-    return Player(label, embed.mp3(pcm, rate_hz), embed.spectrogram(pcm, rate_hz) if picture else "", len(pcm) / rate_hz)
+    return Player(label, charts.mp3(pcm, rate_hz), charts.spectrogram(pcm, rate_hz) if picture else "", len(pcm) / rate_hz)
 
 
 def totals(stage: str, rows: list[ledger.Row]) -> StageTotals:
@@ -193,11 +193,11 @@ def smoothed(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def loss_charts(plots: Path, best_epoch: int | None) -> list[Markup]:
     """The curves of training and of eval; the chosen epoch is marked."""
-    train = embed.Series("training batches, smoothed", smoothed(curve(plots / "train.csv", "update", "loss")), "a")
-    held_out = embed.Series("eval clips", curve(plots / "eval.csv", "epoch", "loss"), "b")
+    train = charts.Series("training batches, smoothed", smoothed(curve(plots / "train.csv", "update", "loss")), "a")
+    held_out = charts.Series("eval clips", curve(plots / "eval.csv", "epoch", "loss"), "b")
     charts = (
-        embed.line_chart([held_out], x="epoch (0 = base)", y="loss", mark_x=None if best_epoch is None else float(best_epoch)),
-        embed.line_chart([train], x="update", y="loss"),
+        charts.line_chart([held_out], x="epoch (0 = base)", y="loss", mark_x=None if best_epoch is None else float(best_epoch)),
+        charts.line_chart([train], x="update", y="loss"),
     )
     return [chart for chart in charts if chart]
 
@@ -214,7 +214,7 @@ def epoch_lines(folder: Path) -> Line | None:
     return Line(told["line"]["text"], found, "")
 
 
-def figures(found: list[dict[str, Any]], reports: dict[str, dict[str, Any]], table: list[scoreboard.Measure]) -> list[tuple[str, str]]:
+def figures(found: list[dict[str, Any]], reports: dict[str, dict[str, Any]], table: list[metrics_table.Measure]) -> list[tuple[str, str]]:
     """The few numbers at the top of the page: (what, value)."""
     train = next((each for each in found if each["split"] == "train"), None)
     top = [("minutes that teach", f"{train['minutes']:.1f}"), ("clips that teach", str(train["clips"]))] if train else []
@@ -231,8 +231,8 @@ def length_charts(wav: Path, examples: list[records.Example]) -> list[Markup]:
     """How long notes and clips are."""
     notes = [note.duration_s for note in rows_of(wav, records.Note)]
     charts = (
-        embed.histogram(notes, bins=20, x="seconds", y="notes"),
-        embed.histogram([e.duration_s for e in examples], bins=20, x="seconds", y="clips"),
+        charts.histogram(notes, bins=20, x="seconds", y="notes"),
+        charts.histogram([e.duration_s for e in examples], bins=20, x="seconds", y="clips"),
     )
     return [chart for chart in charts if chart]
 
@@ -247,7 +247,7 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
     reports = {stage: read_json(args.reports / f"{stage}.json") for stage in ("segment", "transcribe", "curate", "train", "evaluate")}
     examples = rows_of(args.dataset, records.Example)
     found = splits(examples) if examples else []
-    table = scoreboard.measures(reports["evaluate"])
+    table = metrics_table.measures(reports["evaluate"])
     card, reference = args.voice / "README.md", args.voice / "reference.wav"
     who, count = speaker(args.dataset), len(rows_of(args.wav, records.Note))
     return {

@@ -16,10 +16,10 @@ import soundfile
 from PIL import Image
 
 from stages import report
-from voz import embed, scoreboard
 from voz.audio import wav
 from voz.data import consent
 from voz.pipeline import ledger, records
+from voz.report import charts, metrics_table
 
 HOSTILE = '<script>alert("x")</script>"><img src=x onerror=alert(1)> {{ 7*7 }} ñandú'
 NOTES = ("0123456789ab", "ba9876543210", "00ff00ff00ff")
@@ -93,7 +93,7 @@ def fill_training(args: Namespace) -> None:
 def fill_speech(args: Namespace, clips: list[str]) -> None:
     figures = {"cer": 0.25, "similarity": 0.8}
     records.write(args.lines, [records.Comparison(c, c[:12], HOSTILE, "hola", HOSTILE, "hola", figures, figures, figures) for c in clips])
-    for i, kind in enumerate(scoreboard.KINDS):
+    for i, kind in enumerate(metrics_table.KINDS):
         (args.lines / kind).mkdir()
         for clip in clips:
             wav.write(args.lines / kind / f"{clip}.wav", tone(300 + 100 * i, 1.0, 24_000), rate_hz=24_000)
@@ -178,15 +178,15 @@ def test_ledger_adds_up_on_the_page(html: str) -> None:
 
 
 def test_green_only_where_the_difference_leaves_out_zero() -> None:
-    better = {measure.key: measure.better for measure in scoreboard.measures(EVALUATED)}
+    better = {measure.key: measure.better for measure in metrics_table.measures(EVALUATED)}
     assert better == {"cer": "fine_tuned", "similarity": ""}
     turned = EVALUATED | {"difference": {"cer": {"mean": 0.2, "low": 0.1, "high": 0.3}}}
-    assert scoreboard.measures(turned)[0].better == "base"
+    assert metrics_table.measures(turned)[0].better == "base"
 
 
 def test_intervals_are_shown_where_there_are_any(html: str) -> None:
     assert "[0.100 to 0.350]" in html
-    assert scoreboard.measures(EVALUATED)[1].cells["real"].range == ""
+    assert metrics_table.measures(EVALUATED)[1].cells["real"].range == ""
 
 
 def test_same_inputs_same_bytes_wherever_they_lie(html: str, tmp_path: Path) -> None:
@@ -226,12 +226,12 @@ def test_what_whisper_repeats_without_end_is_cut() -> None:
 
 
 def test_spectrogram_has_a_tone_where_it_belongs() -> None:
-    picture = embed.spectrogram(tone(1000, 0.5, 24_000), 24_000)
+    picture = charts.spectrogram(tone(1000, 0.5, 24_000), 24_000)
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.split(",")[1]))))
-    assert pixels.shape == (embed.MEL_ROWS, 50)  # 10 ms a column
-    brightest_from_below = embed.MEL_ROWS - 1 - int(pixels[:, 25].argmax())
+    assert pixels.shape == (charts.MEL_ROWS, 50)  # 10 ms a column
+    brightest_from_below = charts.MEL_ROWS - 1 - int(pixels[:, 25].argmax())
     share_of_mel_scale = 2595 * np.log10(1 + 1000 / 700) / (2595 * np.log10(1 + 8000 / 700))
-    assert abs(brightest_from_below - share_of_mel_scale * (embed.MEL_ROWS - 1)) <= 1.5
+    assert abs(brightest_from_below - share_of_mel_scale * (charts.MEL_ROWS - 1)) <= 1.5
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_spectrogram_has_a_tone_where_it_belongs() -> None:
     [([0, 10], [0, 2, 4, 6, 8, 10]), ([2.7, 3.2], [2.7, 2.8, 2.9, 3.0, 3.1, 3.2]), ([5.0, 5.0], [5, 6]), ([0.0], [0, 0.2])],
 )
 def test_ticks_are_round_and_enclose(values: list[float], expected: list[float]) -> None:
-    ticks = embed._ticks(values)
+    ticks = charts._ticks(values)
     assert ticks[0] <= min(values) and ticks[-1] >= max(values)
     assert ticks[:2] == expected[:2] or ticks == expected
 

@@ -1,0 +1,4 @@
+"""Pictures and tables for pages.
+
+What a page says is decided by the stage or tool that shows it.
+"""
