@@ -104,7 +104,7 @@ def first_sound_s(note: Spoken, pcm: np.ndarray) -> float | None:
 
 def check_times(notes: list[Spoken], wavs: list[Path]) -> str:
     """The word times against the sound that convert wrote, in quiet rooms."""
-    found = [first_sound_s(note, wav.read(wav)) for note, wav in zip(notes, wavs, strict=True)]
+    found = [first_sound_s(note, wav.read(path)) for note, path in zip(notes, wavs, strict=True)]
     late_ms = np.array([1000 * late_s for late_s in found if late_s is not None])
     return (
         f"{len(late_ms)} notes in quiet rooms get loud {np.median(late_ms):.0f} ms after their first word begins "
@@ -127,7 +127,7 @@ def main() -> None:
     found = whisper_words.of_notes(wavs)
     scores = [
         score("ours (`stages/segment.py`)", notes, list(ours.values())),
-        score("GPT-SoVITS's slicer", notes, [slicing.energy_slices(wav.read(wav), wav.SAMPLE_RATE_HZ) for wav in wavs]),
+        score("GPT-SoVITS's slicer", notes, [slicing.energy_slices(wav.read(path), wav.SAMPLE_RATE_HZ) for path in wavs]),
         score("Whisper's word times, cut at . ! ?", notes, sentences(found, notes)),
         score("true word times, cut at . ! ?", notes, sentences(exact, notes)),
         score("fixed 9 s", notes, [slicing.fixed_clips(note.duration_s) for note in notes]),

@@ -262,7 +262,7 @@ def main() -> None:
     compute = params.load("compute", params.Compute)
     heard = transcripts(args.folder, clips, corpus, args.asr, compute.device)
     tokenizer = xtts.read_tokenizer(args.base)
-    words = [curate.text.fit(curate.text.normalize(one.text), tokenizer) for one in heard]
+    words = [curate.normalize.fit(curate.normalize.normalize(one.text), tokenizer) for one in heard]
     found = [curate.Candidate(clip, one, None, one.text, each) for clip, one, each in zip(clips, heard, words, strict=True)]
     curate.score(found, clip_scores.measure(args.folder, clips, args.base, compute), PROMPT)
     curate.judge(found, [round(clip.duration_s * wav.SAMPLE_RATE_HZ) for clip in clips], tokenizer, params.load("curate", curate.Params))

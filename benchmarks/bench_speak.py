@@ -78,7 +78,7 @@ def take_turns(model: xtts.Xtts, given: xtts.Conditioning, texts: tuple[str, ...
         if max(apart) > 1e-3:
             raise RuntimeError(f"the two speak differently: {apart}")
         if number >= 0:
-            turns.append(Turn(found[0][0], found[1][0], sum(len(wav) for wav in found[0][1]) / wav.OUTPUT_RATE_HZ))
+            turns.append(Turn(found[0][0], found[1][0], sum(len(pcm) for pcm in found[0][1]) / wav.OUTPUT_RATE_HZ))
     return turns
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import whisper
+import whisper as openai_whisper
 from whisper.timing import WordTiming, find_alignment, merge_punctuations
 from whisper.tokenizer import get_tokenizer
 
 from benchmarks.spoken_notes import Word
 from voz.audio import wav
-from voz.model import whisper
+from voz.model import whisper as openai_whisper
 from voz.pipeline import parallel
 from voz.text import normalize
 
@@ -26,12 +26,12 @@ def of_notes(wavs: Sequence[Path]) -> list[list[Word]]:
     return list(parallel.map(_of_note, wavs, label="whisper's words"))
 
 
-def _of_note(wav: Path) -> list[Word]:
-    return words(pocket_whisper(), wav.resample(wav.read(wav), wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ))
+def _of_note(path: Path) -> list[Word]:
+    return words(pocket_whisper(), wav.resample(wav.read(path), wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ))
 
 
 @functools.cache
-def pocket_whisper() -> whisper.model.Whisper:
+def pocket_whisper() -> whisper.Whisper:
     """Loaded once per process. Times come from the heads that were taught to look at each letter: the first half of each layer.
 
     `load_model` knows the heads of OpenAI's own models by their names; of a file it takes all heads of the upper layers.
@@ -44,7 +44,7 @@ def pocket_whisper() -> whisper.model.Whisper:
 
 
 @torch.no_grad()
-def words(model: whisper.model.Whisper, pcm: np.ndarray) -> list[Word]:
+def words(model: whisper.Whisper, pcm: np.ndarray) -> list[Word]:
     """The words of a note in order, heard in pieces of at most the model's window, cut where it is quietest. [T] at 16 kHz"""
     pieces, found, at = whisper.windows(pcm, whisper.window_s(model)), [], 0
     for piece, timed in zip(pieces, hear(model, pieces), strict=True):
@@ -55,16 +55,20 @@ def words(model: whisper.model.Whisper, pcm: np.ndarray) -> list[Word]:
     return found
 
 
-def hear(model: whisper.model.Whisper, pieces: list[np.ndarray]) -> list[list[WordTiming]]:
+def hear(model: whisper.Whisper, pieces: list[np.ndarray]) -> list[list[WordTiming]]:
     """Words of each piece of at most one window, punctuation joined to them."""
     tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=normalize.LANGUAGE, task="transcribe")
     window = round(whisper.window_s(model) * wav.ASR_RATE_HZ)
-    mels = torch.stack([whisper.log_mel_spectrogram(whisper.pad_or_trim(piece, window), model.dims.n_mels) for piece in pieces])
-    heard = whisper.decode(model, mels, whisper.DecodingOptions(language=normalize.LANGUAGE, without_timestamps=True, fp16=False))
+    mels = torch.stack(
+        [openai_whisper.log_mel_spectrogram(openai_whisper.pad_or_trim(piece, window), model.dims.n_mels) for piece in pieces]
+    )
+    heard = openai_whisper.decode(
+        model, mels, openai_whisper.DecodingOptions(language=normalize.LANGUAGE, without_timestamps=True, fp16=False)
+    )
     found = []
     for piece, mel, each in zip(pieces, mels, heard, strict=True):
         said = [token for token in each.tokens if token < tokenizer.eot]
-        timed = find_alignment(model, tokenizer, said, mel, len(piece) // whisper.audio.HOP_LENGTH)
+        timed = find_alignment(model, tokenizer, said, mel, len(piece) // openai_whisper.audio.HOP_LENGTH)
         merge_punctuations(timed, OPENING, CLOSING)
         found.append([word for word in timed if word.word.strip()])
     return found

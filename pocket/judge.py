@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import whisper
 
 from pocket import espeak
 from pocket.corpus import Utterance, read_manifest
@@ -70,7 +69,7 @@ def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling:
     return [wav.resample(pcm, wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ) for pcm in pcms]
 
 
-def heard_cer(listener: whisper.model.Whisper, texts: Sequence[str], pcms: Pcms) -> float:
+def heard_cer(listener: whisper.Whisper, texts: Sequence[str], pcms: Pcms) -> float:
     """Mean over lines, each at most 1: one endless line must not be the mean."""
     at_16k = [wav.resample(pcm, wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
     heard = whisper.transcribe(listener, at_16k, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))

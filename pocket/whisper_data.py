@@ -44,9 +44,9 @@ class HeardClip:
     length: int
 
 
-def hear(wav: Path, row: Utterance) -> np.ndarray:
+def hear(path: Path, row: Utterance) -> np.ndarray:
     """One clip as a phone's listener would get it: int16 [T] at 16 kHz. Seeded by the clip's id."""
-    pcm = wav.resample(wav.read(wav), wav.SAMPLE_RATE_HZ, RATE_HZ)
+    pcm = wav.resample(wav.read(path), wav.SAMPLE_RATE_HZ, RATE_HZ)
     if row.split != "train":
         return wav.to_int16(opus.roundtrip(pcm, bitrate_bps=TEST_BITRATE_BPS))
     rng = np.random.default_rng(zlib.crc32(row.id.encode()))

@@ -85,10 +85,10 @@ def by_phone(row: dict[str, Any]) -> bool:
     return row["split"] == "train" and zlib.crc32(f"phone {drawn}".encode()) < PHONE_SHARE * 2**32
 
 
-def hear(wav: Path, row: dict[str, Any]) -> np.ndarray:
+def hear(path: Path, row: dict[str, Any]) -> np.ndarray:
     """One sentence as the XTTS hears it: PCM16 at 22 050 Hz. [T]"""
     rng = np.random.default_rng(zlib.crc32(row["id"].encode()))
-    pcm = wav.read(wav)
+    pcm = wav.read(path)
     if by_phone(row):
         narrow = wav.resample(pcm, wav.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
         coded = opus.roundtrip(with_noise(narrow, rng, snr_db=rng.uniform(*PHONE_SNR_DB)), bitrate_bps=int(rng.choice(PHONE_BPS)))

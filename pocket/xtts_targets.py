@@ -27,8 +27,8 @@ def targets(folder: Path, wanted: tuple[str, list[int]]) -> dict[int, torch.Tens
     """One sentence at each of its pitches. int16 [T]"""
     sentence, counts = wanted
     pcm = at_level(wav.read(folder / "wav" / f"{sentence}.wav"))
-    made = [wav.resample(wav, xtts_pitch.HOP, SAMPLES) for wav in xtts_pitch.on_grid(pcm, counts)]
-    return {count: torch.from_numpy(wav.to_int16(wav)) for count, wav in zip(counts, made, strict=True)}
+    made = [wav.resample(each, xtts_pitch.HOP, SAMPLES) for each in xtts_pitch.on_grid(pcm, counts)]
+    return {count: torch.from_numpy(wav.to_int16(each)) for count, each in zip(counts, made, strict=True)}
 
 
 def main() -> None:

@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import whisper
 
 from voz.audio import wav
 from voz.data import dataset
@@ -113,7 +112,7 @@ def choose_lines(examples: Sequence[records.Example], count: int) -> list[record
     return sorted(chosen, key=lambda e: e.id)
 
 
-def hear(listener: whisper.model.Whisper, spoken: Spoken, lines: list[records.Example]) -> list[str]:
+def hear(listener: whisper.Whisper, spoken: Spoken, lines: list[records.Example]) -> list[str]:
     """What whisper hears in each line, greedily and without a prompt that could put words into its mouth."""
     pcms = [wav.resample(pcm, spoken.rate_hz, wav.ASR_RATE_HZ) for pcm in spoken.pcms]
     seeds = [whisper.seed_of(line.id) for line in lines]

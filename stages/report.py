@@ -195,11 +195,11 @@ def loss_charts(plots: Path, best_epoch: int | None) -> list[Markup]:
     """The curves of training and of eval; the chosen epoch is marked."""
     train = charts.Series("training batches, smoothed", smoothed(curve(plots / "train.csv", "update", "loss")), "a")
     held_out = charts.Series("eval clips", curve(plots / "eval.csv", "epoch", "loss"), "b")
-    charts = (
+    drawn = (
         charts.line_chart([held_out], x="epoch (0 = base)", y="loss", mark_x=None if best_epoch is None else float(best_epoch)),
         charts.line_chart([train], x="update", y="loss"),
     )
-    return [chart for chart in charts if chart]
+    return [chart for chart in drawn if chart]
 
 
 def epoch_lines(folder: Path) -> Line | None:
@@ -230,11 +230,11 @@ def figures(found: list[dict[str, Any]], reports: dict[str, dict[str, Any]], tab
 def length_charts(wav: Path, examples: list[records.Example]) -> list[Markup]:
     """How long notes and clips are."""
     notes = [note.duration_s for note in rows_of(wav, records.Note)]
-    charts = (
+    drawn = (
         charts.histogram(notes, bins=20, x="seconds", y="notes"),
         charts.histogram([e.duration_s for e in examples], bins=20, x="seconds", y="clips"),
     )
-    return [chart for chart in charts if chart]
+    return [chart for chart in drawn if chart]
 
 
 def speaker(dataset: Path) -> str:

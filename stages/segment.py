@@ -109,10 +109,10 @@ def describe(note: str, heard: vad.Heard, stretch: segmentation.Stretch) -> reco
     )
 
 
-def copy(wav: Path, target: Path, *, start_s: float, end_s: float) -> None:
+def copy(source: Path, target: Path, *, start_s: float, end_s: float) -> None:
     """Write a stretch of a wav, sample by sample as it was."""
     first, last = round(start_s * wav.SAMPLE_RATE_HZ), round(end_s * wav.SAMPLE_RATE_HZ)
-    with open(wav, "rb") as file:
+    with open(source, "rb") as file:
         pcm, _ = soundfile.read(file, start=first, frames=last - first, dtype="int16")
     wav.encode(target, pcm)
 

@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 import scipy.io.wavfile
-import whisper
 
 from voz.audio import wav
 from voz.metrics import measures
@@ -121,7 +120,7 @@ def readable(words: str, voice: Voice) -> str:
     return ready
 
 
-def speak_well(voice: Voice, lines: Sequence[synthesis.Line], listener: whisper.model.Whisper, p: Params) -> list[Take]:
+def speak_well(voice: Voice, lines: Sequence[synthesis.Line], listener: whisper.Whisper, p: Params) -> list[Take]:
     """Speak lines until whisper hears each within `max_cer`, `max_tries` times at most; the best reading of each is kept."""
     best: dict[int, Take] = {}
     pending = list(range(len(lines)))
@@ -139,7 +138,7 @@ def speak_well(voice: Voice, lines: Sequence[synthesis.Line], listener: whisper.
     return [best[i] for i in range(len(lines))]
 
 
-def hear(listener: whisper.model.Whisper, pcms: Sequence[np.ndarray], lines: Sequence[synthesis.Line]) -> list[str]:
+def hear(listener: whisper.Whisper, pcms: Sequence[np.ndarray], lines: Sequence[synthesis.Line]) -> list[str]:
     """What whisper hears, greedily and without a prompt that could put words into its mouth."""
     quiet = [wav.resample(pcm, wav.OUTPUT_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
     seeds = [whisper.seed_of(line.text) for line in lines]

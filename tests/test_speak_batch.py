@@ -132,8 +132,8 @@ def test_nothing_follows_the_stop_code(stopping: xtts.Xtts) -> None:
         assert int((each.codes == stop).sum()) == 1 and int(each.codes[-1]) == stop
         assert len(each.latents) == len(each.codes)
     assert len({len(each.codes) for each in generated}) > 1
-    wav = synthesis.vocode(stopping, generated[0].latents, conditioning(stopping).speaker)
-    assert abs(len(wav) / wav.OUTPUT_RATE_HZ - len(generated[0].codes) * 1024 / wav.SAMPLE_RATE_HZ) < 0.02
+    spoken = synthesis.vocode(stopping, generated[0].latents, conditioning(stopping).speaker)
+    assert abs(len(spoken) / wav.OUTPUT_RATE_HZ - len(generated[0].codes) * 1024 / wav.SAMPLE_RATE_HZ) < 0.02
 
 
 def test_a_voice_that_never_stops_is_cut_by_the_length_of_the_text(endless: xtts.Xtts) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import whisper
+import whisper as openai_whisper
 import yaml
 from whisper.decoding import DecodingOptions
 
 from stages import transcribe
 from tests import clips
 from voz.audio import wav
-from voz.model import whisper
+from voz.model import whisper as openai_whisper
 from voz.pipeline import cache, command, ledger, records
 
 ROOT = Path(__file__).parent.parent
@@ -29,8 +29,8 @@ MODEL = ROOT / "models" / "pocket" / "whisper.pt"
 def confused(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real Whisper of 6 s with random weights: its greedy text loops, so every row falls back to sampling."""
     torch.manual_seed(3)
-    dims = whisper.model.ModelDimensions(80, 300, 32, 2, 1, 51865, 64, 32, 2, 1)  # n_audio_ctx 300 = 6 s
-    model = whisper.model.Whisper(dims)
+    dims = openai_whisper.model.ModelDimensions(80, 300, 32, 2, 1, 51865, 64, 32, 2, 1)  # n_audio_ctx 300 = 6 s
+    model = whisper.Whisper(dims)
     for name, weights in model.named_parameters():  # wide enough that what is heard matters; whisper leaves some memory uninitialised
         torch.nn.init.normal_(weights, std=0.02 if "token_embedding" in name else 0.3)
     path = tmp_path_factory.mktemp("whisper") / "tiny.pt"
@@ -43,7 +43,7 @@ def sounds(count: int) -> list[np.ndarray]:
 
 
 def hear(
-    model: whisper.model.Whisper, pcms: Sequence[np.ndarray], seeds: list[int], temperatures: Sequence[float] = (0.0, 0.4, 0.8)
+    model: whisper.Whisper, pcms: Sequence[np.ndarray], seeds: list[int], temperatures: Sequence[float] = (0.0, 0.4, 0.8)
 ) -> list[whisper.Heard]:
     return whisper.transcribe(model, pcms, language="es", prompt="Che, vos.", temperatures=temperatures, seeds=seeds)
 
@@ -80,8 +80,8 @@ def test_only_rows_that_failed_are_tried_again(confused: Path, monkeypatch: pyte
 def test_greedy_in_a_batch_equals_whispers_own_decode() -> None:
     model = whisper.load(MODEL, "cpu")
     pcm = sounds(3)[2]
-    mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(pcm, 12 * 16_000))
-    own = whisper.decode(model, mel, DecodingOptions(language="es", without_timestamps=True, fp16=False, temperature=0.0))
+    mel = openai_whisper.log_mel_spectrogram(openai_whisper.pad_or_trim(pcm, 12 * 16_000))
+    own = openai_whisper.decode(model, mel, DecodingOptions(language="es", without_timestamps=True, fp16=False, temperature=0.0))
     ours = whisper.transcribe(model, sounds(3), language="es", prompt="", temperatures=[0.0], seeds=[0, 1, 2])[2]
     assert ours.text == " ".join(own.text.split()) and ours.avg_logprob == pytest.approx(own.avg_logprob, abs=2e-4)
 

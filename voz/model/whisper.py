@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 import whisper
 from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask, GreedyDecoder
+from whisper.model import Whisper
 from whisper.tokenizer import get_tokenizer
 
 from voz.audio.wav import ASR_RATE_HZ
@@ -42,7 +43,7 @@ class Heard:
     windows: int  # 1, or how many pieces of the model's window the recording took
 
 
-def load(path: Path, device: torch.device | str) -> whisper.model.Whisper:
+def load(path: Path, device: torch.device | str) -> Whisper:
     """Load a local whisper checkpoint, in eval mode.
 
     Raises:
@@ -61,7 +62,7 @@ def load(path: Path, device: torch.device | str) -> whisper.model.Whisper:
     return model.eval()
 
 
-def window_s(model: whisper.model.Whisper) -> float:
+def window_s(model: Whisper) -> float:
     """How many seconds the model hears at once: two mel frames of 10 ms per audio position (1500 positions = 30 s)."""
     return float(2 * model.dims.n_audio_ctx * _HOP / ASR_RATE_HZ)
 
@@ -73,7 +74,7 @@ def seed_of(name: str) -> int:
 
 @torch.inference_mode()
 def transcribe(
-    model: whisper.model.Whisper,
+    model: Whisper,
     pcms: Sequence[np.ndarray],
     *,
     language: str,
@@ -107,7 +108,7 @@ def transcribe(
 
 
 def _hear_batch(
-    model: whisper.model.Whisper, pcms: list[np.ndarray], options: DecodingOptions, temperatures: Sequence[float], seeds: list[int]
+    model: Whisper, pcms: list[np.ndarray], options: DecodingOptions, temperatures: Sequence[float], seeds: list[int]
 ) -> list[Heard]:
     """Hear at most BATCH recordings that fit the window."""
     features = _encode(model, pcms, half=options.fp16)
@@ -123,7 +124,7 @@ def _hear_batch(
     return [_heard(results[row], *languages[row]) for row in range(len(pcms))]
 
 
-def _encode(model: whisper.model.Whisper, pcms: list[np.ndarray], *, half: bool) -> torch.Tensor:
+def _encode(model: Whisper, pcms: list[np.ndarray], *, half: bool) -> torch.Tensor:
     """Audio features of a batch filled up to BATCH rows. [BATCH, n_audio_ctx, n_audio_state]
 
     The mel is computed per recording: whisper clamps it on the maximum of what it is given, so in a stack each row would
@@ -137,7 +138,7 @@ def _encode(model: whisper.model.Whisper, pcms: list[np.ndarray], *, half: bool)
     return features
 
 
-def _detect(model: whisper.model.Whisper, features: torch.Tensor, count: int) -> list[tuple[str, float]]:
+def _detect(model: Whisper, features: torch.Tensor, count: int) -> list[tuple[str, float]]:
     """The likeliest language of each of the first `count` rows, with its probability."""
     tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language="en", task="transcribe")
     _, probabilities = model.detect_language(features, tokenizer)
@@ -145,7 +146,7 @@ def _detect(model: whisper.model.Whisper, features: torch.Tensor, count: int) ->
 
 
 def _decode(
-    model: whisper.model.Whisper, features: torch.Tensor, options: DecodingOptions, temperature: float, rows: list[int], seeds: list[int]
+    model: Whisper, features: torch.Tensor, options: DecodingOptions, temperature: float, rows: list[int], seeds: list[int]
 ) -> dict[int, DecodingResult]:
     """Decode some rows of a batch at one temperature; the freed places hold copies of the first row."""
     places = [*rows, *[rows[0]] * (BATCH - len(rows))]
