@@ -73,13 +73,13 @@ doctor: ## device, versions, disk, what is missing and how to get it
 	@if [ -x $(BIN)/python ]; then python -m tools.doctor; else $(or $(PYTHON),python3) -m tools.system; fi
 
 notes: setup ## take SENDER="..."'s voice notes out of a WhatsApp export: ZIP="chat.zip" (or a folder; AUDIO_FILES=1: songs and memos too)
-	@python -m tools.import_chat --sender="$$SENDER" $(if $(AUDIO_FILES),--audio-files) -- "$$ZIP"
+	@python -m tools.whatsapp.import_chat --sender="$$SENDER" $(if $(AUDIO_FILES),--audio-files) -- "$$ZIP"
 
 forget: setup ## remove a note and all that came of it: NOTE="..." (WEIGHTS=1: the voice too), or ALL=1
-	@python -m tools.forget $(if $(ALL),--all) $(if $(WEIGHTS),--weights) $(if $(NOTE),-- "$$NOTE")
+	@python -m tools.forgetting.forget $(if $(ALL),--all) $(if $(WEIGHTS),--weights) $(if $(NOTE),-- "$$NOTE")
 
 review: $(VENV)/.installed-review ## listen to the clips, correct their texts, accept or reject: a page for this machine alone
-	@$(REVIEW)/bin/python -m tools.review data/clips data/transcripts data/wav reports/ledger --port "$(PORT)"
+	@$(REVIEW)/bin/python -m tools.review.serve data/clips data/transcripts data/wav reports/ledger --port "$(PORT)"
 
 base: setup ## fetch XTTS_v2 and a Whisper (WHISPER=medium) into models/
 	@python -m tools.fetch_base --whisper "$(WHISPER)"

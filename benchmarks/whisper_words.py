@@ -12,7 +12,7 @@ from whisper.tokenizer import get_tokenizer
 
 from benchmarks.spoken_notes import Word
 from voz.audio import wav
-from voz.model import whisper as openai_whisper
+from voz.model import whisper
 from voz.pipeline import parallel
 from voz.text import normalize
 

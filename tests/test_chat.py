@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from voz.chat import Attachment, clean, parse
+from tools.whatsapp.chat import Attachment, clean, parse
 
 NNBSP, NBSP, LRM, BOM = "\u202f", "\u00a0", "\u200e", "\ufeff"
 

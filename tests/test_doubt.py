@@ -10,8 +10,7 @@ import yaml
 
 from stages import curate
 from tests import clips
-from tools import review_desk
-from voz import doubt
+from tools.review import desk, doubt
 from voz.data import corrections
 from voz.pipeline import command, ledger, records
 
@@ -106,4 +105,4 @@ def test_a_file_that_is_broken_meanwhile_is_not_overwritten(tmp_path: Path) -> N
 
 
 def test_a_text_is_one_line_without_control_characters() -> None:
-    assert review_desk.clean(" hola\n\tche\x00\u202e  ñandú ") == "hola che ñandú"
+    assert desk.clean(" hola\n\tche\x00\u202e  ñandú ") == "hola che ñandú"

@@ -91,7 +91,7 @@ def call(folder: Path, *command: str, status: int = 0) -> str:
 
 
 def forget(folder: Path, *arguments: str, status: int = 0) -> str:
-    return call(folder, sys.executable, "-m", "tools.forget", *arguments, status=status)
+    return call(folder, sys.executable, "-m", "tools.forgetting.forget", *arguments, status=status)
 
 
 @pytest.fixture(scope="session")
@@ -198,7 +198,7 @@ def test_it_asks_first(repository: Path) -> None:
     ours, theirs = pty.openpty()
     os.write(ours, b"no\n")
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tools.forget", mine.id]
+    command = [sys.executable, "-m", "tools.forgetting.forget", mine.id]
     done = subprocess.run(command, cwd=repository, env=env, stdin=theirs, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "nothing was removed" in done.stderr
     after = sorted(path for path in repository.parent.rglob("*") if "site" not in path.parts)

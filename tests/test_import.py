@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools import import_chat
-from voz import export
+from tools.whatsapp import export, import_chat
 from voz.data import consent, corrections, origins
 from voz.pipeline.command import UserError
 
@@ -231,7 +230,7 @@ def test_consent_is_needed_without_a_terminal(repository: Path, spoken: list[Pat
 def test_consent_is_asked_for(repository: Path, spoken: list[Path], tmp_path: Path, answers: str, taken: bool) -> None:
     archive = android(tmp_path / "chat.zip", spoken)
     ours, theirs = pty.openpty()
-    call = [sys.executable, "-m", "tools.import_chat", str(archive), "--sender", "Ana Pérez"]
+    call = [sys.executable, "-m", "tools.whatsapp.import_chat", str(archive), "--sender", "Ana Pérez"]
     os.write(ours, answers.encode())
     done = subprocess.run(call, stdin=theirs, capture_output=True, text=True, check=False)
     assert done.returncode == (0 if taken else 2), done.stderr

@@ -91,7 +91,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     assert REVIEW.exists(), f"no {REVIEW}: `make .venv/.installed-review`"
     folder = tmp_path_factory.mktemp("site")
     made = pipeline(folder)
-    command = [str(REVIEW), "-m", "tools.review", "data/clips", "data/transcripts", "data/wav", "reports/ledger"]
+    command = [str(REVIEW), "-m", "tools.review.serve", "data/clips", "data/transcripts", "data/wav", "reports/ledger"]
     # The environment that would open it to the world does not.
     env = os.environ | {"PYTHONPATH": str(ROOT), "GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SHARE": "True", "GRADIO_ALLOWED_PATHS": "/"}
     run_curate(folder)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests import clips, tiny_voice
+from voz.audio import wav
 from voz.model import synthesis, xtts
 from voz.pipeline.command import UserError
 

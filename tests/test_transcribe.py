@@ -16,7 +16,7 @@ from whisper.decoding import DecodingOptions
 from stages import transcribe
 from tests import clips
 from voz.audio import wav
-from voz.model import whisper as openai_whisper
+from voz.model import whisper
 from voz.pipeline import cache, command, ledger, records
 
 ROOT = Path(__file__).parent.parent

@@ -23,7 +23,9 @@ from typing import Any
 from voz.pipeline.command import UserError
 
 LOG = "log"
-LABEL = ".label.json"  # in each entry: what its key was made of, by which tools.forget finds what a note left, and its files' sizes
+LABEL = (
+    ".label.json"  # in each entry: what its key was made of, by which tools.forgetting.forget finds what a note left, and its files' sizes
+)
 
 
 def root() -> Path:

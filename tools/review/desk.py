@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voz import doubt
+from tools.review import doubt
 from voz.data import corrections
 from voz.data.corrections import Correction
 from voz.pipeline import ledger, params, records

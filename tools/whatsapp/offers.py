@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from voz import chat, export
+from tools.whatsapp import chat, export
 from voz.pipeline.command import UserError
 
 EXTENSIONS = {".opus", ".ogg", ".oga", ".m4a", ".mp3", ".aac", ".amr", ".wav", ".flac", ".3gp", ".mp4"}

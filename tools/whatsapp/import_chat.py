@@ -1,6 +1,6 @@
 """Take a speaker's voice notes out of a WhatsApp export (.zip or folder), or out of a plain folder of audio.
 
-    python -m tools.import_chat "Chat de WhatsApp con Ana.zip" --sender Ana        (`make notes ZIP="…" SENDER=Ana`)
+    python -m tools.whatsapp.import_chat "Chat de WhatsApp con Ana.zip" --sender Ana        (`make notes ZIP="…" SENDER=Ana`)
 
 Reads   the export; it is never changed. Running it again on a newer one adds what is new.
 Writes  data/notes/<day>_<id>.<ext>, notes.csv, consent.yaml (asked for, or --consent-speaker and --consent-statement)
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import profile
-from voz import chat, export, offers
+from tools.whatsapp import chat, export, offers
 from voz.audio import decode, downmix
 from voz.data import consent, corrections, origins
 from voz.pipeline import cache, command, parallel, sandbox

@@ -1,4 +1,4 @@
-"""The review page in Gradio: two tabs, their buttons, and the keys that press them (review.js)."""
+"""The review page in Gradio: two tabs, their buttons, and the keys that press them (page.js)."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import gradio as gr
 from markupsafe import escape
 
-from tools import review_shown as shown
-from tools.review_desk import RELOAD, Desk, Left, clean
+from tools.review import shown
+from tools.review.desk import RELOAD, Desk, Left, clean
 from voz.pipeline.command import UserError
 
 HERE = Path(__file__).parent
-CSS, KEYS = HERE / "review.css", HERE / "review.js"
+CSS, KEYS = HERE / "page.css", HERE / "page.js"
 THEME = gr.themes.Default(  # the system's own fonts: a web font would be asked for over the network
     primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], spacing_size="sm", radius_size="sm"
 )

@@ -1,7 +1,7 @@
 """Remove a voice note, and everything that came of it, from this machine and from the DVC remotes.
 
-    python -m tools.forget NOTE... [--weights]        (`make forget NOTE=…`, with WEIGHTS=1 the trained voice too)
-    python -m tools.forget --all                      (`make forget ALL=1`: all notes, consent, words, voice)
+    python -m tools.forgetting.forget NOTE... [--weights]        (`make forget NOTE=…`, with WEIGHTS=1 the trained voice too)
+    python -m tools.forgetting.forget --all                      (`make forget ALL=1`: all notes, consent, words, voice)
 
 NOTE is the note's id, a clip's id, the file's name in the notes folder, or its original name in notes.csv. Lists what it
 would remove and what it cannot, asks, removes: from the notes folder and all outputs of the pipeline, the scratch
@@ -20,7 +20,7 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from voz import traces
+from tools.forgetting import traces
 from voz.data import notes, origins
 from voz.pipeline import cache, command, ledger, params
 from voz.pipeline.command import UserError

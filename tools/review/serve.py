@@ -1,6 +1,6 @@
 """Listen to the clips, the most doubtful first; correct their texts, accept or reject them (`make review`).
 
-    .venv/review/bin/python -m tools.review data/clips data/transcripts data/wav reports/ledger
+    .venv/review/bin/python -m tools.review.serve data/clips data/transcripts data/wav reports/ledger
 
 Reads   the stages' outputs, and from params.yaml: `notes`, `corrections` and the limits of `curate`
 Writes  the corrections file, after every decision; `dvc repro` then redoes what depends on it
@@ -45,12 +45,12 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from tools import review_desk, review_page
+    from tools.review import desk, page
 
     paths = (args.clips, args.transcripts, args.wav, named("notes"), args.ledger, named("corrections"), copies)
-    page = review_page.build(review_desk.Desk(review_desk.Folders(*paths)))
+    shown = page.build(desk.Desk(desk.Folders(*paths)))
     try:
-        page.launch(
+        shown.launch(
             server_name=HOST,
             server_port=args.port or None,
             share=False,
@@ -63,19 +63,19 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
             enable_monitoring=False,
             # Another site that points its own name at 127.0.0.1 must not read the page.
             app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])]},
-            theme=review_page.THEME,
-            css_paths=review_page.CSS,
-            js=review_page.KEYS.read_text(encoding="utf-8"),
+            theme=page.THEME,
+            css_paths=page.CSS,
+            js=page.KEYS.read_text(encoding="utf-8"),
         )
     except OSError as error:
         raise UserError(f"port {args.port or 7860}: taken", "close the other page, or name another: make review PORT=7999") from error
-    print(f"review: {page.local_url} (this machine only; Ctrl-C ends it)", flush=True)
+    print(f"review: {shown.local_url} (this machine only; Ctrl-C ends it)", flush=True)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
         print()
     finally:
-        page.close(verbose=False)
+        shown.close(verbose=False)
 
 
 def main() -> None:

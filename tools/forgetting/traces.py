@@ -1,4 +1,4 @@
-"""Find what a note left: in the workspace, in the scratch, in a DVC store. Finds only; `tools/forget.py` removes.
+"""Find what a note left: in the workspace, in the scratch, in a DVC store. Finds only; `forget.py` removes.
 
 A trace is known by the note's id in its name or text, by being a byte-wise copy of a file that is one, by having been
 made of one (the scratch remembers of what), or by holding the note's words.

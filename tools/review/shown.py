@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from tools.review_desk import Desk, Left
+from tools.review.desk import Desk, Left
+from tools.review.doubt import Case, Closeness
 from voz.data.corrections import Correction
-from voz.doubt import Case, Closeness
 
 NEAR = 0.8  # of a limit: shown as close to it
 BEFORE, AFTER = 3, 8  # clips of the list around the current one: it costs the same with ten and with ten thousand
