@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from pocket import opus
 from pocket.corpus import Utterance, read_manifest
+from voz.audio import wav
 
 RATE_HZ = opus.SAMPLE_RATE_HZ
 TEST_BITRATE_BPS = 16_000

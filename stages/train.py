@@ -25,7 +25,7 @@ from voz.data import consent
 from voz.model import batches, checkpoint, device, gpt_trainer, train_log, training_loop, voice, xtts
 from voz.pipeline import cache, command, parallel, params, records
 
-STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_fit.py holds golden losses
+STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_training_loop.py holds golden losses
 CODES_VERSION = 1  # raise when the same clip gives other audio codes
 BYTES_PER_WEIGHT = 36  # weights 4, Adam 8: two states while one replaces the other, best weights twice, the export
 

@@ -147,7 +147,7 @@ def _on_hops(probabilities: np.ndarray, hops: int) -> np.ndarray:
 class _Silero:
     """Silero's 16 kHz model over one recording: its parts without memory on many frames at once, its LSTM along them.
 
-    Its own `forward` takes a frame at a time, which is twenty times the work. The probabilities agree to 1e-5 (tests/test_speech.py).
+    Its own `forward` takes a frame at a time, which is twenty times the work. The probabilities agree to 1e-5 (tests/test_vad.py).
     """
 
     def __init__(self) -> None:

@@ -88,10 +88,10 @@ def test_greedy_codes_and_latents_are_coquis_line_by_line(which: str, request: p
 def test_sound_is_what_coquis_inference_speaks(pocket: xtts.Xtts) -> None:
     given = conditioning(pocket)
     ours = synthesis.speak(pocket, given, synthesis.number(TEXTS[:2], seed=1), GREEDY)
-    for text, wav in zip(TEXTS, ours, strict=False):
+    for text, pcm in zip(TEXTS, ours, strict=False):
         stock = pocket.inference(text, "es", given.latents, given.speaker, do_sample=False, repetition_penalty=5.0)["wav"]
-        assert wav.shape == stock.shape and np.abs(wav - stock).max() < 1e-4
-        assert wav.dtype == np.float32 and np.abs(wav).max() > 0
+        assert pcm.shape == stock.shape and np.abs(pcm - stock).max() < 1e-4
+        assert pcm.dtype == np.float32 and np.abs(pcm).max() > 0
 
 
 def test_scores_are_processed_as_by_generate(pocket: xtts.Xtts) -> None:
@@ -123,7 +123,7 @@ def test_random_numbers_follow_seed_text_occurrence_and_retry(endless: xtts.Xtts
     lines = [first, first, second, replace(first, retry=1), replace(first, seed=2)]
     wavs = synthesis.speak(endless, conditioning(endless), lines, SAMPLED)
     assert np.array_equal(wavs[0], wavs[1])
-    assert all(not np.array_equal(wavs[0], wav) for wav in wavs[2:])
+    assert all(not np.array_equal(wavs[0], pcm) for pcm in wavs[2:])
 
 
 def test_nothing_follows_the_stop_code(stopping: xtts.Xtts) -> None:
