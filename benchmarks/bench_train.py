@@ -5,8 +5,8 @@
 Reads   the dataset's train and eval clips, the base, section `train` of params.yaml
 Writes  FOLDER (codes, states); tables on stdout, ready for benchmarks/README.md
 
-Both are `voz.model.training_loop` with the same clips, order and rate: `train.conditioning` own and others. Turn by turn the updates of one epoch
-of each are timed, and what `others` hears once before the first. Then both run all epochs.
+Both are `voz.model.training_loop` with the same clips, order and rate: `train.conditioning` own and others. Turn by turn the
+updates of one epoch of each are timed, and what `others` hears once before the first. Then both run all epochs.
 """
 
 import argparse

@@ -40,7 +40,7 @@ class Spoken:
 
     start_s: float
     end_s: float
-    normalize: str
+    text: str
 
 
 def whisper_on_unseen(args: argparse.Namespace) -> dict[str, float]:

@@ -85,7 +85,7 @@ class Candidate:
     clip: records.Clip
     transcript: records.Transcript
     correction: corrections.Correction | None
-    normalize: str
+    text: str
     normalized: str
     scores: dict[str, float] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)

@@ -35,7 +35,7 @@ class Plan:
     """What is to go, by place, and what cannot."""
 
     workspace: traces.Found = field(default_factory=traces.Found)
-    cache: set[Path] = field(default_factory=set)
+    scratch: set[Path] = field(default_factory=set)
     stores: dict[str, set[Path]] = field(default_factory=dict)  # by "DVC cache", "remote NAME"
     far: dict[str, list[str]] = field(default_factory=dict)  # object names, by remote that is no folder here
     cannot: list[str] = field(default_factory=list)

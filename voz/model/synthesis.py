@@ -51,7 +51,7 @@ LEAD_S = 2.0
 class Line:
     """A text to be spoken and what its random numbers come from: same line, same samples, whatever else is spoken."""
 
-    normalize: str
+    text: str
     seed: int
     occurrence: int = 0  # how many lines of the same text stand before it
     retry: int = 0

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 import whisper
 from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask, GreedyDecoder
-from whisper.model import Whisper
+from whisper.model import Whisper as Whisper
 from whisper.tokenizer import get_tokenizer
 
 from voz.audio.wav import ASR_RATE_HZ
