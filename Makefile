@@ -25,7 +25,7 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint doctor notes forget review base profile speak clean-scratch pocket
+.PHONY: help setup demo test test-slow lint doctor notes forget review base profile speak clean-cache pocket
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,7 +90,7 @@ profile: setup ## lay profiles/NAME.yaml over params.yaml (NAME=xtts_v2, NAME=po
 speak: setup ## speak TEXT="..." with the voice, or with an earlier one: REV=<commit or experiment>
 	@python -m tools.speak --text "$$TEXT" --rev "$$REV" --out "$(OUT)"
 
-clean-scratch: ## delete .cache: costs only time
+clean-cache: ## delete .cache: costs only time
 	rm -rf .cache
 
 pocket: setup ## make the small demo models again (hours; needs espeak-ng)

@@ -22,11 +22,11 @@ import numpy as np
 
 from pocket import espeak, opus, sentences, voices
 from pocket.voices import Voice
-from stages import curate, segment
+from stages import curate
 from voz.audio import segmentation, vad, wav
-from voz.metrics import clip_scores, filters
+from voz.metrics import clip_scores, text_scores
 from voz.model import device, whisper, xtts
-from voz.pipeline import command, parallel, params, records
+from voz.pipeline import command, files, parallel, params, records
 
 SEED = 29  # the thresholds of clipping, music and speaker were set on the corpus of seed 7, that of low_confidence on seed 11
 CLEAN, PER_FAULT = 300, 24
@@ -199,10 +199,10 @@ def record(folder: Path, number: int, planted: Planted) -> records.Clip:
     note = f"{number:04x}" + hashlib.sha256(str(number).encode()).hexdigest()[:8]
     name = f"{note}-0000000-{round(len(planted.pcm) / wav.SAMPLE_RATE_HZ * 1000):07d}"
     wav.write(folder / f"{name}.wav", planted.pcm)
-    heard = vad.listen(folder / f"{name}.wav")
+    heard = vad.analyse(folder / f"{name}.wav")
     if not heard.mask.any():  # silero hears no speech in some faults; segment would have left them out, here they are to be caught
         heard = replace(heard, mask=np.arange(len(heard.mask)) < len(heard.mask) // 20 + 1)
-    clip = segment.describe(note, heard, segmentation.Stretch(0, len(heard.energy) - 1, ""))
+    clip = segmentation.describe(note, heard, segmentation.Stretch(0, len(heard.energy) - 1, ""))
     return replace(clip, id=name, start_s=0.0, duration_s=len(planted.pcm) / wav.SAMPLE_RATE_HZ)
 
 
@@ -216,7 +216,7 @@ def prepare(folder: Path, words: Path) -> tuple[list[Planted], list[records.Clip
         ]
         records.write(folder, clips)
         lines = [json.dumps({"text": p.text, "fault": p.fault, "figures": p.figures}, ensure_ascii=False) for p in corpus]
-        records.write_text(kept, "\n".join(lines) + "\n")
+        files.write_text(kept, "\n".join(lines) + "\n")
     rows = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
     return [Planted(np.zeros(0, np.float32), **row) for row in rows], records.read(folder, records.Clip)
 
@@ -228,7 +228,7 @@ def transcripts(folder: Path, clips: list[records.Clip], corpus: list[Planted], 
     for at in parallel.progress(range(0, len(clips), whisper.BATCH), total=-(-len(clips) // whisper.BATCH), label="whisper", unit="batch"):
         batch = clips[at : at + whisper.BATCH]
         pcms = [wav.resample(wav.read(folder / f"{clip.id}.wav"), wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for clip in batch]
-        heard = whisper.transcribe(listener, pcms, language="es", prompt="", temperatures=[0.0], seeds=[0] * len(batch))
+        heard = whisper.transcribe(listener, pcms, prompt="", temperatures=[0.0], seeds=[0] * len(batch))
         for clip, one, planted in zip(batch, heard, corpus[at:], strict=False):
             figures = {"avg_logprob": one.avg_logprob, "no_speech_prob": one.no_speech_prob, "compression_ratio": one.compression_ratio}
             plain = {"temperature": 0.0, "language": "es", "language_prob": 0.99} | figures | planted.figures
@@ -250,7 +250,7 @@ def table(found: list[curate.Candidate], corpus: list[Planted]) -> list[str]:
     lines.append(
         f"\n{len(found)} clips: {lost} of {len(clean)} clean ones lost, {let_through} of {len(found) - len(clean)} faulty ones let through."
     )
-    listed = [any(f" {filters.fold(p)} " in f" {filters.fold(c.text)} " for p in filters.PHRASES) for c in clean]
+    listed = [any(f" {text_scores.fold(p)} " in f" {text_scores.fold(c.text)} " for p in text_scores.PHRASES) for c in clean]
     lines.append(f"The list of phrases alone would have taken {sum(listed)} clean clips as hallucinations.")
     return lines
 
@@ -264,12 +264,12 @@ def main() -> None:
     tokenizer = xtts.read_tokenizer(args.base)
     words = [curate.normalize.fit(curate.normalize.normalize(one.text), tokenizer) for one in heard]
     found = [curate.Candidate(clip, one, None, one.text, each) for clip, one, each in zip(clips, heard, words, strict=True)]
-    curate.score(found, clip_scores.measure(args.folder, clips, args.base, compute), PROMPT)
+    curate.score(found, clip_scores.analyse_clips(args.folder, clips, args.base, compute), PROMPT)
     curate.judge(found, [round(clip.duration_s * wav.SAMPLE_RATE_HZ) for clip in clips], tokenizer, params.load("curate", curate.Params))
     print("\n".join(table(found, corpus)))
     if args.scores:
         lines = [f"{p.fault or 'clean'}\t{' '.join(c.reasons)}\t{c.scores}\t{c.text}\n" for c, p in zip(found, corpus, strict=True)]
-        records.write_text(args.scores, "".join(lines))
+        files.write_text(args.scores, "".join(lines))
 
 
 def parse_args() -> argparse.Namespace:

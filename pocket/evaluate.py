@@ -28,7 +28,7 @@ from pocket.whisper_batches import PROMPT
 from pocket.whisper_data import Sound, read_clips
 from voz.model import whisper
 from voz.pipeline import command, records
-from voz.text import normalize
+from voz.text import normalize, tokens
 
 COVERED = 0.95  # share of a sentence that must lie in clips: what segment left out is no fault of the ear
 TOUCH_S = 0.1  # less of a sentence in a clip than this is padding
@@ -52,7 +52,7 @@ def whisper_on_unseen(args: argparse.Namespace) -> dict[str, float]:
         heard = whisper.transcribe(
             model,
             [sound.read(clip) for clip in clips],
-            language=normalize.LANGUAGE,
+            language=tokens.LANGUAGE,
             prompt=given,
             temperatures=[0.0],
             seeds=[0] * len(clips),

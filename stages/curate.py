@@ -15,25 +15,24 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from voz.audio import wav
+from voz.audio import limits, wav
 from voz.data import corrections, dataset
-from voz.metrics import clip_scores, filters
+from voz.metrics import clip_scores, text_scores
 from voz.model import xtts
-from voz.pipeline import command, ledger, params, records
-from voz.text import normalize
-from voz.text.normalize import LANGUAGE
+from voz.pipeline import command, files, ledger, params, records
+from voz.pipeline.checked import section
+from voz.text import normalize, tokens
+from voz.text.tokens import LANGUAGE
 
 if TYPE_CHECKING:
     from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer
 
 SETTINGS = "settings.json"  # what the transcripts were made with
-MIN_SAMPLES = wav.SAMPLE_RATE_HZ // 2  # XTTSDataset swaps what is shorter than 0.5 s silently for another clip
-MAX_SAMPLES = 255_995  # GPTArgs.max_wav_length, 11.6 s; what is longer is swapped likewise
-MAX_TOKENS = 200  # GPTArgs.max_text_length
 MIN_WORDS = 3  # one- and two-word texts teach babble (coqui-ai/TTS #3516)
 
 # Reason codes: what the trainer cannot take, the person's word, the filters of the text and those of the sound.
@@ -53,14 +52,14 @@ FILTERS = (*DOUBTS_OF_TEXT, *DOUBTS_OF_SOUND)
 REASONS = (*LIMITS, "rejected_by_person", *FILTERS)
 
 
-@dataclass(frozen=True)
+@section
 class Params:
     """Section `curate` of params.yaml."""
 
-    eval_share: float
-    test_share: float
+    eval_share: float = Field(gt=0, lt=1)
+    test_share: float = Field(gt=0, lt=1)
     min_avg_logprob: float
-    min_chars_per_s: float
+    min_chars_per_s: float = Field(gt=0)
     max_chars_per_s: float
     max_hallucination: float
     max_prompt_leak: float
@@ -71,11 +70,13 @@ class Params:
     max_duplicate: float
     max_speaker_deviations: float
 
-    def __post_init__(self) -> None:
-        if not (self.eval_share > 0 and self.test_share > 0 and self.eval_share + self.test_share < 1):
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.eval_share + self.test_share >= 1:
             raise ValueError(f"eval_share {self.eval_share} and test_share {self.test_share} must leave something to train on")
-        if not 0 < self.min_chars_per_s < self.max_chars_per_s:
-            raise ValueError(f"min_chars_per_s {self.min_chars_per_s} must be above 0 and below max_chars_per_s")
+        if not self.min_chars_per_s < self.max_chars_per_s:
+            raise ValueError(f"min_chars_per_s {self.min_chars_per_s} must be below max_chars_per_s")
+        return self
 
 
 @dataclass
@@ -97,25 +98,23 @@ class Candidate:
         return self.correction is not None and self.correction.accepted
 
 
-def score(found: list[Candidate], sounds: list[clip_scores.Heard], prompt: str) -> None:
+def score(found: list[Candidate], sounds: list[clip_scores.ClipAnalysis], prompt: str) -> None:
     """Fill in the scores: one value per filter, whether or not the clip passes."""
-    likeness, deviations = filters.speaker_deviation(np.stack([one.embedding for one in sounds]))
-    copies = filters.duplicates(
-        [c.clip.id for c in found], [normalize.spoken(c.text) for c in found], [one.sound.envelope for one in sounds]
-    )
+    likeness, deviations = clip_scores.speaker_deviation(np.stack([one.speaker_embedding for one in sounds]))
+    copies = clip_scores.duplicates([c.clip.id for c in found], [normalize.spoken(c.text) for c in found], [one.envelope for one in sounds])
     for at, (c, one) in enumerate(zip(found, sounds, strict=True)):
         speech_s, heard = c.clip.speech_s, c.transcript
         doubt = {"avg_logprob": heard.avg_logprob, "no_speech_prob": heard.no_speech_prob}
         c.scores = {
-            "hallucination": filters.hallucination(c.text, speech_s=speech_s, **doubt),
+            "hallucination": text_scores.hallucination(c.text, speech_s=speech_s, **doubt),
             "other_language_prob": heard.language_prob if heard.language != LANGUAGE else 0.0,
-            "prompt_leak": filters.prompt_leak(c.text, prompt),
+            "prompt_leak": text_scores.prompt_leak(c.text, prompt),
             "avg_logprob": heard.avg_logprob,
-            "chars_per_s": filters.chars_per_s(normalize.spoken(c.text), speech_s),
+            "chars_per_s": text_scores.chars_per_s(normalize.spoken(c.text), speech_s),
             "snr_db": c.clip.level_db - c.clip.noise_db,
-            "clipping": one.sound.clipping,
-            "music": one.sound.music,
-            "bandwidth_hz": one.sound.bandwidth_hz,
+            "clipping": one.clipping,
+            "music": one.music,
+            "bandwidth_hz": one.bandwidth_hz,
             "speaker_similarity": float(likeness[at]),
             "speaker_deviations": float(deviations[at]),
             "duplicate": copies.get(c.clip.id, (0.0, ""))[0],
@@ -148,13 +147,13 @@ def doubts(c: Candidate, p: Params, max_chars: int) -> list[str]:
 def impossible(c: Candidate, samples: int, tokenizer: "VoiceBpeTokenizer") -> list[str]:
     """What the trainer cannot take, whoever approves it, in the order of LIMITS."""
     spoken = normalize.spoken(c.text)
-    unknown = normalize.unknown_characters(c.normalized, tokenizer)
+    unknown = tokens.unknown_characters(c.normalized, tokenizer)
     failed = {
         "no_text": not spoken,
         "unknown_characters": bool(unknown),
-        "too_many_tokens": normalize.count_tokens(c.normalized, tokenizer) > MAX_TOKENS,
-        "audio_too_short": samples < MIN_SAMPLES,
-        "audio_too_long": samples > MAX_SAMPLES,
+        "too_many_tokens": tokens.count_tokens(c.normalized, tokenizer) > limits.MAX_TEXT_TOKENS,
+        "audio_too_short": samples < limits.MIN_SAMPLES,
+        "audio_too_long": samples > limits.MAX_SAMPLES,
     }
     if unknown:
         c.detail = f"the base has no token for {unknown}"
@@ -162,7 +161,7 @@ def impossible(c: Candidate, samples: int, tokenizer: "VoiceBpeTokenizer") -> li
 
 
 def judge(found: list[Candidate], samples: list[int], tokenizer: "VoiceBpeTokenizer", p: Params) -> None:
-    """Fill in the reasons. A person's `accept` or `text` waives the filters, never the trainer's limits."""
+    """Fill in the reasons. A person's `accept` or `text` waives the never the trainer's limits."""
     for c, length in zip(found, samples, strict=True):
         c.reasons = impossible(c, length, tokenizer)
         if c.correction is not None and not c.correction.accepted:
@@ -217,7 +216,7 @@ def candidates(
         correction = decided.get(clip.id)
         words = (correction.text if correction else "") or heard[clip.id].text
         words = " ".join(words.replace("|", ",").split())
-        found.append(Candidate(clip, heard[clip.id], correction, words, normalize.fit(normalize.normalize(words), tokenizer)))
+        found.append(Candidate(clip, heard[clip.id], correction, words, tokens.fit(normalize.normalize(words), tokenizer)))
     return found
 
 
@@ -267,10 +266,10 @@ def main() -> None:
     found = candidates(clips, args.transcripts, decided, tokenizer)
     score(
         found,
-        clip_scores.measure(args.clips, clips, args.base, compute),
+        clip_scores.analyse_clips(args.clips, clips, args.base, compute),
         json.loads((args.transcripts / SETTINGS).read_text(encoding="utf-8"))["prompt"],
     )
-    samples = [round(wav.duration_s(args.clips / f"{clip.id}.wav") * wav.SAMPLE_RATE_HZ) for clip in clips]
+    samples = [wav.samples(args.clips / f"{clip.id}.wav") for clip in clips]
     judge(found, samples, tokenizer, p)
     account = account_for(found, args.ledger)
     orphans = sorted(set(decided) - {clip.id for clip in clips})
@@ -280,7 +279,7 @@ def main() -> None:
     kept = examples([c for c in found if not c.reasons], p)
     dataset.write(args.dataset, kept, args.clips)
     metrics = measure(found, kept, len(orphans))
-    records.write_json(args.metrics, metrics)
+    files.write_json(args.metrics, metrics)
     report(kept)
 
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
-import soundfile
 from markupsafe import Markup
+from pydantic import Field
 
+from voz.audio import wav
 from voz.data import consent
-from voz.pipeline import command, ledger, params, records
+from voz.pipeline import command, files, ledger, params, records
+from voz.pipeline.checked import section
 from voz.report import charts, metrics_table
 from voz.report.metrics_table import KINDS
 
@@ -31,15 +32,11 @@ HEARD = 160  # characters of what whisper heard; it repeats itself where it hear
 LISTED = 200  # rejected items that the page lists; the ledger holds all
 
 
-@dataclass(frozen=True)
+@section
 class Params:
     """Section `report` of params.yaml."""
 
-    clips: int
-
-    def __post_init__(self) -> None:
-        if self.clips < 0:
-            raise ValueError(f"clips: {self.clips} is below 0")
+    clips: int = Field(ge=0)
 
 
 @dataclass(frozen=True)
@@ -74,11 +71,9 @@ class StageTotals:
     rejected: list[ledger.Row]
 
 
-def player(path: Path, label: str, *, picture: bool = True) -> Player:
-    """Read a wav of any rate of ours into a player."""
-    with open(path, "rb") as file:
-        pcm, rate_hz = soundfile.read(file, dtype="float32")
-    pcm = np.asarray(pcm, dtype=np.float32)
+def player(path: Path, label: str, *, rate_hz: int = wav.SAMPLE_RATE_HZ, picture: bool = True) -> Player:
+    """Read a wav into a player."""
+    pcm = wav.read(path, rate_hz=rate_hz)
     return Player(label, charts.mp3(pcm, rate_hz), charts.spectrogram(pcm, rate_hz) if picture else "", len(pcm) / rate_hz)
 
 
@@ -137,7 +132,7 @@ def compared_lines(folder: Path) -> list[Line]:
     for row in rows_of(folder, records.Comparison):
         heard = {"real": row.heard_real, "base": row.heard_base, "fine_tuned": row.heard_fine_tuned}
         remark = " · ".join(f"{name(kind)} “{shortened(heard[kind])}”" for kind in KINDS)
-        players = [player(folder / kind / f"{row.id}.wav", name(kind)) for kind in KINDS]
+        players = [player(folder / kind / f"{row.id}.wav", name(kind), rate_hz=rate_of(kind)) for kind in KINDS]
         found.append(Line(row.text, players, f"whisper heard: {remark}"))
     return found
 
@@ -145,6 +140,11 @@ def compared_lines(folder: Path) -> list[Line]:
 def name(kind: str) -> str:
     """real, base, fine-tuned: as a person writes it."""
     return kind.replace("_", "-")
+
+
+def rate_of(kind: str) -> int:
+    """Sample rate of a line's wav: recordings have the pipeline's, what was spoken the model's."""
+    return wav.SAMPLE_RATE_HZ if kind == "real" else wav.OUTPUT_RATE_HZ
 
 
 def shortened(heard: str) -> str:
@@ -158,7 +158,7 @@ def spoken_lines(folder: Path) -> list[Line]:
     for row in sorted(rows_of(folder, records.Utterance), key=lambda r: r.file):
         tries = f"best of {row.tries} tries" if row.tries > 1 else "first try"
         remark = f"whisper heard: “{shortened(row.heard)}” ({row.cer:.0%} character errors, {tries})"
-        found.append(Line(row.text, [player(folder / row.file, "fine-tuned")], remark))
+        found.append(Line(row.text, [player(folder / row.file, "fine-tuned", rate_hz=wav.OUTPUT_RATE_HZ)], remark))
     return found
 
 
@@ -210,7 +210,7 @@ def epoch_lines(folder: Path) -> Line | None:
     found = []
     for row in told["epochs"]:
         name = "base" if row["epoch"] == 0 else f"epoch {row['epoch']}" + (" (chosen)" if row["epoch"] == told["best_epoch"] else "")
-        found.append(player(folder / row["wav"], f"{name}, loss {row['loss']:.3f}", picture=False))
+        found.append(player(folder / row["wav"], f"{name}, loss {row['loss']:.3f}", rate_hz=wav.OUTPUT_RATE_HZ, picture=False))
     return Line(told["line"]["text"], found, "")
 
 
@@ -227,9 +227,9 @@ def figures(found: list[dict[str, Any]], reports: dict[str, dict[str, Any]], tab
     return top
 
 
-def length_charts(wav: Path, examples: list[records.Example]) -> list[Markup]:
+def length_charts(wavs: Path, examples: list[records.Example]) -> list[Markup]:
     """How long notes and clips are."""
-    notes = [note.duration_s for note in rows_of(wav, records.Note)]
+    notes = [note.duration_s for note in rows_of(wavs, records.Note)]
     drawn = (
         charts.histogram(notes, bins=20, x="seconds", y="notes"),
         charts.histogram([e.duration_s for e in examples], bins=20, x="seconds", y="clips"),
@@ -281,7 +281,7 @@ def render(values: dict[str, Any]) -> str:
 def main() -> None:
     args = parse_args()
     page = render(contents(args, params.load("report", Params)))
-    records.write_text(args.page, page)
+    files.write_text(args.page, page)
     print(f"report: {args.page}, {len(page) / 1e6:.1f} MB; it opens in any browser")
 
 

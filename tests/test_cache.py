@@ -1,10 +1,10 @@
-"""The scratch answers only for the same item, parameters, model and version, and holds no half entry."""
+"""The cache answers only for the same item, parameters, model and version, and holds no half entry."""
 
 from pathlib import Path
 
 import pytest
 
-from voz.pipeline import cache
+from voz.pipeline import cache, files
 from voz.pipeline.command import UserError
 
 
@@ -13,8 +13,8 @@ def _own_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
 
-def store(version: int = 1, lr: float = 1.0, model: str = "") -> cache.Scratch:
-    return cache.Scratch("step", version, params={"lr": lr}, model=model)
+def store(version: int = 1, lr: float = 1.0, model: str = "") -> cache.Cache:
+    return cache.Cache("step", version, params={"lr": lr}, model=model)
 
 
 def test_entry_is_found_only_under_the_same_circumstances() -> None:
@@ -78,4 +78,4 @@ def test_trim_removes_the_oldest_first_and_keeps_the_log() -> None:
 
 def test_too_little_disk_is_said_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="GB free, training needs"):
-        cache.require_free(tmp_path / "not" / "there", 10**18, what="training")
+        files.require_free(tmp_path / "not" / "there", 10**18, what="training")

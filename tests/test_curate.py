@@ -13,11 +13,11 @@ import yaml
 
 from stages import curate
 from tests import clips
-from voz.audio import wav
+from voz.audio import limits, wav
 from voz.data import corrections, dataset
-from voz.metrics import clip_scores, filters
+from voz.metrics import clip_scores
 from voz.model import xtts
-from voz.pipeline import cache, command, ledger, records
+from voz.pipeline import cache, command, files, ledger, records
 
 ROOT = Path(__file__).parent.parent
 BASE = ROOT / "models" / "pocket" / "xtts"
@@ -78,7 +78,7 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
             said = {"text": clips.texts().get(name, "")} | (heard or {}).get(name, {})
             rows.append(clips.transcript_of(clip, str(said.pop("text")), **said))
         records.write(tmp_path / "transcripts", rows)
-        records.write_json(tmp_path / "transcripts" / curate.SETTINGS, {"prompt": "Che, ¿vos qué querés? Dale, mirá, yo ya llegué."})
+        files.write_json(tmp_path / "transcripts" / curate.SETTINGS, {"prompt": "Che, ¿vos qué querés? Dale, mirá, yo ya llegué."})
         done = Workshop(tmp_path, made)
         done.correct()
         return done
@@ -228,7 +228,8 @@ def test_transcripts_of_other_clips_are_refused(workshop: Make) -> None:
 def test_limits_are_coquis_own() -> None:
     from voz.model.xtts import gpt_trainer
 
-    assert gpt_trainer.GPTArgs().max_wav_length == curate.MAX_SAMPLES and gpt_trainer.GPTArgs().max_text_length == curate.MAX_TOKENS
+    stock = gpt_trainer.GPTArgs()
+    assert (stock.max_wav_length, stock.max_text_length) == (limits.MAX_SAMPLES, limits.MAX_TEXT_TOKENS)
 
 
 def test_every_filter_has_a_threshold_or_a_constant() -> None:
@@ -264,20 +265,20 @@ def test_the_last_correction_wins_and_accept_keeps_an_earlier_text(tmp_path: Pat
 
 
 def test_scores_of_a_clip_are_golden() -> None:
-    """Guards listening.STEP_VERSION: when these change, raise it."""
+    """Guards clip_scores.STEP_VERSION: when these change, raise it."""
     assert clip_scores.STEP_VERSION == 1
-    sound = filters.listen(clips.pcm("mine-0"))
-    assert sound.clipping == pytest.approx(0.2174, abs=1e-3)
-    assert sound.bandwidth_hz == pytest.approx(7633.52, abs=1)
-    assert sound.music == pytest.approx(0.0, abs=5e-3)
-    assert len(sound.envelope) == len(clips.pcm("mine-0")) // 441
+    found = clip_scores.analyse(clips.pcm("mine-0"), np.zeros(512))
+    assert found.clipping == pytest.approx(0.2174, abs=1e-3)
+    assert found.bandwidth_hz == pytest.approx(7633.52, abs=1)
+    assert found.music == pytest.approx(0.0, abs=5e-3)
+    assert len(found.envelope) == len(clips.pcm("mine-0")) // 441
 
 
 def test_two_takes_of_a_sentence_are_no_copies() -> None:
     take = clips.pcm("mine-0")
     slower = wav.resample(take, 22_050, 22_800)  # the same words, 3 % slower
-    sounds = [filters.envelope(pcm) for pcm in (take, slower, take[300:] * 0.3)]
-    found = filters.duplicates(["a", "b", "c"], ["che ayer llegué"] * 3, sounds)
+    sounds = [clip_scores.envelope(pcm) for pcm in (take, slower, take[300:] * 0.3)]
+    found = clip_scores.duplicates(["a", "b", "c"], ["che ayer llegué"] * 3, sounds)
     assert found["b"][0] < 0.8 < 0.95 < found["c"][0] and found["c"][1] == "a"
 
 
@@ -286,7 +287,7 @@ def test_one_other_speaker_among_many_is_far_out_and_none_is_when_all_are_alike(
     voice, other = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 64)))
     mine = np.array([v / np.linalg.norm(v) for v in voice + rng.normal(0, 0.05, (30, 64))])
     theirs = np.array([v / np.linalg.norm(v) for v in other + rng.normal(0, 0.05, (9, 64))])
-    _, far = filters.speaker_deviation(np.concatenate([mine, theirs]))
+    _, far = clip_scores.speaker_deviation(np.concatenate([mine, theirs]))
     assert far[:30].max() < 5 and far[30:].min() > 10
-    _, alike = filters.speaker_deviation(mine)
+    _, alike = clip_scores.speaker_deviation(mine)
     assert alike.max() < 5

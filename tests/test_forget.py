@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from voz.data import consent, corrections, origins
-from voz.pipeline import cache
+from voz.pipeline import files
 
 ROOT = Path(__file__).parent.parent
 WORDS = {"a": "el colectivo llegó tardísimo otra vez", "b": "mañana te llevo los alfajores, dale"}
@@ -105,7 +105,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for first, name in (("a", "PTT-20260102-WA0001.opus"), ("b", "PTT-20260103-WA0002.opus")):
         sound = first.encode() + bytes(range(256)) + first.encode() * 500
         (folder / name).write_bytes(sound)
-        file = origins.file_name(cache.hash_file(folder / name)[:12], "2026-01-02", ".opus")
+        file = origins.file_name(files.hash_file(folder / name)[:12], "2026-01-02", ".opus")
         (folder / name).rename(folder / "data/notes" / file)
         rows.append(origins.Origin(file, "2026-01-02", "Ana", name, "1.000", first * 64))
     origins.write(folder / "data/notes", rows)

@@ -18,7 +18,7 @@ from PIL import Image
 from stages import report
 from voz.audio import wav
 from voz.data import consent
-from voz.pipeline import ledger, records
+from voz.pipeline import files, ledger, records
 from voz.report import charts, metrics_table
 
 HOSTILE = '<script>alert("x")</script>"><img src=x onerror=alert(1)> {{ 7*7 }} ñandú'
@@ -72,21 +72,21 @@ def fill_ledgers(folder: Path, clips: list[str]) -> None:
         segment.accept(clip[:12], clip)
     segment.reject(NOTES[0], f"{NOTES[0]}@18.000", "no_safe_cut", start_s=18.0, end_s=20.0)
     segment.close(folder / "segment.csv")
-    records.write_json(folder.parent / "curate.json", {"rejected": {"low_snr": 3, "music": 0}, "medians": {"snr_db": 31.4159}})
+    files.write_json(folder.parent / "curate.json", {"rejected": {"low_snr": 3, "music": 0}, "medians": {"snr_db": 31.4159}})
 
 
 def fill_training(args: Namespace) -> None:
     losses = [3.2, 2.9, 2.7, 2.75]
     rows = [{"epoch": i, "loss": loss, "text": 4.0, "mel": loss, "wav": f"epoch-{i:02d}.wav", "clips": {}} for i, loss in enumerate(losses)]
-    records.write_json(args.epochs / "epochs.json", {"best_epoch": 2, "line": {"id": "x", "text": HOSTILE}, "epochs": rows})
+    files.write_json(args.epochs / "epochs.json", {"best_epoch": 2, "line": {"id": "x", "text": HOSTILE}, "epochs": rows})
     for i in range(4):
         wav.write(args.epochs / f"epoch-{i:02d}.wav", tone(150 + 50 * i, 1.0, 24_000), rate_hz=24_000)
     plots = args.reports / "plots/train"
-    records.write_text(plots / "eval.csv", "epoch,loss,text,mel\n" + "".join(f"{i},{loss},4,{loss}\n" for i, loss in enumerate(losses)))
+    files.write_text(plots / "eval.csv", "epoch,loss,text,mel\n" + "".join(f"{i},{loss},4,{loss}\n" for i, loss in enumerate(losses)))
     decay = "".join(f"{i},{2.5 + 3 / i**0.5:.4f},4,3\n" for i in range(1, 200))
-    records.write_text(plots / "train.csv", "update,loss,text,mel\n" + decay)
-    records.write_json(args.reports / "train.json", {"best_epoch": 2, "eval_loss_base": 3.2, "eval_loss": 2.7, "updates": 199})
-    records.write_text(args.voice / "README.md", f"# The voice\n\n{HOSTILE}\n")
+    files.write_text(plots / "train.csv", "update,loss,text,mel\n" + decay)
+    files.write_json(args.reports / "train.json", {"best_epoch": 2, "eval_loss_base": 3.2, "eval_loss": 2.7, "updates": 199})
+    files.write_text(args.voice / "README.md", f"# The voice\n\n{HOSTILE}\n")
     wav.write(args.voice / "reference.wav", tone(220, 1.0, 22_050))
 
 
@@ -97,7 +97,7 @@ def fill_speech(args: Namespace, clips: list[str]) -> None:
         (args.lines / kind).mkdir()
         for clip in clips:
             wav.write(args.lines / kind / f"{clip}.wav", tone(300 + 100 * i, 1.0, 24_000), rate_hz=24_000)
-    records.write_json(args.reports / "evaluate.json", EVALUATED)
+    files.write_json(args.reports / "evaluate.json", EVALUATED)
     rows = [
         records.Utterance(
             "0123456789aa", "Bueno muchachos, gracias por la bancada.", "01-bueno.wav", 2.5, 1, 1, 0.0, True, "bueno muchachos"

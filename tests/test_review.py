@@ -20,7 +20,7 @@ from tests import clips, recordings
 from tests.browser import Browser
 from voz.audio import wav
 from voz.data import corrections, dataset
-from voz.pipeline import ledger, records
+from voz.pipeline import files, ledger, records
 
 ROOT = Path(__file__).parent.parent
 REVIEW = Path(sys.prefix) / "review" / "bin" / "python"
@@ -56,7 +56,7 @@ def pipeline(folder: Path) -> dict[str, records.Clip]:
         clips.transcript_of(clip, HEARD.get(name, clips.texts()[name]), avg_logprob=sure.get(name, -0.2)) for name, clip in made.items()
     ]
     records.write(folder / "data/transcripts", heard)
-    records.write_json(folder / "data/transcripts" / curate.SETTINGS, {"prompt": clips.PROMPT})
+    files.write_json(folder / "data/transcripts" / curate.SETTINGS, {"prompt": clips.PROMPT})
     notes = folder / "notes"
     notes.mkdir()
     (notes / TRUNCATED).write_bytes(recordings.no_end())

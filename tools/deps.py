@@ -14,7 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from voz.pipeline import command, records
+from voz.pipeline import command, files
 
 PACKAGES = ("stages", "voz")
 
@@ -66,7 +66,7 @@ def main() -> None:
             print(f"{name}: {len(code)} files of code")
     text = io.StringIO()
     yaml.dump(data, text)
-    records.write_text(path, text.getvalue())
+    files.write_text(path, text.getvalue())
 
 
 if __name__ == "__main__":

@@ -45,9 +45,7 @@ def machine() -> Iterator[Finding]:
         lacking = f"missing: {system.WANTED[name]}" if name in system.WANTED else "missing"
         yield Finding(name, "there" if there else lacking, "" if there else system.install_command([name]))
     free_gb = shutil.disk_usage(".").free / 1e9
-    mend = (
-        "" if free_gb >= FREE_GB else f"the demo needs 1 GB, XTTS_v2 with 200 notes about {FREE_GB:.0f}: `make clean-scratch`, `dvc gc -w`"
-    )
+    mend = "" if free_gb >= FREE_GB else f"the demo needs 1 GB, XTTS_v2 with 200 notes about {FREE_GB:.0f}: `make clean-cache`, `dvc gc -w`"
     yield Finding("free disk", f"{free_gb:.0f} GB", mend)
 
 

@@ -22,8 +22,8 @@ from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from voz.pipeline import command
-from voz.pipeline.cache import hash_file, require_free
 from voz.pipeline.command import UserError
+from voz.pipeline.files import hash_file, require_free
 
 XTTS_URL = "https://huggingface.co/coqui/XTTS-v2/resolve/6c2b0d75eae4b7047358e3b6bd9325f857d43f77"
 XTTS_SHA256 = {  # of that revision, as several public repositories record them

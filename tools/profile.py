@@ -16,7 +16,7 @@ from ruamel.yaml.comments import CommentedBase, CommentedMap
 from tools.fetch_base import XTTS_SHA256
 from voz.pipeline import command
 from voz.pipeline.command import UserError
-from voz.pipeline.records import write_text
+from voz.pipeline.files import write_text
 
 BASE_FILES = tuple(name for name in XTTS_SHA256 if name != "speakers_xtts.pth")  # its presets are no part of training
 

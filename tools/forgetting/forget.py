@@ -22,9 +22,9 @@ from dvc.repo import Repo
 
 from tools.forgetting import traces
 from voz.data import notes, origins
-from voz.pipeline import cache, command, ledger, params
+from voz.pipeline import cache, command, files, ledger, params
 from voz.pipeline.command import UserError
-from voz.pipeline.records import write_text
+from voz.pipeline.files import write_text
 
 ID = re.compile(r"([0-9a-f]{12})(-\d{7,8}-\d{7,8})?\Z")
 SHOWN = 40  # lines of files before "and so many more"
@@ -51,7 +51,7 @@ def find_notes(wanted: list[str], folder: Path, convert_ledger: Path) -> traces.
     Raises:
         UserError: a name that is nobody's. (An id may be of a note that is no longer in the folder.)
     """
-    files = {each.name: cache.hash_file(each.path)[:12] for each in notes.find(folder) if not each.problem} if folder.is_dir() else {}
+    files = {each.name: files.hash_file(each.path)[:12] for each in notes.find(folder) if not each.problem} if folder.is_dir() else {}
     table = origins.read(folder)
     ids: set[str] = set()
     for name in wanted:

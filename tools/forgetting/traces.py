@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voz.pipeline import cache, parallel
+from voz.pipeline import cache, files, parallel
 
 MAX_BYTES = 512 * 2**20  # larger files are weights: not searched, only recognised by name
 MIN_WORDS = 3  # shorter sentences are anybody's
@@ -95,7 +95,7 @@ def in_workspace(roots: Iterable[Path], trail: Trail) -> Found:
     """Search files and folders. A JSON file that names the notes speaks for its folder: what lies there was made with them."""
     files = [path for root in roots for path in sorted([root, *root.rglob("*")]) if path.is_file() and not path.is_symlink()]
     files = [path for path in files if path.stat().st_size <= MAX_BYTES]
-    hashes = {path: cache.hash_file(path) for path in parallel.progress(files, total=len(files), label="search outputs", unit="file")}
+    hashes = {path: files.hash_file(path) for path in parallel.progress(files, total=len(files), label="search outputs", unit="file")}
     found = Found({path for path in files if trail.named_in(path.name) or hashes[path][:12] in trail.ids})
     for path in sorted(found.files):
         trail.follow(path)
@@ -161,7 +161,7 @@ def in_store(folder: Path, trail: Trail, *, protected: set[str]) -> set[Path]:
             continue
         if _text(path) is not None:
             texts.append(oid)
-        elif cache.hash_file(path)[:ID_DIGITS] in trail.ids:
+        elif files.hash_file(path)[:ID_DIGITS] in trail.ids:
             trail.md5s.add(oid)
     for listing in listings.values():
         trail.md5s |= {each["md5"] for each in listing if trail.named_in(each["relpath"])}

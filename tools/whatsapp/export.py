@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
+from voz.pipeline import files
 from voz.pipeline.command import UserError
 
 MAX_BYTES = 2 * 2**30  # of one member: 3 h of WhatsApp's Opus are 45 MB, of 48 kHz stereo PCM16 2.07 GB
@@ -127,9 +128,9 @@ class Folder(Source):
         try:
             entries = sorted(os.scandir(folder), key=lambda each: each.name)
         except PermissionError as error:
-            raise UserError(f"{printable(folder)}: may not be read", "make it readable, or give a folder without it") from error
+            raise UserError(f"{files.printable(folder)}: may not be read", "make it readable, or give a folder without it") from error
         for entry in entries:
-            name = printable(entry.name)
+            name = _shown(entry.name)
             if name.startswith("."):
                 continue
             path = f"{inside}/{name}" if inside else name
@@ -165,10 +166,9 @@ def opened(path: Path) -> Iterator[Source]:
         raise UserError(f"{path}: no such file", "give the .zip that WhatsApp exported (with media), or a folder")
 
 
-def printable(name: bytes | str) -> str:
-    """A file's name as text: composed (macOS writes it decomposed), bytes that are no UTF-8 as `\\xff`, no control characters."""
-    text = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in unicodedata.normalize("NFC", text))
+def _shown(name: bytes | str) -> str:
+    """A member's name as text, composed (macOS writes it decomposed), as the chat writes it."""
+    return unicodedata.normalize("NFC", files.printable(name))
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
@@ -177,7 +177,7 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
     if not info.flag_bits & 0x800:
         with contextlib.suppress(UnicodeError):  # else it is cp437: any readable name will do, it is only shown
             name = name.encode("cp437").decode("utf-8")
-    return "/".join(printable(part) for part in name.split("/"))
+    return "/".join(_shown(part) for part in name.split("/"))
 
 
 def _wrong_info(info: zipfile.ZipInfo) -> str:

@@ -21,9 +21,9 @@ from tools import profile
 from tools.whatsapp import chat, export, offers
 from voz.audio import decode, downmix
 from voz.data import consent, corrections, origins
-from voz.pipeline import cache, command, parallel, sandbox
+from voz.pipeline import cache, command, files, parallel, sandbox
 from voz.pipeline.command import UserError
-from voz.pipeline.records import write_text
+from voz.pipeline.files import write_text
 
 DECODE_LIMIT_S = 600.0  # 3 h of Opus take about a minute on one core
 
@@ -61,7 +61,7 @@ def store(taken: list[Taken], folder: Path, sender: str) -> tuple[list[origins.O
         (rows added, how many were there already: the same bytes, or the same sound).
     """
     known = origins.read(folder)
-    ids = {cache.hash_file(path)[:12] for path in sorted(folder.iterdir()) if path.is_file() and path.suffix in offers.EXTENSIONS}
+    ids = {files.hash_file(path)[:12] for path in sorted(folder.iterdir()) if path.is_file() and path.suffix in offers.EXTENSIONS}
     rows = {origin.id for origin in known}
     sounds = {origin.sha256 for origin in known if origin.sha256}
     added: list[origins.Origin] = []
@@ -70,7 +70,7 @@ def store(taken: list[Taken], folder: Path, sender: str) -> tuple[list[origins.O
             continue
         name = origins.file_name(each.id, each.offer.date, each.path.suffix)
         if each.id not in ids:  # else: a run that was killed before it wrote notes.csv, or somebody put it there
-            cache.place(each.path, folder / name)
+            files.copy(each.path, folder / name)
         seconds = "" if each.duration_s is None else f"{each.duration_s:.3f}"
         added.append(origins.Origin(name, each.offer.date, sender, each.offer.member.name, seconds, each.sha256))
         rows.add(each.id)
@@ -146,7 +146,7 @@ def main() -> None:
             )
         left_out["of other senders"] += len(found) - len(mine)
         agreed = settle_consent(folder, chat.clean(args.sender), args)
-        cache.require_free(folder, 2 * sum(offer.member.size_bytes for offer in mine), what="taking the notes")
+        files.require_free(folder, 2 * sum(offer.member.size_bytes for offer in mine), what="taking the notes")
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / consent.NAME).is_file():
             consent.write(folder, agreed)
@@ -180,7 +180,7 @@ def _tell(folder: Path, added: list[origins.Origin], known: int, left_out: Count
 
 def _measure(folder: Path, path: Path) -> tuple[str, float | None, str]:
     """(id, seconds, hash of the sound) of a copied file; (id, None, "") where no sound comes out: convert says why."""
-    note_id, raw = cache.hash_file(path)[:12], folder / f"{path.name}.raw"
+    note_id, raw = files.hash_file(path)[:12], folder / f"{path.name}.raw"
     try:
         sound = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
         return note_id, sound.samples / sound.rate_hz, sound.sha256

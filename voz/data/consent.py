@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from voz.pipeline.command import UserError
-from voz.pipeline.records import write_text
+from voz.pipeline.files import write_text
 
 NAME = "consent.yaml"
 MAKE = "make notes ZIP=… SENDER=… asks for it; by hand: a consent.yaml with speaker, date (YYYY-MM-DD), statement, scope"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voz.pipeline.command import UserError
-from voz.pipeline.records import write_text
+from voz.pipeline.files import write_text
 
 HEADER = ["clip", "action", "text"]
 ACTIONS = ("text", "accept", "reject")

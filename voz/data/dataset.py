@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from voz.data import consent
-from voz.pipeline import cache, records
+from voz.pipeline import files, records
 from voz.pipeline.command import UserError
 
 
@@ -24,13 +24,13 @@ def write(folder: Path, examples: Iterable[records.Example], clips: Path) -> Non
         ValueError: a text holds `|` or a line break, which LJSpeech cannot say.
     """
     ordered = sorted(examples, key=lambda example: example.id)
-    wavs = cache.fresh_folder(folder) / "wavs"
+    wavs = files.fresh_folder(folder) / "wavs"
     wavs.mkdir()
     for example in ordered:
-        cache.place(clips / f"{example.id}.wav", wavs / f"{example.id}.wav")
+        files.copy(clips / f"{example.id}.wav", wavs / f"{example.id}.wav")
     for split in records.SPLITS:
-        records.write_text(folder / f"metadata_{split}.csv", "".join(_line(e) for e in ordered if e.split == split))
-    records.write_text(folder / "metadata.csv", "".join(_line(e) for e in ordered))
+        files.write_text(folder / f"metadata_{split}.csv", "".join(_line(e) for e in ordered if e.split == split))
+    files.write_text(folder / "metadata.csv", "".join(_line(e) for e in ordered))
     consent.carry(clips, folder)
     records.write(folder, ordered)
 
@@ -52,7 +52,7 @@ def wav(folder: Path, example: records.Example) -> Path:
     return folder / "wavs" / f"{example.id}.wav"
 
 
-def split_notes(notes: Iterable[str], *, eval_share: float, test_share: float) -> dict[str, str]:
+def split_notes(notes: Iterable[str], *, eval_share: float, test_share: float) -> dict[str, records.Split]:
     """Give each note a side by a hash of its id alone, so that a note more moves no other.
 
     A side that would be empty takes the note with the lowest hash of a side that can spare one.
@@ -63,10 +63,11 @@ def split_notes(notes: Iterable[str], *, eval_share: float, test_share: float) -
     by_hash = sorted(set(notes), key=position)
     if len(by_hash) < len(records.SPLITS):
         raise ValueError(f"{len(by_hash)} notes: train, eval and test need one each")
-    sides = {}
+    sides: dict[str, records.Split] = {}
     for note in by_hash:
         at = position(note)
         sides[note] = "test" if at < test_share else "eval" if at < test_share + eval_share else "train"
+    side: records.Split
     for side in ("test", "eval", "train"):
         if side not in sides.values():
             held = list(sides.values())

@@ -12,6 +12,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from voz.data import consent, origins
+from voz.pipeline import files
 from voz.pipeline.command import UserError
 
 _DATED = re.compile(r"(20\d\d)-?([01]\d)-?([0-3]\d)")  # PTT-20260103-WA0001.opus, AUDIO-2026-01-03-10-20-30.m4a
@@ -35,10 +36,10 @@ def find(folder: Path) -> list[Found]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no folder of voice notes", "set `notes:` in params.yaml to the folder that holds them")
     found = []
-    for top, folders, files in os.walk(folder):
-        for name in [*files, *(each for each in folders if Path(top, each).is_symlink())]:
+    for top, folders, names in os.walk(folder):
+        for name in [*names, *(each for each in folders if Path(top, each).is_symlink())]:
             path = Path(top, name)
-            shown = printable(str(path.relative_to(folder)))
+            shown = files.printable(str(path.relative_to(folder)))
             if shown not in (consent.NAME, origins.NAME):
                 found.append(Found(shown, path, _problem(path)))
     return sorted(found, key=lambda each: each.name)
@@ -57,27 +58,15 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(number, "rb")
 
 
-def printable(name: str) -> str:
-    """A name as one line of UTF-8 text: what is not printable is written `\\xNN`, so that two names never look alike."""
-    text = os.fsencode(name).decode("utf-8", "surrogateescape").replace("\\", "\\\\")
-    return "".join(_escaped(each) for each in text)
-
-
 def date_of(name: str, known: dict[str, str]) -> str:
     """The ISO date of a note: from `known` (by name: what `notes.csv` says), else from a name as WhatsApp writes it, else empty."""
     match = _DATED.search(Path(name).name)
     return known.get(name) or ("-".join(match.groups()) if match else "")
 
 
-def _escaped(sign: str) -> str:
-    if 0xDC80 <= ord(sign) <= 0xDCFF:  # a byte that is no UTF-8
-        return f"\\x{ord(sign) - 0xDC00:02x}"
-    return sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
-
-
 def _problem(path: Path) -> str:
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
-        return f"a link to {printable(os.readlink(path))}; links are not followed"
+        return f"a link to {files.printable(os.readlink(path))}; links are not followed"
     kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
     return "" if stat.S_ISREG(mode) else next((kind for test, kind in kinds if test(mode)), "no regular file")

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from voz.pipeline.command import UserError
-from voz.pipeline.records import write_text
+from voz.pipeline.files import write_text
 
 NAME = "notes.csv"
 _FILE = re.compile(r"(?:[0-9-]+_)?(?P<id>[0-9a-f]{12})\.[a-z0-9]{3,4}\Z")

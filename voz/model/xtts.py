@@ -225,6 +225,13 @@ def load_weights(model: Xtts, path: Path) -> None:
 
 
 @torch.inference_mode()
+def speaker_embedding(model: Xtts, pcm: np.ndarray) -> np.ndarray:
+    """Unit vector of XTTS's own speaker encoder, for a recording at 22 050 Hz. float32 [T] -> [512]"""
+    embedding = model.get_speaker_embedding(torch.from_numpy(np.ascontiguousarray(pcm)).float()[None], SAMPLE_RATE_HZ)
+    return np.asarray(embedding.flatten().float().cpu().numpy())
+
+
+@torch.inference_mode()
 def conditioning(model: Xtts, pcm: np.ndarray, *, rate_hz: int = SAMPLE_RATE_HZ) -> Conditioning:
     """Compute what coqui's `get_conditioning_latents` would for a recording, with the lengths of the model's own config.
 

@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _FULL = "out of memory; close other programs, or lower train.batch_size in params.yaml and raise train.grad_accumulation"
@@ -58,6 +59,24 @@ def run(main: Callable[[], None]) -> None:
             raise
         _fail(f"{error.filename or 'output'}: {_MACHINE[error.errno]}; nothing was changed: mend it and run again", 1)
     sys.exit(0)
+
+
+@contextmanager
+def noted_signals() -> Iterator[list[int]]:
+    """Within this block SIGINT and SIGTERM are only noted in the list, for long work to stop where it can save; a second one ends it."""
+    noted: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if noted:
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+        noted.append(number)
+
+    kept = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield noted
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def quiet() -> None:

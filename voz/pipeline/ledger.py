@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from voz.pipeline.records import write_text
+from voz.pipeline.files import write_text
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 STAGES = ("convert", "segment", "transcribe", "curate")  # those that keep one

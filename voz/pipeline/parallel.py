@@ -23,7 +23,7 @@ def cores(workers: int) -> int:
     return workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
 
 
-def map(function: Callable[[A], B], items: Sequence[A], *, label: str, workers: int = 0) -> Iterator[B]:
+def map(function: Callable[[A], B], items: Sequence[A], *, label: str, unit: str = "it", workers: int = 0) -> Iterator[B]:
     """Yield `function(item)` for each item, in order, computed in `workers` processes.
 
     `function` must be importable (a module's top level or a `functools.partial` of one). An exception in a worker
@@ -31,7 +31,7 @@ def map(function: Callable[[A], B], items: Sequence[A], *, label: str, workers: 
     """
     count = min(cores(workers), len(items))
     if count <= 1 or len(items) < 4:
-        yield from progress((function(item) for item in items), total=len(items), label=label)
+        yield from progress((function(item) for item in items), total=len(items), label=label, unit=unit)
         return
     parallel = joblib.Parallel(n_jobs=count, return_as="generator", backend="loky")
-    yield from progress(parallel(joblib.delayed(function)(item) for item in items), total=len(items), label=label)
+    yield from progress(parallel(joblib.delayed(function)(item) for item in items), total=len(items), label=label, unit=unit)

@@ -6,18 +6,20 @@ the order of work.
 
 import dataclasses
 import json
-import math
-import os
 import re
-import typing
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Literal, TypeVar
+
+from pydantic import ValidationError, field_validator
+
+from voz.pipeline import files
+from voz.pipeline.checked import complaint, record
 
 MANIFEST = "manifest.jsonl"
-SPLITS = ("train", "eval", "test")
+Split = Literal["train", "eval", "test"]
+SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 _ID = re.compile(r"[0-9a-f]{12}(-\d{7,8}-\d{7,8})?\Z")  # a note, or a clip of a note: <note>-<start ms>-<end ms>
 
 
@@ -25,20 +27,21 @@ class BadRecord(ValueError):
     """A record that is not what its type says."""
 
 
-@dataclass(frozen=True)
+@record
 class Record:
     """Base of all records: `id` is unique within a manifest."""
 
     id: str
 
-    def __post_init__(self) -> None:
-        for name, kind in typing.get_type_hints(type(self)).items():
-            _check(name, getattr(self, name), kind)
-        if not _ID.match(self.id):
-            raise BadRecord(f"id: {self.id!r} is neither a note's nor a clip's")
+    @field_validator("id")
+    @classmethod
+    def _is_id(cls, value: str) -> str:
+        if not _ID.match(value):
+            raise ValueError(f"{value!r} is the id of no note and no clip")
+        return value
 
 
-@dataclass(frozen=True)
+@record
 class Note(Record):
     """A converted voice note: `<id>.wav` beside the manifest. `id` = first 12 hex digits of the input file's SHA-256."""
 
@@ -50,7 +53,7 @@ class Note(Record):
     date: str = ""  # ISO date, from notes.csv or the name, if known
 
 
-@dataclass(frozen=True)
+@record
 class Clip(Record):
     """A stretch of a note: `<id>.wav` beside the manifest."""
 
@@ -65,7 +68,7 @@ class Clip(Record):
     end_db: float  # 20 ms RMS at the last boundary
 
 
-@dataclass(frozen=True)
+@record
 class Transcript(Record):
     """What whisper heard in a clip, with the figures that tell how sure it was."""
 
@@ -78,25 +81,20 @@ class Transcript(Record):
     language_prob: float
 
 
-@dataclass(frozen=True)
+@record
 class Example(Record):
     """An accepted clip of the dataset: `wavs/<id>.wav`."""
 
     note: str
-    split: str  # train | eval | test
+    split: Split
     text: str  # as the person or whisper wrote it
     normalized: str  # as XTTS reads it
     duration_s: float
     corrected: bool  # a person wrote or approved the text
     scores: dict[str, float]  # one value per filter of curate
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.split not in SPLITS:
-            raise BadRecord(f"split: {self.split!r} is none of {SPLITS}")
 
-
-@dataclass(frozen=True)
+@record
 class Utterance(Record):
     """A line that was spoken: `file` beside the manifest (`id` = 12 hex digits of the SHA-256 of the text and its occurrence)."""
 
@@ -110,7 +108,7 @@ class Utterance(Record):
     heard: str
 
 
-@dataclass(frozen=True)
+@record
 class Comparison(Record):
     """A test clip beside what base and fine-tuned voice made of its text: `real/`, `base/`, `fine_tuned/<id>.wav` beside the manifest.
 
@@ -134,7 +132,7 @@ def read(folder: Path, cls: type[R], *, name: str = MANIFEST) -> list[R]:
     """Read a manifest.
 
     Raises:
-        BadRecord: a line is no JSON or no `cls`; names file, line, field and value.
+        BadRecord: a line is not JSON or not a `cls`; names file, line, field and value.
     """
     path = folder / name
     records: list[R] = []
@@ -142,7 +140,9 @@ def read(folder: Path, cls: type[R], *, name: str = MANIFEST) -> list[R]:
         for number, line in enumerate(file, start=1):
             try:
                 records.append(cls(**json.loads(line)))
-            except (BadRecord, TypeError, json.JSONDecodeError) as error:
+            except ValidationError as error:
+                raise BadRecord(f"{path}:{number}: {': '.join(filter(None, complaint(error)))}") from error
+            except (TypeError, json.JSONDecodeError) as error:
                 raise BadRecord(f"{path}:{number}: {error}") from error
     doubled = [each for each, count in Counter(r.id for r in records).items() if count > 1]
     if doubled:
@@ -154,39 +154,4 @@ def write(folder: Path, records: Iterable[Record], *, name: str = MANIFEST) -> N
     """Write a manifest sorted by id, atomically."""
     ordered = sorted(records, key=lambda r: r.id)
     lines = [json.dumps(dataclasses.asdict(r), ensure_ascii=False, sort_keys=True) + "\n" for r in ordered]
-    write_text(folder / name, "".join(lines))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically: temporary file, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write metrics: keys in the given order, floats rounded to 6 digits, NaN refused."""
-    write_text(path, json.dumps(_rounded(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(inner) for inner in value]
-    return round(value, 6) if isinstance(value, float) else value
-
-
-def _check(name: str, value: Any, kind: Any) -> None:
-    if kind is float and type(value) in (int, float):
-        ok = math.isfinite(value)
-    elif typing.get_origin(kind) is dict:
-        ok = isinstance(value, dict) and all(type(v) in (int, float) and math.isfinite(v) for v in value.values())
-    else:
-        ok = type(value) is kind
-    if not ok:
-        raise BadRecord(f"{name}: {value!r} is no {getattr(kind, '__name__', kind)}")
+    files.write_text(folder / name, "".join(lines))

@@ -7,15 +7,9 @@ comma as "punto", and has one table for the whole Spanish-speaking world. Here `
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from voz.text import numerals
 
-if TYPE_CHECKING:
-    from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer  # importing it takes seconds, and only the tokenizers passed in are used
-
-LANGUAGE = "es"
-UNKNOWN_TOKEN = 1  # XTTSDataset asserts that a text holds none
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _MULTIPLES = r"mil|mill(?:ón|ones)|palos?|lucas?|gambas?"
 _MONTHS = ("enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre")
@@ -107,59 +101,12 @@ def normalize(text: str) -> str:
     text = "".join(_plain(c) for c in text)
     for rule in (_abbreviations, _times, _money, _dates, _ordinals, _units, _signs, _numbers):
         text = rule(text)
-    return _tidy(text)
+    return tidy(text)
 
 
 def spoken(text: str) -> str:
     """What is heard, for comparing texts: words in lower case with single spaces, accents kept, no punctuation."""
     return " ".join(re.findall(r"[^\W\d_]+", normalize(text).lower()))
-
-
-def fit(text: str, tokenizer: "VoiceBpeTokenizer") -> str:
-    """Drop what a base's vocabulary lacks and a voice does not say: punctuation goes, a foreign accent leaves its letter.
-
-    A letter that stays unknown is kept, for `problems` to name.
-    """
-    return _tidy("".join(c if c == " " else _known(c, tokenizer) for c in text))
-
-
-def unknown_characters(text: str, tokenizer: "VoiceBpeTokenizer") -> str:
-    """The characters of a text that the tokenizer reads as UNK, each once, in order."""
-    return "".join(dict.fromkeys(c for c in text.lower() if not c.isspace() and _is_unknown(c, tokenizer)))
-
-
-def count_tokens(text: str, tokenizer: "VoiceBpeTokenizer") -> int:
-    """Length of a text for the model, language token included: what XTTSDataset holds against `max_text_length`."""
-    return len(tokenizer.encode(text, LANGUAGE))
-
-
-def split_sentences(text: str, limit: int) -> list[str]:
-    """Cut a text into parts of at most `limit` characters: at sentence ends, else at commas, else between words.
-
-    A text within the limit stays whole, and parts are as long as they may be: one- and two-word texts make XTTS babble.
-
-    Raises:
-        ValueError: `limit` is below 1.
-    """
-    if limit < 1:
-        raise ValueError(f"limit {limit}: not a length")
-    text = " ".join(text.split())
-    parts = [text]
-    for boundary in (r"(?<=[.!?…])\s+", r"(?<=[,;:])\s+", r"\s+"):
-        parts = [piece for part in parts for piece in ([part] if len(part) <= limit else _pack(re.split(boundary, part), limit))]
-    return [part[at : at + limit] for part in parts for at in range(0, len(part), limit)]
-
-
-def _pack(pieces: list[str], limit: int) -> list[str]:
-    """Join neighbours as long as they fit."""
-    packed = [""]
-    for piece in pieces:
-        joined = f"{packed[-1]} {piece}".strip()
-        if len(joined) <= limit or not packed[-1]:
-            packed[-1] = joined
-        else:
-            packed.append(piece)
-    return packed
 
 
 def _plain(c: str) -> str:
@@ -320,21 +267,8 @@ _TIDY: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
 )
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
+    """White space, doubled signs and lost punctuation put in order."""
     for pattern, replacement in _TIDY:
         text = re.sub(pattern, replacement, text)
     return text.strip()
-
-
-def _known(c: str, tokenizer: "VoiceBpeTokenizer") -> str:
-    """`c`, or what stands in for it: the letter without its accent, nothing for punctuation, itself if all is unknown."""
-    if not _is_unknown(c.lower(), tokenizer):
-        return c
-    bare = unicodedata.normalize("NFD", c)[0]
-    if c.isalnum():
-        return c if _is_unknown(bare.lower(), tokenizer) else bare
-    return " "
-
-
-def _is_unknown(c: str, tokenizer: "VoiceBpeTokenizer") -> bool:
-    return UNKNOWN_TOKEN in tokenizer.tokenizer.encode(c).ids
