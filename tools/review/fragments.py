@@ -87,13 +87,13 @@ def neighbours(backend: Backend, order: list[str], clip: str, decisions: dict[st
 
 
 def ledger_totals(backend: Backend) -> Markup:
-    """Per stage: how much came in, how much was accepted, how much was rejected and why."""
+    """Per stage: the number of inputs, of accepted items, and of rejected items by reason."""
     rows = []
     for stage, totals in backend.totals.items():
         reasons = Counter(item.row.reason for item in backend.rejected if item.stage == stage)
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         rows.append(Markup("<tr><td>{}<td>{}<td>{}<td>{}<td>{}</tr>").format(stage, *totals, why))
-    head = Markup("<tr><th>stage<th>in<th>accepted<th>rejected<th>reasons</tr>")
+    head = Markup("<tr><th>stage<th>in<th>items accepted<th>items rejected<th>reasons</tr>")
     return Markup('<table class="totals">{}{}</table>').format(head, _join(rows))
 
 
