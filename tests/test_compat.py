@@ -29,7 +29,7 @@ def test_importing_xtts_keeps_the_threads_and_repairs_the_generation_config() ->
     done = run("""
 import numpy as np, torch
 before = torch.get_num_threads()
-import voz.xtts
+import voz.model.xtts
 from transformers import GenerationConfig
 print(before, torch.get_num_threads(), GenerationConfig(suppress_tokens=np.array([1, 2])).to_diff_dict()["suppress_tokens"])
 """)

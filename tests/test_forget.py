@@ -16,31 +16,31 @@ from voz.pipeline import files
 ROOT = Path(__file__).parent.parent
 WORDS = {"a": "el colectivo llegó tardísimo otra vez", "b": "mañana te llevo los alfajores, dale"}
 
-# A stand-in for the pipeline: every kind of file that the stages leave, written through the project's own records and scratch.
+# A stand-in for the pipeline: every kind of file that the stages leave, written through the project's own records and cache.
 PIPELINE = """
 import csv, html, json, shutil, sys
 from pathlib import Path
-from voz import ledger, records, scratch
+from voz.pipeline import cache, files, ledger, records
 version, words = sys.argv[1], json.loads(Path("words.json").read_text())
-files = sorted(Path("data/notes").glob("*.opus"))
+sounds = sorted(Path("data/notes").glob("*.opus"))
 for name in ("data/wav", "data/clips", "data/transcripts", "data/dataset/wavs", "reports/lines/base", "reports/epochs", "models/voice"):
     Path(name).mkdir(parents=True, exist_ok=True)
-account = ledger.Account("convert", [file.name for file in files])
-convert, transcribe = (scratch.Scratch(name, 1, params={"version": version}) for name in ("convert", "transcribe"))
+account = ledger.Account("convert", [sound.name for sound in sounds])
+convert, transcribe = (cache.Cache(name, 1, params={"version": version}) for name in ("convert", "transcribe"))
 notes, clips, texts, examples = [], [], [], []
-for file in files:
-    sha = scratch.hash_file(file)
-    note, said = sha[:12], words[file.read_bytes()[:1].decode()]
+for sound in sounds:
+    sha = files.hash_file(sound)
+    note, said = sha[:12], words[sound.read_bytes()[:1].decode()]
     key = convert.key(sha)
     with convert.put(key) as entry:
-        (entry / "note.wav").write_bytes(b"RIFF\\0" + version.encode() + file.read_bytes())
-    scratch.place(convert.path(key) / "note.wav", Path(f"data/wav/{note}.wav"))
-    notes.append(records.Note(note, file.name, 1.0, "ogg-opus", 16000, 0.0))
-    account.accept(file.name, note)
+        (entry / "note.wav").write_bytes(b"RIFF\\0" + version.encode() + sound.read_bytes())
+    files.copy(convert.path(key) / "note.wav", Path(f"data/wav/{note}.wav"))
+    notes.append(records.Note(note, sound.name, 1.0, "ogg-opus", 16000, 0.0))
+    account.accept(sound.name, note)
     clip = f"{note}-0000000-0001000"
     shutil.copy(f"data/wav/{note}.wav", f"data/clips/{clip}.wav")
     shutil.copy(f"data/wav/{note}.wav", f"data/dataset/wavs/{clip}.wav")
-    key = transcribe.key(scratch.hash_file(Path(f"data/wav/{note}.wav")))
+    key = transcribe.key(files.hash_file(Path(f"data/wav/{note}.wav")))
     with transcribe.put(key) as entry:
         (entry / "heard.json").write_text(json.dumps({"text": said}))
     texts.append(records.Transcript(clip, said, -0.1, 0.0, 1.0, 0.0, "es", 1.0))
@@ -56,12 +56,12 @@ Path("reports/epochs/epochs.json").write_text(json.dumps({"line": {"id": first.i
 Path("reports/epochs/epoch-00.wav").write_bytes(b"RIFF\\0" + version.encode() + first.text.encode())
 Path("reports/report.html").write_text("<p>" + "</p><p>".join(html.escape(each.text) for each in examples) + "</p>")
 shutil.copy(f"data/dataset/wavs/{first.id}.wav", "models/voice/reference.wav")
-Path("models/voice/model.pth").write_bytes(b"PK\\0weights" + version.encode() + str(len(files)).encode())
+Path("models/voice/model.pth").write_bytes(b"PK\\0weights" + version.encode() + str(len(sounds)).encode())
 shutil.copy("models/base/vocab.json", "models/voice")
-training = scratch.root() / "train" / "ab" / "abcd"
+training = cache.root() / "train" / "ab" / "abcd"
 training.mkdir(parents=True, exist_ok=True)
 (training / "best.pth").write_bytes(b"PK\\0checkpoint")
-scratch.log("convert", computed=len(files), last=notes[-1].id)
+cache.log("convert", computed=len(sounds), last=notes[-1].id)
 """
 PLACES = ("repository/data", "repository/.dvc/cache", "repository/.cache", "remote")
 OUTS = [

@@ -194,7 +194,7 @@ def test_plain_folder_of_audio(repository: Path, spoken: list[Path], tmp_path: P
     said = run(folder, *AGREED)
     assert "3 new notes" in said and "1 of them could not be decoded" in said and "whoever speaks" in said
     by_name = {row.original_name: row for row in origins.read(Path("data/notes"))}
-    assert sorted(by_name) == ["-rf; una|nota\\x0a.opus", "PTT-20230512-\\xff.OPUS", "roto.opus"]
+    assert sorted(by_name) == ["-rf; una|nota\\n.opus", "PTT-20230512-\\xff.OPUS", "roto.opus"]
     assert by_name["roto.opus"].duration_s == "" and by_name["PTT-20230512-\\xff.OPUS"].date == "2023-05-12"
     assert by_name["roto.opus"].sender == "Ana Pérez"
 

@@ -51,23 +51,23 @@ def find_notes(wanted: list[str], folder: Path, convert_ledger: Path) -> traces.
     Raises:
         UserError: a name that is nobody's. (An id may be of a note that is no longer in the folder.)
     """
-    files = {each.name: files.hash_file(each.path)[:12] for each in notes.find(folder) if not each.problem} if folder.is_dir() else {}
+    note_ids = {each.name: files.hash_file(each.path)[:12] for each in notes.find(folder) if not each.problem} if folder.is_dir() else {}
     table = origins.read(folder)
     ids: set[str] = set()
     for name in wanted:
         match = ID.match(name)
         found = {match[1]} if match else {origin.id for origin in table if name == origin.original_name}
-        found |= {note_id for file, note_id in files.items() if name in (file, (folder / file).as_posix())}
+        found |= {note_id for file, note_id in note_ids.items() if name in (file, (folder / file).as_posix())}
         if not found:
             raise UserError(f"{name}: no note in {folder} has this id, file name or original name", f"look into {folder / origins.NAME}")
         ids |= found
     sounds = {origin.sha256 for origin in table if origin.id in ids} - {""}
     ids |= {origin.id for origin in table if origin.sha256 in sounds}
     for row in ledger.read(convert_ledger) if convert_ledger.is_file() else []:
-        if row.reason == "duplicate" and row.name in files:
-            same = {files[row.name], *re.findall(r"\(([0-9a-f]{12})\)", row.detail)}
+        if row.reason == "duplicate" and row.name in note_ids:
+            same = {note_ids[row.name], *re.findall(r"\(([0-9a-f]{12})\)", row.detail)}
             ids |= same if same & ids else set()
-    return traces.Trail(ids, {name for name, note_id in files.items() if note_id in ids})
+    return traces.Trail(ids, {name for name, note_id in note_ids.items() if note_id in ids})
 
 
 def tracked(repo: Repo) -> tuple[list[Path], set[Path]]:

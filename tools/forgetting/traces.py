@@ -93,16 +93,16 @@ class Found:
 
 def in_workspace(roots: Iterable[Path], trail: Trail) -> Found:
     """Search files and folders. A JSON file that names the notes speaks for its folder: what lies there was made with them."""
-    files = [path for root in roots for path in sorted([root, *root.rglob("*")]) if path.is_file() and not path.is_symlink()]
-    files = [path for path in files if path.stat().st_size <= MAX_BYTES]
-    hashes = {path: files.hash_file(path) for path in parallel.progress(files, total=len(files), label="search outputs", unit="file")}
-    found = Found({path for path in files if trail.named_in(path.name) or hashes[path][:12] in trail.ids})
+    paths = [path for root in roots for path in sorted([root, *root.rglob("*")]) if path.is_file() and not path.is_symlink()]
+    paths = [path for path in paths if path.stat().st_size <= MAX_BYTES]
+    hashes = {path: files.hash_file(path) for path in parallel.progress(paths, total=len(paths), label="search outputs", unit="file")}
+    found = Found({path for path in paths if trail.named_in(path.name) or hashes[path][:12] in trail.ids})
     for path in sorted(found.files):
         trail.follow(path)
-    texts = {path: data for path in files if path not in found.files and (data := _text(path)) is not None}
+    texts = {path: data for path in paths if path not in found.files and (data := _text(path)) is not None}
     for data in texts.values():
         trail.learn(data)
-    for path in files:
+    for path in paths:
         if path in found.files or hashes[path] in trail.hashes:
             found.files.add(path)
         elif path.suffix in _TABLES and path in texts:
@@ -112,7 +112,7 @@ def in_workspace(roots: Iterable[Path], trail: Trail) -> Found:
         elif path in texts and trail.spoken_in(texts[path]):
             found.files.add(path)
             if path.suffix == ".json":
-                found.files |= {each for each in files if path.parent in each.parents}
+                found.files |= {each for each in paths if path.parent in each.parents}
     found.tables = {path: text for path, text in found.tables.items() if path not in found.files}
     return found
 
