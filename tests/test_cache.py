@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from voz.pipeline import cache, files
-from voz.pipeline.command import UserError
+from voz.pipeline import cache
 
 
 @pytest.fixture(autouse=True)
@@ -74,8 +73,3 @@ def test_trim_removes_the_oldest_first_and_keeps_the_log() -> None:
     cache.trim(0.0015)
     assert store().get(store().key("old")) is None and store().get(store().key("new")) is not None
     assert cache.read_log("step")[0]["computed"] == 1
-
-
-def test_too_little_disk_is_said_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="GB free, training needs"):
-        files.require_free(tmp_path / "not" / "there", 10**18, what="training")
