@@ -1,8 +1,8 @@
-"""Write into dvc.yaml which code each stage depends on: its own file and the voz/ files it imports, also through others.
+"""Write into dvc.yaml which code each stage depends on: its own file and every voz/ file that it imports, directly or not.
 
     python -m tools.deps
 
-Reads   stages/*.py, voz/*.py
+Reads   stages/*.py, voz/**/*.py
 Writes  dvc.yaml, only the `stages/...py` and `voz/...py` lines of `deps:`; comments stay
 """
 
@@ -20,7 +20,7 @@ PACKAGES = ("stages", "voz")
 
 
 def imported(path: Path, root: Path, seen: set[Path] | None = None) -> set[Path]:
-    """The files under `root` of the stages' packages that a file imports, directly or through others, itself included."""
+    """The files of `PACKAGES` under `root` that a file imports, directly or through others, itself included."""
     seen = set() if seen is None else seen
     if path in seen:
         return seen
@@ -40,13 +40,13 @@ def imported(path: Path, root: Path, seen: set[Path] | None = None) -> set[Path]
 
 
 def code_of(stage: str, root: Path) -> list[str]:
-    """The code that a stage depends on, as dvc.yaml writes it: its own file first, then voz/ sorted."""
-    files = {str(file.relative_to(root)) for file in imported(root / "stages" / f"{stage}.py", root)}
-    return sorted(files, key=lambda name: (not name.startswith("stages/"), name))
+    """The code that a stage depends on, in the order of dvc.yaml: its own file first, then voz/ sorted."""
+    names = {str(file.relative_to(root)) for file in imported(root / "stages" / f"{stage}.py", root)}
+    return sorted(names, key=lambda name: (not name.startswith("stages/"), name))
 
 
 def is_code(dep: Any) -> bool:
-    """True for the entries of `deps:` that this tool writes."""
+    """True if an entry of `deps:` is one that this tool writes."""
     return isinstance(dep, str) and dep.startswith(("stages/", "voz/")) and dep.endswith(".py")
 
 
