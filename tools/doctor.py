@@ -40,7 +40,7 @@ def machine() -> Iterator[Finding]:
     """Operating system, Python, system packages, free disk."""
     release = platform.release()
     yield Finding("system", f"{platform.system()} {release}{' (WSL2)' if 'microsoft' in release.lower() else ''}, {os.cpu_count()} cores")
-    yield Finding("python", platform.python_version(), system.wrong_python(sys.version_info))
+    yield Finding("python", platform.python_version(), system.wrong_python(sys.version_info[:2]))
     for name in (*system.NEEDED, *system.OPTIONAL):
         if system.is_installed(name):
             yield Finding(name, "installed")

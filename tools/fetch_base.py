@@ -114,7 +114,8 @@ def _transfer(file: Remote) -> None:
             return _receive(file)
         except urllib.error.HTTPError as error:
             raise UserError(
-                f"{file.url}: {error.code} {error.reason}", f"check whether the address still exists, or put the file at {file.path} by hand"
+                f"{file.url}: {error.code} {error.reason}",
+                f"check the address, or put the file at {file.path} by hand",
             ) from error
         except (Dropped, urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as error:
             last = error

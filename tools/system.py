@@ -35,7 +35,7 @@ INSTALLERS = (
 
 
 def wrong_python(version):
-    # type: (tuple) -> str
+    # type: (tuple[int, ...]) -> str
     """What is wrong with a Python of this (major, minor) version; empty if nothing is."""
     if OLDEST <= tuple(version[:2]) <= NEWEST:
         return ""
@@ -65,13 +65,13 @@ def package_of(name):
 
 
 def missing(names=NEEDED):
-    # type: (tuple) -> list
+    # type: (tuple[str, ...]) -> list[str]
     """Those of `names` that are not installed, in their order."""
     return [name for name in names if not is_installed(name)]
 
 
 def install_command(names):
-    # type: (list) -> str
+    # type: (list[str]) -> str
     """The command that installs `names` on this system, ready to paste; a sentence if no installer is known."""
     packages = [package_of(name) for name in names]
     for program, command in INSTALLERS:
@@ -92,7 +92,7 @@ def can_install():
 
 
 def install(names):
-    # type: (list) -> None
+    # type: (list[str]) -> None
     """Install by apt, quietly. If apt fails, its message is on the screen and subprocess.CalledProcessError is raised."""
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
@@ -107,7 +107,7 @@ def main():
     parser.add_argument("--install", action="store_true", help="install what is missing by apt if that needs no password")
     parser.add_argument("names", nargs="*", help="packages to look for (default: those that the set-up needs)")
     args = parser.parse_args()
-    problem = wrong_python(sys.version_info)
+    problem = wrong_python(sys.version_info[:2])
     if problem:
         print("error: " + problem, file=sys.stderr)
         return 2
