@@ -1,4 +1,4 @@
-"""`make forget`: a small pipeline under a real DVC with a real remote; afterwards nothing may hold the note."""
+"""`make forget` on a small pipeline with a real DVC and a real remote: afterwards no file may hold the note."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from voz.pipeline import files
 ROOT = Path(__file__).parent.parent
 WORDS = {"a": "el colectivo llegó tardísimo otra vez", "b": "mañana te llevo los alfajores, dale"}
 
-# A stand-in for the pipeline: every kind of file that the stages leave, written through the project's own records and cache.
+# In place of the pipeline: writes every kind of file that the stages write, with the project's own records and cache.
 PIPELINE = """
 import csv, html, json, shutil, sys
 from pathlib import Path
@@ -96,7 +96,7 @@ def forget(folder: Path, *arguments: str, status: int = 0) -> str:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two notes taken through two versions of the pipeline, pushed after each; git knows of all of it."""
+    """Two notes, processed by two versions of the pipeline, pushed and committed after each."""
     top = tmp_path_factory.mktemp("finished")
     folder = top / "repository"
     (folder / "data/notes").mkdir(parents=True)
@@ -136,7 +136,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def repository(finished: Path, tmp_path: Path) -> Path:
     shutil.copytree(
         finished, tmp_path / "copy", symlinks=True, ignore=shutil.ignore_patterns("site")
-    )  # DVC keeps one by a repository's path
+    )  # DVC has one site cache for each repository path
     return tmp_path / "copy" / "repository"
 
 
@@ -145,9 +145,9 @@ def note(folder: Path, number: int) -> origins.Origin:
 
 
 def holders(top: Path, needles: list[bytes]) -> list[str]:
-    """Files below `top` that hold one of `needles` in name or content; git's own and the stand-in's script excepted."""
-    files = [path for path in top.rglob("*") if path.is_file() and ".git" not in path.parts and path.name != "words.json"]
-    return [str(path.relative_to(top)) for path in files if any(needle in os.fsencode(path) + path.read_bytes() for needle in needles)]
+    """Files below `top` that have one of `needles` in their name or content, except git's own and words.json."""
+    paths = [path for path in top.rglob("*") if path.is_file() and ".git" not in path.parts and path.name != "words.json"]
+    return [str(path.relative_to(top)) for path in paths if any(needle in os.fsencode(path) + path.read_bytes() for needle in needles)]
 
 
 def sound(first: str) -> bytes:
@@ -158,8 +158,8 @@ def test_a_note_is_gone_everywhere_and_the_other_is_whole(repository: Path) -> N
     mine, other = sorted([note(repository, 0), note(repository, 1)], key=lambda row: row.sha256)
     needles = [mine.id.encode(), WORDS["a"].encode(), json.dumps(WORDS["a"])[1:-1].encode(), sound("a")]
     before = {place: len(holders(repository.parent / place, needles)) for place in PLACES}
-    assert min(before.values()) > 2, before  # each place held it
-    shutil.copytree(repository / "data", repository / ".dvc/tmp/exps/standard/copy/data")  # what a killed `dvc exp run --temp` leaves
+    assert min(before.values()) > 2, before  # every place held it before
+    shutil.copytree(repository / "data", repository / ".dvc/tmp/exps/standard/copy/data")  # as a killed `dvc exp run --temp` leaves it
     said = forget(repository, mine.original_name, "--yes")
     assert holders(repository.parent, needles) == []
     assert f"remove   data/wav/{mine.id}.wav" in said and "rewrite  data/transcripts/manifest.jsonl" in said
@@ -181,7 +181,7 @@ def test_a_note_is_gone_everywhere_and_the_other_is_whole(repository: Path) -> N
     assert (repository.parent / "clone/models/base/vocab.json").is_file()
 
 
-def test_a_note_that_is_back_is_pushed_again(repository: Path) -> None:
+def test_a_note_that_is_added_again_is_pushed_again(repository: Path) -> None:
     mine = note(repository, 0)
     kept = (repository / "data/notes" / mine.file).read_bytes()
     forget(repository, mine.id, "--yes")
@@ -191,7 +191,7 @@ def test_a_note_that_is_back_is_pushed_again(repository: Path) -> None:
     assert any(path.read_bytes() == kept for path in (repository.parent / "remote").rglob("*") if path.is_file())
 
 
-def test_it_asks_first(repository: Path) -> None:
+def test_nothing_is_removed_without_a_yes(repository: Path) -> None:
     mine = note(repository, 0)
     before = sorted(path for path in repository.parent.rglob("*") if "site" not in path.parts)
     assert "nothing was removed" in forget(repository, mine.id, status=2)
@@ -208,13 +208,13 @@ def test_it_asks_first(repository: Path) -> None:
 def test_the_same_sound_under_another_name_goes_too(repository: Path) -> None:
     mine = note(repository, 0)
     folder = repository / "data/notes"
-    twin = folder / "gemelo.opus"
-    twin.write_bytes(b"z" + (folder / mine.file).read_bytes())  # other bytes; convert's ledger says that the sound is the same
+    duplicate = folder / "gemelo.opus"
+    duplicate.write_bytes(b"z" + (folder / mine.file).read_bytes())  # other bytes; convert's ledger says that the sound is the same
     shutil.copy(folder / mine.file, folder / "copia.opus")
     with open(repository / "reports/ledger/convert.csv", "a") as file:
         file.write(f"gemelo.opus,gemelo.opus,rejected,duplicate,,,gemelo.opus,the same sound as {mine.file} ({mine.id})\n")
     forget(repository, "gemelo.opus", "--yes")
-    assert not twin.exists() and not (folder / "copia.opus").exists() and not (folder / mine.file).exists()
+    assert not duplicate.exists() and not (folder / "copia.opus").exists() and not (folder / mine.file).exists()
     assert "gemelo" not in (repository / "reports/ledger/convert.csv").read_text()
 
 
@@ -226,7 +226,7 @@ def test_a_note_that_is_no_longer_in_the_folder_is_found_by_its_id(repository: P
     assert holders(repository.parent, [mine.id.encode()]) == []
 
 
-def test_weights_go_when_asked_for(repository: Path) -> None:
+def test_weights_are_removed_on_request(repository: Path) -> None:
     mine = note(repository, 0)
     assert "WEIGHTS=1" in forget(repository, mine.id, status=2)
     forget(repository, mine.id, "--weights", "--yes")
@@ -234,7 +234,7 @@ def test_weights_go_when_asked_for(repository: Path) -> None:
     assert holders(repository / ".dvc/cache", [b"weights2"]) == [] == holders(repository.parent / "remote", [b"weights2"])
 
 
-def test_all_notes(repository: Path) -> None:
+def test_all_notes_are_removed_and_the_base_stays(repository: Path) -> None:
     needles = [WORDS["a"].encode(), WORDS["b"].encode(), sound("a"), sound("b"), b"weights2", b"de acuerdo"]
     needles += [note(repository, number).id.encode() for number in (0, 1)]
     forget(repository, "--all", "--yes")
@@ -244,7 +244,7 @@ def test_all_notes(repository: Path) -> None:
     call(repository, "dvc", "checkout", "models/base.dvc")
 
 
-def test_what_is_not_there_or_in_git_is_refused(repository: Path) -> None:
+def test_unknown_notes_and_notes_in_git_are_refused(repository: Path) -> None:
     assert "no note in data/notes" in forget(repository, "nadie.opus", "--yes", status=2)
     assert "no trace" in forget(repository, "0123456789ab", "--yes", status=2)
     assert "which note" in forget(repository, status=2)
