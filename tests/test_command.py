@@ -1,4 +1,4 @@
-"""A command's end is one line and the right exit status."""
+"""Every command ends with one line and the right exit status."""
 
 import signal
 import subprocess
@@ -35,6 +35,6 @@ def test_status_and_line(body: str, status: int, said: str) -> None:
     assert (done.returncode, done.stderr) == (status, said)
 
 
-def test_a_fault_of_ours_keeps_its_traceback() -> None:
+def test_a_bug_keeps_its_traceback() -> None:
     done = end("raise RuntimeError('bug')")
     assert done.returncode == 1 and "Traceback" in done.stderr
