@@ -55,7 +55,7 @@ class Outcome:
 class File:
     """A file of the notes folder, with the hash of its bytes."""
 
-    found: notes.Found
+    found: notes.NoteFile
     sha256: str
 
     @property
@@ -97,21 +97,21 @@ def convert_into_cache(file: File, entry: Path, p: Params) -> None:
     """Convert one file into its entry of the cache.
 
     Raises:
-        Unkept: with an outcome that says more of the machine than of the file: a timeout, a file that may not be read now.
+        Uncached: with an outcome that says more of the machine than of the file: a timeout, a file that may not be read now.
     """
     try:
         outcome = convert(file.found.path, entry, p)
     except sandbox.TimedOut as error:
-        raise cache.Unkept(Outcome("decoder_timeout", str(error))) from error
+        raise cache.Uncached(Outcome("decoder_timeout", str(error))) from error
     except (PermissionError, FileNotFoundError) as error:
         if file.found.path.exists() and error.filename != str(file.found.path):
             raise  # the cache cannot be written
-        raise cache.Unkept(Outcome("unreadable", error.strerror or str(error))) from error
+        raise cache.Uncached(Outcome("unreadable", error.strerror or str(error))) from error
     (entry / "decoded.f32").unlink(missing_ok=True)
-    cache.write_json(entry, "outcome.json", asdict(outcome))
+    cache.save_json(entry, "outcome.json", asdict(outcome))
 
 
-def identify(found: list[notes.Found], account: ledger.Account) -> list[File]:
+def identify(found: list[notes.NoteFile], account: ledger.Account) -> list[File]:
     """Hash every file that may be opened; the others go to the ledger."""
     identified = []
     for each in found:
@@ -191,7 +191,7 @@ def main() -> None:
 
 def remembered(entry: Path) -> Outcome:
     """The outcome in an entry of the cache."""
-    return Outcome(**cache.read_json(entry, "outcome.json"))
+    return Outcome(**cache.load_json(entry, "outcome.json"))
 
 
 def parse_args() -> argparse.Namespace:

@@ -116,7 +116,7 @@ def rate_of(kind: str) -> int:
 def spoken_lines(folder: Path) -> list[LineView]:
     """The lines of `data/texts.txt` as the voice speaks them, in the order of that file."""
     lines = []
-    for row in sorted(read_rows(folder, records.Utterance), key=lambda r: r.file):
+    for row in sorted(read_rows(folder, records.SpokenLine), key=lambda r: r.file):
         tries = f"best of {row.tries} tries" if row.tries > 1 else "first try"
         remark = f"Whisper transcribed: “{views.shortened(row.heard)}” ({row.cer:.0%} character errors, {tries})"
         lines.append(LineView(row.text, [read_player(folder / row.file, "fine-tuned", rate_hz=wav.OUTPUT_RATE_HZ)], remark))

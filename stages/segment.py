@@ -91,7 +91,7 @@ def leftover(analysis: vad.NoteAnalysis, stretch: segmentation.Stretch) -> Lefto
 def segment_into_cache(note: records.Note, entry: Path, wavs: Path, p: Params) -> None:
     """Cut one note into its entry of the cache."""
     result = segment(note.id, wavs / f"{note.id}.wav", entry, p)
-    cache.write_json(entry, "result.json", asdict(result))
+    cache.save_json(entry, "result.json", asdict(result))
 
 
 def account_for(note: str, result: Result, account: ledger.Account) -> None:
@@ -168,7 +168,7 @@ def main() -> None:
 
 def remembered(entry: Path) -> Result:
     """The result in an entry of the cache."""
-    data = cache.read_json(entry, "result.json")
+    data = cache.load_json(entry, "result.json")
     return Result(data["speech_s"], [records.Clip(**clip) for clip in data["clips"]], [Leftover(**each) for each in data["leftovers"]])
 
 

@@ -249,8 +249,8 @@ def test_limits_are_coquis_own() -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("0123456789ab-0000000-0009000,delete,", "c.csv:2: action 'delete'"),
-        ("mine-0,accept,", "c.csv:2: 'mine-0' is no clip id"),
+        ("0123456789ab-0000000-0009000,delete,", "c.csv:2: unknown action 'delete'"),
+        ("mine-0,accept,", "c.csv:2: 'mine-0' is not a clip id"),
         ("0123456789ab-0000000-0009000,text,", "c.csv:2: action text without a text"),
         ("0123456789ab-0000000-0009000,text,hola, che", "c.csv:2: 4 columns"),
     ],

@@ -72,12 +72,12 @@ def _save(entry: Path, analysis: ClipAnalysis) -> None:
     arrays = ("envelope", "speaker_embedding")
     for name in arrays:
         np.save(entry / f"{name}.npy", getattr(analysis, name))
-    cache.write_json(entry, "scores.json", {name: value for name, value in vars(analysis).items() if name not in arrays})
+    cache.save_json(entry, "scores.json", {name: value for name, value in vars(analysis).items() if name not in arrays})
 
 
 def _load(entry: Path) -> ClipAnalysis:
     arrays = {name: np.load(entry / f"{name}.npy") for name in ("envelope", "speaker_embedding")}
-    return ClipAnalysis(**cache.read_json(entry, "scores.json"), **arrays)
+    return ClipAnalysis(**cache.load_json(entry, "scores.json"), **arrays)
 
 
 def clipping(pcm: np.ndarray) -> float:
