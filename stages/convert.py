@@ -22,7 +22,7 @@ from voz.data import consent, notes, origins
 from voz.pipeline import cache, command, files, ledger, params, records, sandbox
 from voz.pipeline.checked import section
 
-STEP_VERSION = 1  # raise when the same file gives another wav or code; tests/test_convert.py holds a golden output
+STEP_VERSION = 2  # raise when the same file gives another wav or code; tests/test_convert.py holds a golden output
 MIN_S = 0.3  # shorter holds no word
 SILENT_DB = -65.0  # behind the high-pass; a whisper at arm's length is about -50 dB
 DECODE_LIMIT_S = 600.0  # a 4 h note takes about 90 s
@@ -85,10 +85,10 @@ def convert(path: Path, folder: Path, p: Params) -> Outcome:
     if seconds < MIN_S:
         return Outcome("too_short", f"{seconds:.2f} s")
     as_stored = {"rate_hz": sound.rate_hz, "scale": sound.scale, "offset": sound.offset}
-    level = leveling.measure(raw, **as_stored, highpass_hz=p.highpass_hz)
+    level = leveling.measure_level(raw, **as_stored, highpass_hz=p.highpass_hz)
     if level.active_db < SILENT_DB:
-        return Outcome("silent", f"{max(level.active_db, -200.0):.0f} dB")
-    leveling.condition(raw, folder / WAV, **as_stored, highpass_hz=p.highpass_hz, gain_db=level.gain_db(p.level_db))
+        return Outcome("silent", f"{level.active_db:.0f} dB")
+    leveling.write_wav(raw, folder / WAV, **as_stored, highpass_hz=p.highpass_hz, gain_db=level.gain_db(p.level_db))
     raw.unlink()
     return Outcome("", sound.detail, sound.format, sound.rate_hz, round(seconds, 3), round(sound.missing_s, 3), sound.sha256)
 
