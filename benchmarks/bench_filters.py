@@ -202,7 +202,7 @@ def record(folder: Path, number: int, planted: Planted) -> records.Clip:
     heard = vad.analyse(folder / f"{name}.wav")
     if not heard.mask.any():  # silero hears no speech in some faults; segment would have left them out, here they are to be caught
         heard = replace(heard, mask=np.arange(len(heard.mask)) < len(heard.mask) // 20 + 1)
-    clip = segmentation.describe(note, heard, segmentation.Stretch(0, len(heard.energy) - 1, ""))
+    clip = segmentation.clip_record(note, heard, segmentation.Stretch(0, len(heard.energy) - 1, ""))
     return replace(clip, id=name, start_s=0.0, duration_s=len(planted.pcm) / wav.SAMPLE_RATE_HZ)
 
 
