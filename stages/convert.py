@@ -56,7 +56,7 @@ class Outcome:
 class HashedFile:
     """A file of the notes folder, with the hash of its bytes."""
 
-    file: notes.Found
+    file: notes.NoteFile
     sha256: str
 
     @property
@@ -108,27 +108,27 @@ def convert_into_cache(given: HashedFile, entry: Path, p: Params) -> None:
     """Convert one file into its entry of the cache.
 
     Raises:
-        cache.Unkept: with an outcome that may be another one next time: a time-out, a file that cannot be read now.
+        cache.Uncached: with an outcome that may be another one next time: a time-out, a file that cannot be read now.
     """
     path = given.file.path
     try:
         outcome = convert(path, entry, p)
     except sandbox.TimedOut as error:
-        raise cache.Unkept(Outcome("decoder_timeout", str(error))) from error
+        raise cache.Uncached(Outcome("decoder_timeout", str(error))) from error
     except (PermissionError, FileNotFoundError) as error:
         if path.exists() and error.filename != str(path):
             raise  # the cache cannot be written
-        raise cache.Unkept(Outcome("unreadable", error.strerror or str(error))) from error
+        raise cache.Uncached(Outcome("unreadable", error.strerror or str(error))) from error
     (entry / RAW).unlink(missing_ok=True)
-    cache.write_json(entry, OUTCOME, asdict(outcome))
+    cache.save_json(entry, OUTCOME, asdict(outcome))
 
 
 def load_outcome(entry: Path) -> Outcome:
     """The outcome in an entry of the cache."""
-    return Outcome(**cache.read_json(entry, OUTCOME))
+    return Outcome(**cache.load_json(entry, OUTCOME))
 
 
-def hash_files(found: list[notes.Found], account: ledger.Account) -> list[HashedFile]:
+def hash_files(found: list[notes.NoteFile], account: ledger.Account) -> list[HashedFile]:
     """Hash every file that can be opened; reject the others."""
     hashed = []
     for each in found:

@@ -92,12 +92,12 @@ def leftover(analysis: vad.NoteAnalysis, stretch: segmentation.Stretch) -> Lefto
 
 def segment_into_cache(note: records.Note, entry: Path, wavs: Path, p: Params) -> None:
     """Cut one note into its entry of the cache."""
-    cache.write_json(entry, RESULT, asdict(segment(note.id, wavs / f"{note.id}.wav", entry, p)))
+    cache.save_json(entry, RESULT, asdict(segment(note.id, wavs / f"{note.id}.wav", entry, p)))
 
 
 def load_segmented(entry: Path) -> SegmentedNote:
     """The segmented note in an entry of the cache."""
-    data = cache.read_json(entry, RESULT)
+    data = cache.load_json(entry, RESULT)
     clips, leftovers = [records.Clip(**clip) for clip in data["clips"]], [Leftover(**each) for each in data["leftovers"]]
     return SegmentedNote(data["speech_s"], clips, leftovers)
 

@@ -6,7 +6,7 @@
 Reads   models/voice/{model.pth,config.json,vocab.json,reference.wav}
         data/texts.txt                     one text a line, UTF-8; empty lines are skipped
 Writes  outputs/<nn>-<slug>.wav            mono PCM16, 24 000 Hz
-        outputs/manifest.jsonl             records.Utterance, one per line
+        outputs/manifest.jsonl             records.SpokenLine, one per line
 
 By hand (`--text`) one file is written and nobody listens, unless `--asr` is given.
 """
@@ -168,9 +168,9 @@ def speak_list(voice: Voice, texts: Path, asr_path: Path, outputs: Path, p: Para
     cache.log("synthesize", lines=len(lines), spoken=sum(take.tries for take in takes), device=str(voice.model.device))
 
 
-def utterance(words: str, line: synthesis.Line, take: Take, file: str, *, passed: bool) -> records.Utterance:
+def utterance(words: str, line: synthesis.Line, take: Take, file: str, *, passed: bool) -> records.SpokenLine:
     """The manifest's row of a line."""
-    return records.Utterance(
+    return records.SpokenLine(
         id=hashlib.sha256(f"{line.text}\n{line.occurrence}".encode()).hexdigest()[:12],
         text=words,
         file=file,

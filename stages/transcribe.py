@@ -63,8 +63,8 @@ def transcribe(folder: Path, clips: list[records.Clip], asr: Path, p: Params, co
         key=lambda clip: keys[clip.id],
         batches=batches,
         work=work,
-        save=lambda entry, found: cache.write_json(entry, "transcription.json", asdict(found)),
-        load=lambda entry: whisper.Transcription(**cache.read_json(entry, "transcription.json")),
+        save=lambda entry, found: cache.save_json(entry, "transcription.json", asdict(found)),
+        load=lambda entry: whisper.Transcription(**cache.load_json(entry, "transcription.json")),
         label="transcribe",
     )
 
