@@ -42,7 +42,7 @@ class DecodedAudio:
     scale: the samples on disk are the decoded ones times this.
     offset: mean of the decoded samples: the DC offset of a bad microphone.
     missing_s: how much is lost, at least.
-    fault: reason code of a file that is not whole, else empty.
+    fault: reason code of a file that is not complete, else empty.
     detail: a sentence for the user.
     sha256: hash of the samples rounded to 16 bits: the same audio in another container has the same.
     """
