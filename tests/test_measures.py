@@ -1,6 +1,8 @@
 """What is measured of speech, on tones whose answer is known and on clips of a few seconds."""
 
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from voz.metrics import measures
 from voz.model import xtts
 
 RATE_HZ = wav.SAMPLE_RATE_HZ
+ROOT = Path(__file__).parent.parent
 
 
 def tone(hz: np.ndarray | float, *, length_s: float = 1.0, harmonics: tuple[float, ...] = (1.0, 0.6, 0.4, 0.2)) -> np.ndarray:
@@ -19,6 +22,12 @@ def tone(hz: np.ndarray | float, *, length_s: float = 1.0, harmonics: tuple[floa
     frequency = np.broadcast_to(hz, int(length_s * RATE_HZ))
     phase = 2 * np.pi * np.cumsum(frequency) / RATE_HZ
     return (0.2 * sum(level * np.sin(k * phase) for k, level in enumerate(harmonics, start=1))).astype(np.float32)
+
+
+def test_it_can_be_the_first_module_that_a_process_imports() -> None:
+    """torchaudio imports only after voz.compat's repair, wherever its extension was built for another torch."""
+    done = subprocess.run([sys.executable, "-c", "import voz.metrics.measures"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("hz", [70.0, 120.0, 220.0, 440.0])

@@ -14,10 +14,11 @@ import numpy as np
 import scipy.fft
 from scipy.spatial.distance import cdist
 
+import voz.compat  # noqa: F401 - repairs the import of torchaudio, which therefore comes after it
 from voz.audio.wav import SAMPLE_RATE_HZ
 from voz.text import normalize
 
-import torchaudio  # isort: skip  (after voz.compat, which voz.xtts imports)
+import torchaudio  # isort: skip
 
 FRAME = 1024  # 46 ms
 HOP = 256  # 11.6 ms
