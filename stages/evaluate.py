@@ -32,9 +32,8 @@ from voz.metrics import accent, espeak, measures
 from voz.model import batches, device, gpt_trainer, synthesis, whisper, xtts
 from voz.pipeline import cache, command, files, parallel, params, records
 from voz.pipeline.checked import section
+from voz.pipeline.records import DIFFERENCE, VOICES
 
-VOICES = ("real", "base", "fine_tuned")
-DIFFERENCE = "difference"  # fine-tuned minus base, line by line
 Figures = dict[str, float]  # of one line, by name; what could not be measured is not there
 
 

@@ -23,8 +23,8 @@ from voz.audio import wav
 from voz.data import consent
 from voz.pipeline import command, files, ledger, params, records
 from voz.pipeline.checked import section
+from voz.pipeline.records import VOICES
 from voz.report import charts, metrics_table
-from voz.report.metrics_table import KINDS
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 SMOOTHED = 60  # points at most of the training curve: a pixel holds no more
@@ -131,20 +131,20 @@ def compared_lines(folder: Path) -> list[Line]:
     found = []
     for row in rows_of(folder, records.Comparison):
         heard = {"real": row.heard_real, "base": row.heard_base, "fine_tuned": row.heard_fine_tuned}
-        remark = " · ".join(f"{name(kind)} “{shortened(heard[kind])}”" for kind in KINDS)
-        players = [player(folder / kind / f"{row.id}.wav", name(kind), rate_hz=rate_of(kind)) for kind in KINDS]
+        remark = " · ".join(f"{name(voice)} “{shortened(heard[voice])}”" for voice in VOICES)
+        players = [player(folder / voice / f"{row.id}.wav", name(voice), rate_hz=rate_of(voice)) for voice in VOICES]
         found.append(Line(row.text, players, f"whisper heard: {remark}"))
     return found
 
 
-def name(kind: str) -> str:
+def name(voice: str) -> str:
     """real, base, fine-tuned: as a person writes it."""
-    return kind.replace("_", "-")
+    return voice.replace("_", "-")
 
 
-def rate_of(kind: str) -> int:
+def rate_of(voice: str) -> int:
     """Sample rate of a line's wav: recordings have the pipeline's, what was spoken the model's."""
-    return wav.SAMPLE_RATE_HZ if kind == "real" else wav.OUTPUT_RATE_HZ
+    return wav.SAMPLE_RATE_HZ if voice == "real" else wav.OUTPUT_RATE_HZ
 
 
 def shortened(heard: str) -> str:

@@ -77,7 +77,7 @@ def test_what_goes_to_git_holds_no_words(folder: Path) -> None:
     assert {"loss.csv", "cer.csv", "similarity.csv", "mcd_db.csv", "f0_mean_hz.csv"} <= {path.name for path in plots.iterdir()}
     for path in plots.iterdir():
         head, *rows = path.read_text(encoding="utf-8").splitlines()
-        assert head.split(",")[0] == "line" and set(head.split(",")[1:]) <= set(evaluate.VOICES)
+        assert head.split(",")[0] == "line" and set(head.split(",")[1:]) <= set(records.VOICES)
         for row in rows:
             [float(cell) for cell in row.split(",") if cell]
         assert [row.split(",")[0] for row in rows] == [str(n) for n in range(1, (3 if path.name == "loss.csv" else 2) + 1)]

@@ -93,7 +93,7 @@ def fill_training(args: Namespace) -> None:
 def fill_speech(args: Namespace, clips: list[str]) -> None:
     figures = {"cer": 0.25, "similarity": 0.8}
     records.write(args.lines, [records.Comparison(c, c[:12], HOSTILE, "hola", HOSTILE, "hola", figures, figures, figures) for c in clips])
-    for i, kind in enumerate(metrics_table.KINDS):
+    for i, kind in enumerate(records.VOICES):
         (args.lines / kind).mkdir()
         for clip in clips:
             wav.write(args.lines / kind / f"{clip}.wav", tone(300 + 100 * i, 1.0, 24_000), rate_hz=24_000)

@@ -20,6 +20,8 @@ from voz.pipeline.checked import complaint, record
 MANIFEST = "manifest.jsonl"
 Split = Literal["train", "eval", "test"]
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
+VOICES = ("real", "base", "fine_tuned")  # of a Comparison: the recording, and the two models that speak its text
+DIFFERENCE = "difference"  # fine-tuned minus base, line by line
 _ID = re.compile(r"[0-9a-f]{12}(-\d{7,8}-\d{7,8})?\Z")  # a note, or a clip of a note: <note>-<start ms>-<end ms>
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-KINDS = ("real", "base", "fine_tuned")
-DIFFERENCE = "difference"  # fine-tuned minus base, line by line
+from voz.pipeline.records import DIFFERENCE, VOICES
+
 MEASURES = {  # of evaluate.json: what it is called, its unit, decimals, where it should go (-1 down, 1 up, 0 towards the real one)
     "loss": ("Loss on test clips", "nats", 3, -1),
     "cer": ("Character errors of what whisper hears", "share", 3, -1),
@@ -46,9 +46,9 @@ def measures(metrics: dict[str, Any]) -> list[Measure]:
     """The table of metrics out of `evaluate.json`: those of MEASURES that any voice has."""
     found = []
     for key, (label, unit, decimals, aim) in MEASURES.items():
-        estimates = {kind: metrics.get(kind, {}).get(key) for kind in (*KINDS, DIFFERENCE)}
+        estimates = {voice: metrics.get(voice, {}).get(key) for voice in (*VOICES, DIFFERENCE)}
         if any(estimates.values()):
-            cells = {kind: _cell(estimate, decimals, signed=kind == DIFFERENCE) for kind, estimate in estimates.items()}
+            cells = {voice: _cell(estimate, decimals, signed=voice == DIFFERENCE) for voice, estimate in estimates.items()}
             found.append(Measure(key, label, unit, AIMS[aim], cells, _better(estimates[DIFFERENCE], aim)))
     return found
 
