@@ -80,7 +80,7 @@ def heard_cer(listener: whisper.Whisper, texts: Sequence[str], pcms: Pcms) -> fl
 
 def sheismo(texts: Sequence[str], pcms: Pcms) -> dict[str, float]:
     """Share of the ⟨ll, y⟩ windows spoken as [ʃ], and their number."""
-    windows = [window for line, pcm in zip(texts, pcms, strict=True) for window in accent.listen(line, pcm)]
+    windows = [window for line, pcm in zip(texts, pcms, strict=True) for window in accent.find_windows(line, pcm)]
     return {"sheismo": round(accent.share(windows), 4), "windows": len(windows)}
 
 

@@ -135,7 +135,7 @@ def likeness(voiceprint: np.ndarray, note: str, prints: Sequence[tuple[str, np.n
 
 def sheismo(spoken: str, pcm: np.ndarray) -> Figures:
     """Share of the text's ⟨ll, y⟩ spoken as [ʃ]: nothing where the text has none, or without espeak-ng."""
-    windows = accent.listen(spoken, pcm) if espeak.available() else []
+    windows = accent.find_windows(spoken, pcm) if espeak.available() else []
     return {"sheismo": accent.share(windows)} if windows else {}
 
 

@@ -88,7 +88,7 @@ def test_what_goes_to_git_holds_no_words(folder: Path) -> None:
 def test_sheismo_is_measured_where_the_text_has_it(folder: Path) -> None:
     rows = records.read(folder / "out" / "lines", records.Comparison)
     for row in rows:
-        expected = accent.listen(row.text, wav.read(folder / "out" / "lines" / "real" / f"{row.id}.wav"))
+        expected = accent.find_windows(row.text, wav.read(folder / "out" / "lines" / "real" / f"{row.id}.wav"))
         assert ("sheismo" in row.real) == ("sheismo" in row.base) == bool(expected)
         assert not expected or row.real["sheismo"] == pytest.approx(accent.share(expected))
     assert any("sheismo" in row.real for row in rows)
