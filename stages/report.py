@@ -155,7 +155,7 @@ def shortened(heard: str) -> str:
 def spoken_lines(folder: Path) -> list[Line]:
     """What the voice said of `data/texts.txt`, in the order of that file."""
     found = []
-    for row in sorted(rows_of(folder, records.Utterance), key=lambda r: r.file):
+    for row in sorted(rows_of(folder, records.SpokenLine), key=lambda r: r.file):
         tries = f"best of {row.tries} tries" if row.tries > 1 else "first try"
         remark = f"whisper heard: “{shortened(row.heard)}” ({row.cer:.0%} character errors, {tries})"
         found.append(Line(row.text, [player(folder / row.file, "fine-tuned", rate_hz=wav.OUTPUT_RATE_HZ)], remark))

@@ -58,9 +58,7 @@ def test_noise_and_silence_have_no_pitch() -> None:
     assert np.isfinite(measures.pitch_hz(noise)).mean() < 0.02
     mixed = np.concatenate([tone(150.0), 1e-4 * noise, tone(150.0)])
     voiced = np.isfinite(measures.pitch_hz(mixed))
-    assert not voiced[
-        int(1.1 * RATE_HZ / measures.HOP) : int(1.9 * RATE_HZ / measures.HOP)
-    ].any()  # 40 dB down
+    assert not voiced[int(1.1 * RATE_HZ / measures.HOP) : int(1.9 * RATE_HZ / measures.HOP)].any()  # 40 dB down
 
 
 def test_pitch_of_a_clip_shorter_than_a_frame() -> None:

@@ -1,5 +1,6 @@
 """PCM in and out of WAV files, and the sample rates of the system. Decoding what a phone made is `voz/audio/decode.py`."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,11 @@ def to_int16(pcm: np.ndarray) -> np.ndarray:
     if pcm.dtype == np.int16:
         return pcm
     return np.clip(np.round(pcm * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def hash_samples(pcm: np.ndarray) -> str:
+    """SHA-256 of samples as float32, hex. [T]"""
+    return hashlib.sha256(np.ascontiguousarray(pcm, dtype=np.float32).tobytes()).hexdigest()
 
 
 def resample(pcm: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:

@@ -22,10 +22,14 @@ from voz.pipeline.command import UserError
 
 with compat.torch_threads_kept():
     from TTS.config.shared_configs import BaseDatasetConfig
-    from TTS.tts.configs.xtts_config import XttsArgs, XttsAudioConfig, XttsConfig
+    from TTS.tts.configs.xtts_config import XttsArgs, XttsAudioConfig
+    from TTS.tts.configs.xtts_config import XttsConfig as XttsConfig
+    from TTS.tts.layers.tortoise.arch_utils import (
+        TorchMelSpectrogram as TorchMelSpectrogram,  # `as`: also for those who import it from here
+    )
     from TTS.tts.layers.xtts import hifigan_decoder
     from TTS.tts.layers.xtts.dvae import DiscreteVAE
-    from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer as VoiceBpeTokenizer  # `as`: also for those who import it from here
+    from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer as VoiceBpeTokenizer
     from TTS.tts.layers.xtts.trainer import gpt_trainer as gpt_trainer
     from TTS.tts.models import xtts as coqui_xtts
     from TTS.tts.models.xtts import Xtts as Xtts

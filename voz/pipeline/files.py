@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -108,9 +108,14 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def hash_files(folder: Path, names: list[str]) -> str:
+def hash_files(folder: Path, names: Iterable[str]) -> str:
     """SHA-256 over some files of a folder (names and bytes), hex."""
-    parts = [f"{name}:{hash_file(folder / name)}" for name in sorted(names)]
+    return combined_hash({name: hash_file(folder / name) for name in names})
+
+
+def combined_hash(hashes: dict[str, str]) -> str:
+    """SHA-256 over the names of files and their hashes, hex."""
+    parts = [f"{name}:{hashes[name]}" for name in sorted(hashes)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -97,24 +97,25 @@ class Example(Record):
 
 
 @record
-class Utterance(Record):
-    """A line that was spoken: `file` beside the manifest (`id` = 12 hex digits of the SHA-256 of the text and its occurrence)."""
+class SpokenLine(Record):
+    """A line that the voice spoke: `file` beside the manifest (`id` = 12 hex digits of the SHA-256 of the text and its occurrence)."""
 
     text: str
     file: str  # <nn>-<slug>.wav, 24 000 Hz
     duration_s: float
     seed: int
-    tries: int  # how often it was spoken; the best was kept
-    cer: float  # character error rate of what whisper heard, 0 = as written
-    passed: bool  # cer is within synthesize.max_cer
-    heard: str
+    tries: int  # how often it was spoken; the best try was kept
+    cer: float  # character error rate of Whisper's transcript, 0 = as written
+    passed: bool  # cer is at most synthesize.max_cer
+    heard: str  # Whisper's transcript
 
 
 @record
 class Comparison(Record):
-    """A test clip beside what base and fine-tuned voice made of its text: `real/`, `base/`, `fine_tuned/<id>.wav` beside the manifest.
+    """A line of the test split: the recording, and its text in the base's and the fine-tuned voice.
 
-    Figures by name, one dict per voice: cer, similarity, mcd_db, f0_mean_hz ... (what could not be measured is not there).
+    `real/`, `base/` and `fine_tuned/<id>.wav` beside the manifest; `heard_...`: Whisper's transcripts. Figures by name, one dict per
+    voice: cer, similarity, mcd_db, f0_mean_hz ...; a figure that cannot be measured is left out.
     """
 
     note: str
