@@ -88,7 +88,19 @@ Use outside that scope is not covered.
 | data, SHA-256 | {card.data_hash} |
 {params}
 
-## Use
+{_USE}{"" if stock else _NARROW}"""
+
+
+def _licence(stock: bool) -> str:
+    if stock:
+        return (
+            "The base is XTTS_v2 under the Coqui Public Model License (CPML, https://coqui.ai/cpml): non-commercial use only.\n"
+            "The licence covers this voice, which is derived from it, and what the voice speaks."
+        )
+    return "The base is this project's own pocket model, under the project's licence. The recordings are the speaker's."
+
+
+_USE = """## Use
 
 ```python
 from TTS.tts.configs.xtts_config import XttsConfig
@@ -100,17 +112,7 @@ model = Xtts.init_from_config(config)
 model.load_checkpoint(config, checkpoint_dir=".")
 spoken = model.synthesize("Bueno muchachos, gracias por la bancada.", speaker_wav="reference.wav", language="es")  # 24 kHz
 ```
-{"" if stock else _NARROW}"""
-
-
-def _licence(stock: bool) -> str:
-    if stock:
-        return (
-            "The base is XTTS_v2 under the Coqui Public Model License (CPML, https://coqui.ai/cpml): non-commercial use only.\n"
-            "The licence covers this voice, which is derived from it, and what the voice speaks."
-        )
-    return "The base is this project's own pocket model, under the project's licence. The recordings are the speaker's."
-
+"""
 
 _NARROW = """
 The base is narrower than XTTS_v2 (`widths` in `config.json`), which coqui-tts alone cannot build: load it with `voz.model.xtts.load_model`.

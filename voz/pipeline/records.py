@@ -72,13 +72,13 @@ class Clip(Record):
 
 @record
 class Transcript(Record):
-    """What whisper heard in a clip, with the figures that tell how sure it was."""
+    """Whisper's text of a clip, with its confidence."""
 
     text: str
     avg_logprob: float  # mean log probability per token
     no_speech_prob: float
     compression_ratio: float  # gzip ratio of the text; high means loops
-    temperature: float  # the one that passed; 0 = greedy
+    temperature: float  # of the try that passed, or of the last one; 0 = greedy
     language: str
     language_prob: float
 
