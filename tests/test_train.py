@@ -156,10 +156,10 @@ def test_reference_is_a_train_clip(trained: Path, dataset: Path) -> None:
     assert reference in [(dataset / "wavs" / f"{name}.wav").read_bytes() for name in train]
 
 
-def test_card_tells_consent_licence_data_and_recipe(trained: Path) -> None:
+def test_card_has_consent_licence_data_and_recipe(trained: Path) -> None:
     card = (trained / "models/voice/README.md").read_text()
-    for told in ("Voz de prueba", consent.STATEMENT, consent.SCOPE, "2026-05-12", "| lr | 0.001 |", "the project's licence"):
-        assert told in card
+    for each in ("Voz de prueba", consent.STATEMENT, consent.SCOPE, "2026-05-12", "| lr | 0.001 |", "the project's licence"):
+        assert each in card
     examples = {"non-commercial": True, "voz.model.xtts.load_model": False}
     stock = export.describe(card_of(trained), sample_of(trained), stock=True)
     assert {text: text in stock for text in examples} == examples

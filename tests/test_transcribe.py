@@ -169,4 +169,4 @@ def test_seeds_and_draws_are_golden() -> None:
     logprobs = logits[0].log_softmax(0)
     assert total[2] == 0.0 and float(total[0]) == pytest.approx(
         float(logprobs[[5, 7, 9]].sum())
-    )  # the first end of text counts, what follows not
+    )  # the first end of text counts, later ones do not
