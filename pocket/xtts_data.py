@@ -29,7 +29,7 @@ from pocket import opus
 from pocket.whisper_data import with_noise
 from pocket.xtts_base import MEL_NORM
 from voz import compat
-from voz.audio import leveling, wav
+from voz.audio import level, leveling, wav
 from voz.pipeline import command
 
 HOP = 1024  # samples of 22 050 Hz per code
@@ -100,7 +100,7 @@ def at_level(pcm: np.ndarray, level_db: float = LEVEL_DB) -> np.ndarray:
     """A sentence at the level that convert would give it. float32 [T] -> [T]"""
     frame = round(leveling.FRAME_S * wav.SAMPLE_RATE_HZ)
     energies = (pcm[: len(pcm) // frame * frame].reshape(-1, frame).astype(np.float64) ** 2).mean(axis=1)
-    gain_db = leveling.Level(leveling.active_db(energies), 20 * np.log10(np.abs(pcm).max())).gain_db(level_db)
+    gain_db = leveling.Level(level.active_db(energies), 20 * np.log10(np.abs(pcm).max())).gain_db(level_db)
     return pcm * np.float32(10 ** (gain_db / 20))
 
 

@@ -120,10 +120,10 @@ def clip_losses(voice: Voice, samples: Sequence[Sample], *, label: str) -> list[
 
     def work(sample: Sample, entry: Path) -> None:
         loss = gpt_trainer.code_loss(voice.model, sample, voice.conditioning.latents)
-        cache.write_json(entry, "loss.json", {"loss": loss})
+        cache.save_json(entry, "loss.json", {"loss": loss})
 
     def load(entry: Path) -> Figures:
-        return dict(cache.read_json(entry, "loss.json"))
+        return dict(cache.load_json(entry, "loss.json"))
 
     return store.map(samples, key=key, work=work, load=load, label=label, unit="clip")
 

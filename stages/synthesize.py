@@ -31,7 +31,6 @@ from voz.pipeline import cache, command, files, params, records
 from voz.pipeline.checked import section
 
 SLUG_LENGTH = 40  # characters of a file name that come from the text
-ID_DIGITS = 12
 
 
 @section
@@ -83,7 +82,7 @@ def lines_of(texts: Sequence[str], voice: Voice, *, seed: int) -> list[synthesis
 
 
 def _id(line: synthesis.Line) -> str:
-    return hashlib.sha256(f"{line.text}\n{line.occurrence}".encode()).hexdigest()[:ID_DIGITS]
+    return hashlib.sha256(f"{line.text}\n{line.occurrence}".encode()).hexdigest()[: records.ID_DIGITS]
 
 
 def speak_well(voice: Voice, lines: Sequence[synthesis.Line], asr: whisper.Transcriber, p: Params) -> list[Take]:

@@ -68,8 +68,8 @@ def transcribe(folder: Path, clips: list[records.Clip], asr: Path, p: Params, co
         key=lambda clip: keys[clip.id],
         batches=batches,
         work=work,
-        save=lambda entry, transcription: cache.write_json(entry, "transcription.json", asdict(transcription)),
-        load=lambda entry: whisper.Transcription(**cache.read_json(entry, "transcription.json")),
+        save=lambda entry, transcription: cache.save_json(entry, "transcription.json", asdict(transcription)),
+        load=lambda entry: whisper.Transcription(**cache.load_json(entry, "transcription.json")),
         label="transcribe",
     )
 

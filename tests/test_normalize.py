@@ -1,4 +1,4 @@
-"""Spanish text as XTTS reads it."""
+"""Spanish text is written out as it is read aloud, and fits the base's tokenizer."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_normalize(written: str) -> None:
 
 
 @pytest.mark.parametrize("written", SAID)
-def test_normalized_text_is_left_alone_by_a_second_time_and_by_coquis_own_cleaner(written: str) -> None:
+def test_normalized_text_is_changed_neither_by_a_second_pass_nor_by_coquis_own_cleaner(written: str) -> None:
     said = normalize.normalize(written)
     assert normalize.normalize(said) == said
     tokenizer = xtts.read_tokenizer(BASE)
@@ -56,13 +56,13 @@ def test_normalized_text_is_left_alone_by_a_second_time_and_by_coquis_own_cleane
     assert not tokens.unknown_characters(fitted, tokenizer)
 
 
-def test_fit_drops_unknown_signs_keeps_base_letters_and_names_the_rest() -> None:
+def test_fit_drops_unknown_signs_and_accents_and_unknown_characters_names_the_rest() -> None:
     tokenizer = xtts.read_tokenizer(BASE)
     assert tokens.fit("Ça va, ñandú; Müller§", tokenizer) == "Ca va, ñandú; Müller"
     assert tokens.unknown_characters(tokens.fit("weiß дом", tokenizer), tokenizer) == "ßдом"
 
 
-def test_spoken_compares_what_is_heard() -> None:
+def test_spoken_ignores_what_cannot_be_heard() -> None:
     assert normalize.spoken("¡Che, son 2 PESOS!") == normalize.spoken("che son dos pesos") == "che son dos pesos"
     assert normalize.spoken("llegás") != normalize.spoken("llegas")  # voseo is audible
 

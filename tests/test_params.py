@@ -1,4 +1,4 @@
-"""params.yaml is read into a stage's Params or refused in one line."""
+"""A section of params.yaml is read into a stage's Params, or refused in one line."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class Stage:
 GOOD = "stage:\n  lr: 5e-6\n  epochs: 2\n  betas: [0.9, 1]\n  careful: true\n"
 
 
-def test_numbers_mean_what_a_person_meant(tmp_path: Path) -> None:
+def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(GOOD)  # YAML 1.1 reads 5e-6 as text
     assert params.load("stage", Stage, tmp_path / "p.yaml") == Stage(lr=5e-6, epochs=2, betas=[0.9, 1.0], careful=True)
 
@@ -40,7 +40,7 @@ def test_numbers_mean_what_a_person_meant(tmp_path: Path) -> None:
         ("lr: 5e-6", "lr: [", "not YAML"),
     ],
 )
-def test_bad_values_are_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_a_bad_value_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
     (tmp_path / "p.yaml").write_text(GOOD.replace(old, new))
     with pytest.raises(UserError) as error:
         params.load("stage", Stage, tmp_path / "p.yaml")

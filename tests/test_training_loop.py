@@ -24,7 +24,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_signal_waits_for_the_end_of_the_update_and_a_second_one_does_not() -> None:
     before = signal.getsignal(signal.SIGINT)  # a shell starts background jobs with SIGINT ignored
-    with command.noted_signals() as asked:
+    with command.deferred_signals() as asked:
         os.kill(os.getpid(), signal.SIGINT)
         assert asked == [signal.SIGINT]
         with pytest.raises(Terminated):
@@ -36,7 +36,7 @@ def test_one_training_at_a_time_and_no_temporary_file_of_a_killed_one(tmp_path: 
     (tmp_path / ".state.pt.123.tmp").write_bytes(b"half")
     with files.exclusive(tmp_path, what="training"):
         assert not (tmp_path / ".state.pt.123.tmp").exists()
-        with pytest.raises(UserError, match="another process is at this very training"), files.exclusive(tmp_path, what="training"):
+        with pytest.raises(UserError, match="another process is running this training"), files.exclusive(tmp_path, what="training"):
             pass
     with files.exclusive(tmp_path, what="training"):
         pass

@@ -1,4 +1,4 @@
-"""Name what a finished pipeline left: the voice, the samples, the report.
+"""Print where the results of a finished pipeline are: the voice, the samples, the report.
 
     python -m tools.outcome [--voice models/voice] [--samples outputs] [--report reports/report.html]
 

@@ -54,8 +54,8 @@ def fetch(rev: str, commit: str, folder: Path) -> None:
     try:
         Repo.get(".", str(VOICE), out=str(folder / VOICE.name), rev=commit)
     except (DvcException, DataIndexDirError, FileNotFoundError) as error:
-        mend = "`dvc pull` where a remote has it, or `dvc repro` at that commit"
-        raise UserError(f"{rev}: its {VOICE} cannot be fetched ({error})", mend) from error
+        fix = "`dvc pull` where a remote has it, or `dvc repro` at that commit"
+        raise UserError(f"{rev}: its {VOICE} cannot be fetched ({error})", fix) from error
     for file in sorted((folder / VOICE.name).iterdir()):
         os.replace(file, folder / file.name)
     (folder / VOICE.name).rmdir()

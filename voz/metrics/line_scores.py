@@ -52,11 +52,11 @@ def analyse_lines(lines: Sequence[LineAudio], model: Callable[[], xtts.Xtts], mo
         return store.key(line.id, line.text, wav.hash_samples(line.pcm), recorded)
 
     def work(line: LineAudio, entry: Path) -> None:
-        cache.write_json(entry, "figures.json", figures_of(line))
+        cache.save_json(entry, "figures.json", figures_of(line))
         np.save(entry / "speaker_embedding.npy", xtts.speaker_embedding(model(), line.pcm))
 
     def load(entry: Path) -> LineAnalysis:
-        return LineAnalysis(cache.read_json(entry, "figures.json"), np.load(entry / "speaker_embedding.npy"))
+        return LineAnalysis(cache.load_json(entry, "figures.json"), np.load(entry / "speaker_embedding.npy"))
 
     return store.map(lines, key=key, work=work, load=load, label=label, unit="line")
 

@@ -86,19 +86,19 @@ def load(examples: Iterable[Example], wavs: Path, tokenizer: VoiceBpeTokenizer) 
 
 def _load(example: Example, path: Path, tokenizer: VoiceBpeTokenizer) -> Sample:
     """The sample of one clip, see `load`."""
-    mend = "mend or reject the clip in the corrections file, then run `dvc repro`"
+    fix = "correct or reject the clip in the corrections file, then run `dvc repro`"
     try:
         length, sha256 = wav.samples(path), files.hash_file(path)
     except (OSError, ValueError, RuntimeError) as error:  # soundfile's own error is a RuntimeError
         raise UserError(f"{path}: unreadable ({str(error).splitlines()[0]})", "`dvc checkout data/dataset`") from error
     if not limits.MIN_SAMPLES <= length <= limits.MAX_SAMPLES:
-        raise UserError(f"{path}: {length} samples; the trainer takes {limits.MIN_SAMPLES} to {limits.MAX_SAMPLES}", mend)
+        raise UserError(f"{path}: {length} samples; the trainer takes {limits.MIN_SAMPLES} to {limits.MAX_SAMPLES}", fix)
     ids = tokenizer.encode(example.normalized, tokens.LANGUAGE)
     unknown, stop = (tokenizer.tokenizer.token_to_id(name) for name in ("[UNK]", "[STOP]"))
     if not example.normalized.strip() or unknown in ids or stop in ids:
-        raise UserError(f"{path}: its text {example.normalized!r} is empty or holds characters the base does not know", mend)
+        raise UserError(f"{path}: its text {example.normalized!r} is empty or holds characters the base does not know", fix)
     if len(ids) > limits.MAX_TEXT_TOKENS:
-        raise UserError(f"{path}: its text has {len(ids)} tokens; the trainer takes {limits.MAX_TEXT_TOKENS}", mend)
+        raise UserError(f"{path}: its text has {len(ids)} tokens; the trainer takes {limits.MAX_TEXT_TOKENS}", fix)
     return Sample(example.id, path, sha256, torch.tensor(ids), length)
 
 

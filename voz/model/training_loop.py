@@ -125,7 +125,7 @@ class TrainingLoop:
         total = self.schedule.epochs * (len(self.train) + len(self.held_out)) + len(self.held_out)
         self.bar = parallel.progress((), total=total, label="train", unit="clip")
         self.bar.initial = self.bar.n = self._clips_done()
-        with command.noted_signals() as signals, self.bar:
+        with command.deferred_signals() as signals, self.bar:
             if not self.history.clips:
                 self._evaluate(signals)
             while self.epoch <= self.schedule.epochs:

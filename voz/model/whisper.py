@@ -31,7 +31,7 @@ MAX_COMPRESSION_RATIO = 2.4  # this and the next two are of whisper's own transc
 MIN_AVG_LOGPROB = -1.0  # below it whisper guessed
 MAX_NO_SPEECH_PROB = 0.6  # above it a low log probability means silence, and another try would not help
 _HOP = whisper.audio.HOP_LENGTH  # 160 samples = 10 ms a mel frame
-_MEND = "run `make base`, or `git checkout -- models/pocket`"
+_FIX = "run `make base`, or `git checkout -- models/pocket`"
 _MIN_TAIL_S = 0.5  # the last window of a recording is not shorter than this
 
 
@@ -52,7 +52,7 @@ class Transcription:
 def require(path: Path) -> None:
     """Raise a UserError if there is no checkpoint, with the command that fetches it."""
     if not path.is_file():
-        raise UserError(f"{path}: missing", _MEND)
+        raise UserError(f"{path}: missing", _FIX)
 
 
 def load(path: Path, device: torch.device | str) -> Whisper:
@@ -66,7 +66,7 @@ def load(path: Path, device: torch.device | str) -> Whisper:
         model = whisper.load_model(str(path), device=device)
     except (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: not a whisper checkpoint ({reason})", _MEND) from error
+        raise UserError(f"{path}: not a whisper checkpoint ({reason})", _FIX) from error
     if not model.is_multilingual:
         raise UserError(f"{path}: this whisper knows only English", "take a multilingual one (a name without .en)")
     return model.eval()
@@ -153,8 +153,8 @@ class Transcriber:
             key=lambda item: store.key(item[0], wav.hash_samples(item[1])),
             batches=lambda missing: [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)],
             work=work,
-            save=lambda entry, text: cache.write_json(entry, "transcription.json", {"text": text}),
-            load=lambda entry: str(cache.read_json(entry, "transcription.json")["text"]),
+            save=lambda entry, text: cache.save_json(entry, "transcription.json", {"text": text}),
+            load=lambda entry: str(cache.load_json(entry, "transcription.json")["text"]),
             label=label,
         )
 

@@ -18,6 +18,7 @@ import torch
 
 from voz import compat
 from voz.audio.wav import SAMPLE_RATE_HZ
+from voz.data.base_files import BASE_FILES as BASE_FILES  # `as`: also for those who import it from here
 from voz.pipeline.command import UserError
 
 with compat.torch_threads_kept():
@@ -35,7 +36,6 @@ with compat.torch_threads_kept():
     from TTS.tts.models.xtts import Xtts as Xtts
 compat.repair_generation_config()
 
-BASE_FILES = ("model.pth", "config.json", "vocab.json", "dvae.pth", "mel_stats.pth")
 _MOVED = "TTS.tts.models.xtts"  # the module of the classes in the original XTTS_v2 checkpoint, which has moved since
 
 

@@ -1,11 +1,14 @@
 """A content-addressed cache of items, so that a stage computes only what changed.
 
-An entry is a folder `${DVC_ROOT:-.}/.cache/<stage>/<2 digits>/<key>/`. Its key is a hash of the item's bytes, the parameters that
-matter to it, the model, and the version of the step: an integer that is raised by hand, because a changed comment must not train
-again. An entry is filled under a temporary name and then renamed: a killed stage leaves none half done, and two stages may write
-the same entry. Entries are not flushed to the disk, which would cost more time than the work: each knows the sizes of its files,
-and one that a power cut shortened is computed again. Deleting `.cache` costs only time. DVC_ROOT is the main checkout even in
-DVC's temporary copies of it, so experiments share the cache.
+An entry is a folder `${DVC_ROOT:-.}/.cache/<stage>/<2 digits>/<key>/`. Its key is a hash of the item's bytes, the parameters
+that affect it, the model, and the version of the step. The version is an integer that is raised by hand: a hash of the source
+code would train again after every changed comment.
+
+An entry is filled under a temporary name and then renamed, so a killed stage leaves no partial entry and two processes may write
+the same one. Entries are not flushed to the disk, which would take longer than the work itself. Instead each stores the sizes of
+its files, and an entry that a power cut shortened is computed again.
+
+Deleting `.cache` costs only time. DVC sets DVC_ROOT to the main checkout even in its temporary copies, so experiments share the cache.
 """
 
 import functools
@@ -24,14 +27,14 @@ from typing import Any, Generic, TypeVar
 from voz.pipeline import parallel
 
 LOG = "log"
-LABEL = ".label.json"  # in each entry: what its key was made of (`make forget` searches it) and the sizes of its files
+LABEL = ".label.json"  # in each entry: what its key was made of (`make forget` searches it), and the sizes of its files
 
 A = TypeVar("A")
 V = TypeVar("V")
 
 
 def root() -> Path:
-    """The cache of this checkout."""
+    """The folder of the cache that this checkout uses."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve() / ".cache"
 
 
@@ -43,8 +46,8 @@ class Key:
     made_of: tuple[str, ...]
 
 
-class Unkept(Exception, Generic[V]):
-    """Raised by the work of `Cache.map`: `value` is the item's, for this run only. It does not become an entry."""
+class Uncached(Exception, Generic[V]):
+    """Raised by the `work` of `Cache.map`: use `value` for the item in this run, and store no entry."""
 
     def __init__(self, value: V) -> None:
         super().__init__(value)
@@ -52,13 +55,13 @@ class Unkept(Exception, Generic[V]):
 
 
 class Cache:
-    """The entries of one step under one set of parameters.
+    """The entries of one step, under one set of parameters.
 
     Args:
         stage: name of the folder and of the log.
-        version: of the step's code; raise it when the same input gives another output.
-        params: the parameters that matter to an item; JSON values.
-        model: hash of the model that an item passes through, if there is one.
+        version: version of the step's code; raise it when the same input gives another output.
+        params: the parameters that affect an item; JSON values.
+        model: hash of the model that computes the item; empty if there is none.
     """
 
     def __init__(self, stage: str, version: int, *, params: dict[str, Any], model: str = "") -> None:
@@ -67,7 +70,7 @@ class Cache:
         self._salt = json.dumps([stage, version, params, model], sort_keys=True)
 
     def key(self, *made_of: str) -> Key:
-        """Key of an item, from what it is made of (hashes, ids)."""
+        """The key of an item, given the hashes and ids of everything that it is made of."""
         return Key(hashlib.sha256(json.dumps([self._salt, *made_of]).encode()).hexdigest()[:32], made_of)
 
     def path(self, key: Key) -> Path:
@@ -75,11 +78,11 @@ class Cache:
         return self.folder / key.name[:2] / key.name
 
     def get(self, key: Key) -> Path | None:
-        """The entry's folder, or None. Marks it as used, which delays its removal."""
+        """The entry's folder, marked as used just now (see `trim`); None if there is no complete entry."""
         path = self.path(key)
         if not path.is_dir():
             return None
-        if not _is_whole(path):
+        if not _is_complete(path):
             shutil.rmtree(path, ignore_errors=True)
             return None
         os.utime(path)
@@ -87,7 +90,7 @@ class Cache:
 
     @contextmanager
     def put(self, key: Key) -> Iterator[Path]:
-        """Give a temporary folder to fill; it becomes the entry when the block ends without an exception."""
+        """Yield an empty temporary folder to fill; it becomes the entry when the block ends without an exception."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
@@ -97,7 +100,7 @@ class Cache:
             try:
                 os.replace(temporary, path)
             except OSError:
-                if not path.is_dir():  # another process was first: its entry is as good
+                if not path.is_dir():  # else another process was faster, with the same content
                     raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -113,22 +116,22 @@ class Cache:
         unit: str = "it",
         workers: int = 1,
     ) -> list[V]:
-        """The value of each item, in order: read from its entry, which is filled first where there is none.
+        """The values of the items, in order. Items without an entry are computed first; then every value is read from its entry.
 
         Args:
-            key: items of one key are one item.
-            work: fills the empty folder of an item. Importable by name if `workers` is not 1.
+            key: gives an item's key. Items with the same key are computed once.
+            work: computes an item into an empty folder. Importable by name unless `workers` is 1.
             load: reads the value from a filled folder.
-            label, unit: of the progress bar.
-            workers: processes; 0 = one per core.
+            label, unit: text of the progress bar.
+            workers: number of processes; 0 = one per core.
         """
         keys = [key(item) for item in items]
         missing = self._missing(keys, items)
         fill = functools.partial(_fill, self, work)
-        unkept = parallel.map(fill, list(missing.items()), label=label, unit=unit, workers=workers)
-        values = {each: raised.value for each, raised in zip(missing, unkept, strict=True) if raised is not None}
+        results = parallel.map(fill, list(missing.items()), label=label, unit=unit, workers=workers)
+        uncached = {each: result.value for each, result in zip(missing, results, strict=True) if result is not None}
         self._log(keys, missing)
-        return [values[each] if each in values else load(self.path(each)) for each in keys]
+        return [uncached[each] if each in uncached else load(self.path(each)) for each in keys]
 
     def map_batches(
         self,
@@ -141,12 +144,12 @@ class Cache:
         load: Callable[[Path], V],
         label: str,
     ) -> list[V]:
-        """As `map`, for items that a model computes several at a time, in this process.
+        """Like `map`, for a model that computes several items at a time, in this process.
 
         Args:
-            batches: groups the items that have no entry.
-            work: the values of one batch, in its order.
-            save: writes a value into its entry's folder.
+            batches: groups the items that have no entry into batches.
+            work: computes the values of one batch, in its order.
+            save: writes a value into the empty folder of its entry.
         """
         keys = [key(item) for item in items]
         missing = self._missing(keys, items)
@@ -159,6 +162,7 @@ class Cache:
         return [load(self.path(each)) for each in keys]
 
     def _missing(self, keys: Sequence[Key], items: Sequence[A]) -> dict[Key, A]:
+        """The items without an entry, by key; of items with the same key, the first."""
         first: dict[Key, A] = {}
         for key, item in zip(keys, items, strict=True):
             first.setdefault(key, item)
@@ -168,24 +172,25 @@ class Cache:
         log(self.stage, computed=len(missing), reused=len(set(keys)) - len(missing))
 
 
-def _fill(cache: Cache, work: Callable[[A, Path], None], missing: tuple[Key, A]) -> "Unkept[Any] | None":
+def _fill(cache: Cache, work: Callable[[A, Path], None], missing: tuple[Key, A]) -> "Uncached[Any] | None":
+    """Compute one item into its entry. Returns the exception with its value if the item is not to be cached."""
     key, item = missing
     try:
         with cache.put(key) as folder:
             work(item, folder)
-    except Unkept as unkept:
-        return unkept
+    except Uncached as uncached:
+        return uncached
     return None
 
 
 def _sizes(entry: Path) -> dict[str, int]:
-    """Bytes of each file of an entry but its label."""
+    """Size in bytes of each file of an entry, except its label; by relative path."""
     files = (path for path in sorted(entry.rglob("*")) if path.is_file() and path.name != LABEL)
     return {path.relative_to(entry).as_posix(): path.stat().st_size for path in files}
 
 
-def _is_whole(entry: Path) -> bool:
-    """Whether a label is there and the files that it names have their sizes."""
+def _is_complete(entry: Path) -> bool:
+    """True if the entry has a label and the files that it lists have the sizes that it states."""
     try:
         label = json.loads((entry / LABEL).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -194,32 +199,32 @@ def _is_whole(entry: Path) -> bool:
     return isinstance(sizes, dict) and sizes.items() <= _sizes(entry).items()
 
 
-def write_json(entry: Path, name: str, values: dict[str, Any]) -> None:
-    """Write values into an entry that is being filled."""
+def save_json(entry: Path, name: str, values: dict[str, Any]) -> None:
+    """Write values as a JSON file into the folder of an entry, every digit kept. (`files.write_json` rounds: it is for metrics.)"""
     (entry / name).write_text(json.dumps(values, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
 
-def read_json(entry: Path, name: str) -> Any:
-    """Read what `write_json` wrote."""
+def load_json(entry: Path, name: str) -> Any:
+    """Read what `save_json` wrote."""
     return json.loads((entry / name).read_text(encoding="utf-8"))
 
 
 def trim(limit_gb: float) -> None:
-    """Remove the entries used longest ago until the cache fits the limit. The log stays."""
+    """Remove the least recently used entries until the cache is within the limit. The log stays."""
     entries = []
     for path in root().glob("*/??/*"):
         size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
         entries.append((path.stat().st_mtime, size, path))
-    over = sum(size for _, size, _ in entries) - limit_gb * 1e9
+    excess = sum(size for _, size, _ in entries) - limit_gb * 1e9
     for _, size, path in sorted(entries):
-        if over <= 0:
+        if excess <= 0:
             return
         shutil.rmtree(path, ignore_errors=True)
-        over -= size
+        excess -= size
 
 
 def log(stage: str, **values: Any) -> None:
-    """Append run-dependent values (counts, seconds, device) to `.cache/log/<stage>.jsonl`: never into an output."""
+    """Append values that depend on the run (counts, seconds, device) to `.cache/log/<stage>.jsonl`; outputs must not hold them."""
     path = root() / LOG / f"{stage}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **values}, sort_keys=True) + "\n"
@@ -228,6 +233,6 @@ def log(stage: str, **values: Any) -> None:
 
 
 def read_log(stage: str) -> list[dict[str, Any]]:
-    """All lines of a stage's log, oldest first."""
+    """All lines of a stage's log, oldest first; empty if there is none."""
     path = root() / LOG / f"{stage}.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []

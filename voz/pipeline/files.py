@@ -1,7 +1,9 @@
-"""Files and folders that are whole or not there; their hashes, their copies, their names as a person reads them."""
+"""Files and folders: atomic writes, copies, hashes, locks, and names in printable form."""
 
+import csv
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -17,7 +19,7 @@ from voz.pipeline.command import UserError
 def atomic(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a temporary file (`.<name>.<pid>.tmp`) that replaces `path` when the block ends without an exception.
 
-    The bytes are on the disk before the name is: a power cut leaves the old file or the new one.
+    The bytes are flushed to the disk before the rename, so a power cut leaves either the old file or the new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -33,13 +35,13 @@ def atomic(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file atomically, line ends as they are."""
+    """Write a UTF-8 text file atomically; line ends are not translated."""
     with atomic(path, "w") as file:
         file.write(text)
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write metrics atomically: keys in the given order, floats rounded to 6 digits.
+    """Write metrics as JSON, atomically: keys in the given order, floats rounded to 6 decimals.
 
     Raises:
         ValueError: a value is NaN or infinite.
@@ -47,15 +49,22 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     write_text(path, json.dumps(_rounded(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """The text of a CSV file: commas, `\\n` after each row, double quotes where needed."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
 def copy(source: Path, target: Path) -> None:
-    """Put a copy of a file into a stage's output, a file of its own: a link would let an edit reach the source."""
+    """Copy a file, atomically. Never a link: through a link, an edit of the copy would change the source."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     shutil.copyfile(source, temporary)
     os.replace(temporary, target)
 
 
 def fresh_folder(path: Path) -> Path:
-    """Make `path` an empty folder: stages rebuild their outputs whole, so no file of an earlier run survives."""
+    """Make `path` an empty folder. Stages rebuild their outputs completely, so that no file of an earlier run stays."""
     if path.is_dir():
         shutil.rmtree(path)
     path.mkdir(parents=True)
@@ -64,9 +73,9 @@ def fresh_folder(path: Path) -> Path:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give an empty temporary folder (`.<name>.tmp`) to fill; it takes the place of `path` when the block ends without an exception.
+    """Yield an empty temporary folder (`.<name>.tmp`) to fill; it replaces `path` when the block ends without an exception.
 
-    A stage that is killed leaves the old folder or none: a folder that is there is complete.
+    A killed stage leaves the old folder or none, so a folder that exists is complete.
     """
     temporary = fresh_folder(path.with_name(f".{path.name}.tmp"))
     try:
@@ -80,26 +89,32 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def exclusive(folder: Path, *, what: str) -> Iterator[None]:
-    """Hold a folder that one process at a time may work in, and remove the temporary files of one that was killed there.
+    """Lock a folder for this process, and remove temporary files that a killed process left in it.
+
+    Args:
+        what: the name of the work, for the message: "training".
 
     Raises:
-        UserError: another process holds it.
+        UserError: another process holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the system however the process ends
         except BlockingIOError as error:
-            raise UserError(f"{folder}: another process is at this very {what}", "wait for it, then run again") from error
-        for left in folder.glob(".*.tmp"):
-            left.unlink()
+            raise UserError(f"{folder}: another process is running this {what}", "wait for it, then run again") from error
+        for leftover in folder.glob(".*.tmp"):
+            leftover.unlink()
         yield
 
 
 def printable(name: str | bytes) -> str:
-    """A name as one line of UTF-8 text: what is not printable is written `\\xNN`, so that two names never look alike."""
+    """A file name as one line of printable UTF-8. Other bytes and characters are escaped (`\\xff`, `\\n`), a backslash is doubled.
+
+    Two different names never give the same text.
+    """
     text = os.fsencode(name).decode("utf-8", "surrogateescape").replace("\\", "\\\\")
-    return "".join(_escaped(sign) for sign in text)
+    return "".join(_escaped(char) for char in text)
 
 
 def hash_file(path: Path) -> str:
@@ -109,34 +124,37 @@ def hash_file(path: Path) -> str:
 
 
 def hash_files(folder: Path, names: Iterable[str]) -> str:
-    """SHA-256 over some files of a folder (names and bytes), hex."""
+    """SHA-256 over the names and bytes of some files of a folder, hex. Their order does not matter."""
     return combined_hash({name: hash_file(folder / name) for name in names})
 
 
 def combined_hash(hashes: dict[str, str]) -> str:
-    """SHA-256 over the names of files and their hashes, hex."""
+    """`hash_files` from the hash of each file, by name."""
     parts = [f"{name}:{hashes[name]}" for name in sorted(hashes)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def require_free(folder: Path, need_bytes: int, *, what: str) -> None:
-    """Refuse long work that the disk cannot hold.
+    """Check, before long work, that its output will fit on the disk.
 
     Raises:
-        UserError: less than `need_bytes` are free where `folder` is or will be.
+        UserError: less than `need_bytes` are free on the disk where `folder` is or will be.
     """
-    at = next(p for p in [folder.resolve(), *folder.resolve().parents] if p.exists())
-    free = shutil.disk_usage(at).free
+    existing = next(path for path in [folder.resolve(), *folder.resolve().parents] if path.exists())
+    free = shutil.disk_usage(existing).free
     if free < need_bytes:
         raise UserError(
-            f"{at}: {free / 1e9:.1f} GB free, {what} needs {need_bytes / 1e9:.1f} GB", "free some (`make clean-cache`, `dvc gc -w`)"
+            f"{existing}: {free / 1e9:.1f} GB free, {what} needs {need_bytes / 1e9:.1f} GB",
+            "free some space (`make clean-cache`, `dvc gc -w`)",
         )
 
 
-def _escaped(sign: str) -> str:
-    if 0xDC80 <= ord(sign) <= 0xDCFF:  # a byte that is not UTF-8
-        return f"\\x{ord(sign) - 0xDC00:02x}"
-    return sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+def _escaped(char: str) -> str:
+    if 0xDC80 <= ord(char) <= 0xDCFF:  # surrogateescape's form of a byte that is not UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    if 0x80 <= ord(char) <= 0xFF and not char.isprintable():  # unicode_escape would write it like that byte
+        return f"\\u{ord(char):04x}"
+    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
 
 
 def _rounded(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Read a section of params.yaml into a stage's own `Params`, and say in one line what is wrong with it."""
+"""Read a section of params.yaml into a stage's own `Params`, or say in one line what is wrong with it."""
 
 import typing
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import Field, ValidationError
 
-from voz.pipeline.checked import complaint, section
+from voz.pipeline.checked import first_error, section
 from voz.pipeline.command import UserError
 
 PATH = Path("params.yaml")
@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 @section
 class Compute:
-    """Where the work runs. In no stage's `params:`, so changing it reruns nothing."""
+    """Where the work runs. No stage lists it under `params:`, so changing it reruns nothing."""
 
-    device: str  # auto | cpu | cuda | cuda:1 ... (ROCm answers to torch's name for the accelerator too)
+    device: str  # auto | cpu | cuda | cuda:1 ... (a ROCm build of torch also calls its accelerator cuda)
     workers: int = Field(ge=0)  # processes of the data stages; 0 = one per core
-    cache_gb: float = Field(gt=0)  # size limit of .cache; entries used longest ago go first
+    cache_gb: float = Field(gt=0)  # size limit of .cache; the least recently used entries are removed first
 
 
 def read(path: Path = PATH) -> dict[str, Any]:
@@ -34,9 +34,9 @@ def read(path: Path = PATH) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise UserError(f"{path}: missing", "run from the top folder of the repository") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML ({str(error).splitlines()[0]})", "mend that line, or `git checkout params.yaml`") from error
+        raise UserError(f"{path}: not YAML ({str(error).splitlines()[0]})", "fix that line, or `git checkout params.yaml`") from error
     if not isinstance(data, dict):
-        raise UserError(f"{path}: holds no sections", "`git checkout params.yaml`")
+        raise UserError(f"{path}: has no sections", "`git checkout params.yaml`")
     return data
 
 
@@ -57,12 +57,12 @@ def load(name: str, cls: type[T], path: Path = PATH) -> T:
     try:
         return cls(**{key: _as_number(value) if types[key] is float else value for key, value in values.items()})
     except ValidationError as error:
-        field, what = complaint(error)
-        raise UserError(f"{path}: {name}{'.' * bool(field)}{field}: {what}", "mend the value") from error
+        field, what = first_error(error)
+        raise UserError(f"{path}: {name}{'.' * bool(field)}{field}: {what}", "correct the value") from error
 
 
 def _as_number(value: Any) -> Any:
-    """YAML 1.1 reads 5e-6 as text; DVC, which reads YAML 1.2, as a number."""
+    """The number that a text such as "5e-6" means: PyYAML reads it as text (YAML 1.1), DVC as a number (YAML 1.2)."""
     if not isinstance(value, str):
         return value
     try:

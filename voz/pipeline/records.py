@@ -1,7 +1,7 @@
-"""The typed records that flow between the stages, one JSON object a line in `manifest.jsonl`.
+"""The typed records that flow between the stages: `manifest.jsonl`, one JSON object per line.
 
-A bad line names its file, line, field and value. Records are written sorted by `id`, so that bytes do not depend on
-the order of work.
+The error for a bad line names the file, the line, the field and the value. Records are written sorted by `id`, so that
+the bytes do not depend on the order of the work.
 """
 
 import dataclasses
@@ -15,18 +15,19 @@ from typing import Literal, TypeVar
 from pydantic import ValidationError, field_validator
 
 from voz.pipeline import files
-from voz.pipeline.checked import complaint, record
+from voz.pipeline.checked import first_error, record
 
 MANIFEST = "manifest.jsonl"
 Split = Literal["train", "eval", "test"]
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 VOICES = ("real", "base", "fine_tuned")  # of a Comparison: the recording, and the two models that speak its text
 DIFFERENCE = "difference"  # fine-tuned minus base, line by line
-_ID = re.compile(r"[0-9a-f]{12}(-\d{7,8}-\d{7,8})?\Z")  # a note, or a clip of a note: <note>-<start ms>-<end ms>
+ID_DIGITS = 12  # hex digits of a note's id
+ID = re.compile(r"(?P<note>[0-9a-f]{12})(?P<cut>-\d{7,8}-\d{7,8})?\Z")  # of a note; of a clip: <note>-<start ms>-<end ms>
 
 
 class BadRecord(ValueError):
-    """A record that is not what its type says."""
+    """A record with a missing, unknown or invalid field."""
 
 
 @record
@@ -38,8 +39,8 @@ class Record:
     @field_validator("id")
     @classmethod
     def _is_id(cls, value: str) -> str:
-        if not _ID.match(value):
-            raise ValueError(f"{value!r} is the id of no note and no clip")
+        if not ID.match(value):
+            raise ValueError(f"{value!r} is not the id of a note or a clip")
         return value
 
 
@@ -47,12 +48,12 @@ class Record:
 class Note(Record):
     """A converted voice note: `<id>.wav` beside the manifest. `id` = first 12 hex digits of the input file's SHA-256."""
 
-    name: str  # the file's name in the notes folder (several hold the same bytes: the first in sorted order)
+    name: str  # the file's name in the notes folder; of several files with the same bytes, the first in sorted order
     duration_s: float
-    format: str  # sniffed: ogg-opus, m4a, mp3, amr, wav, flac, mp4 ...
+    format: str  # what the bytes are, whatever the extension says: ogg-opus, m4a, mp3, amr, wav, flac, mp4 ...
     source_hz: int  # sample rate of the decoded input
-    missing_s: float  # seconds a damaged input lacks (0 unless convert.accept_damaged let it pass)
-    date: str = ""  # ISO date, from notes.csv or the name, if known
+    missing_s: float  # seconds that a damaged input lacks (above 0 only with convert.accept_damaged)
+    date: str = ""  # ISO date, from notes.csv or from the file name; empty if unknown
 
 
 @record
@@ -63,22 +64,22 @@ class Clip(Record):
     start_s: float
     end_s: float
     duration_s: float
-    speech_s: float  # seconds of speech inside
-    level_db: float  # RMS of the speech, dB below full scale
-    noise_db: float  # RMS of the quietest tenth of the frames, same scale
-    start_db: float  # 20 ms RMS at the first boundary, same scale
-    end_db: float  # 20 ms RMS at the last boundary
+    speech_s: float  # seconds of speech in the clip
+    level_db: float  # RMS of the speech, dBFS
+    noise_db: float  # RMS of the quietest tenth of the frames, dBFS
+    start_db: float  # RMS of the 20 ms around the clip's start, dBFS
+    end_db: float  # RMS of the 20 ms around the clip's end, dBFS
 
 
 @record
 class Transcript(Record):
-    """Whisper's text of a clip, with its confidence."""
+    """Whisper's transcription of a clip, with its confidence figures."""
 
     text: str
     avg_logprob: float  # mean log probability per token
     no_speech_prob: float
-    compression_ratio: float  # gzip ratio of the text; high means loops
-    temperature: float  # of the try that passed, or of the last one; 0 = greedy
+    compression_ratio: float  # of the text, by gzip; high where Whisper repeats itself
+    temperature: float  # at which the text was accepted; 0 = greedy decoding
     language: str
     language_prob: float
 
@@ -89,33 +90,34 @@ class Example(Record):
 
     note: str
     split: Split
-    text: str  # as the person or whisper wrote it
-    normalized: str  # as XTTS reads it
+    text: str  # as a person or Whisper wrote it
+    normalized: str  # as it is given to XTTS: numbers and abbreviations in words
     duration_s: float
-    corrected: bool  # a person wrote or approved the text
-    scores: dict[str, float]  # one value per filter of curate
+    corrected: bool  # True if a person wrote or approved the text
+    scores: dict[str, float]  # one value per filter of the curate stage
 
 
 @record
 class SpokenLine(Record):
-    """A line that the voice spoke: `file` beside the manifest (`id` = 12 hex digits of the SHA-256 of the text and its occurrence)."""
+    """A synthesised line: `file` beside the manifest. `id` = first 12 hex digits of the SHA-256 of the text and its occurrence."""
 
     text: str
     file: str  # <nn>-<slug>.wav, 24 000 Hz
     duration_s: float
     seed: int
-    tries: int  # how often it was spoken; the best try was kept
-    cer: float  # character error rate of Whisper's transcript, 0 = as written
-    passed: bool  # cer is at most synthesize.max_cer
-    heard: str  # Whisper's transcript
+    tries: int  # how many times it was synthesised; the best try was kept
+    cer: float  # character error rate of Whisper's transcription; 0 = as written
+    passed: bool  # True if cer <= synthesize.max_cer
+    heard: str  # Whisper's transcription
 
 
 @record
 class Comparison(Record):
-    """A line of the test split: the recording, and its text in the base's and the fine-tuned voice.
+    """A test clip compared with its text as synthesised by the base and by the fine-tuned voice.
 
-    `real/`, `base/` and `fine_tuned/<id>.wav` beside the manifest; `heard_...`: Whisper's transcripts. Figures by name, one dict per
-    voice: cer, similarity, mcd_db, f0_mean_hz ...; a figure that cannot be measured is left out.
+    Audio beside the manifest: `real/<id>.wav`, `base/<id>.wav`, `fine_tuned/<id>.wav`. `heard_*` is Whisper's transcription
+    of each. `real`, `base` and `fine_tuned` hold the figures by name (cer, similarity, mcd_db, f0_mean_hz ...); a figure that
+    could not be measured is absent.
     """
 
     note: str
@@ -135,7 +137,7 @@ def read(folder: Path, cls: type[R], *, name: str = MANIFEST) -> list[R]:
     """Read a manifest.
 
     Raises:
-        BadRecord: a line is not JSON or not a `cls`; names file, line, field and value.
+        BadRecord: a line is not JSON or not a valid `cls` (names file, line, field and value), or an id occurs twice.
     """
     path = folder / name
     records: list[R] = []
@@ -144,12 +146,12 @@ def read(folder: Path, cls: type[R], *, name: str = MANIFEST) -> list[R]:
             try:
                 records.append(cls(**json.loads(line)))
             except ValidationError as error:
-                raise BadRecord(f"{path}:{number}: {': '.join(filter(None, complaint(error)))}") from error
+                raise BadRecord(f"{path}:{number}: {': '.join(filter(None, first_error(error)))}") from error
             except (TypeError, json.JSONDecodeError) as error:
                 raise BadRecord(f"{path}:{number}: {error}") from error
-    doubled = [each for each, count in Counter(r.id for r in records).items() if count > 1]
-    if doubled:
-        raise BadRecord(f"{path}: id {doubled[0]} occurs twice")
+    repeated = [record_id for record_id, count in Counter(r.id for r in records).items() if count > 1]
+    if repeated:
+        raise BadRecord(f"{path}: id {repeated[0]} occurs twice")
     return records
 
 
