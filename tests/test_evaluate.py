@@ -114,6 +114,15 @@ def test_again_from_the_cache_and_again_without_it_give_the_same_bytes(folder: P
     assert files(folder / "base") == base
 
 
+def test_every_entry_of_the_cache_names_its_clip(folder: Path) -> None:
+    """`make forget` finds what was computed of a note by the clip's id or the hash of its file."""
+    clip_ids = [example.id for example in records.read(folder / "dataset", records.Example) if example.split == "test"]
+    hashes = [hashlib.sha256((folder / "dataset" / "wavs" / f"{name}.wav").read_bytes()).hexdigest() for name in clip_ids]
+    labels = {path: path.read_text(encoding="utf-8") for path in folder.glob(f".cache/*/??/*/{cache.LABEL}")}
+    assert {path.parts[-4] for path in labels} == {"codes", "embeddings", "losses", "speech", "whisper", "line_scores"}
+    assert all(any(name in label for name in (*clip_ids, *hashes)) for label in labels.values())
+
+
 def test_loss_of_a_clip_is_golden(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Guards LOSS_VERSION: when this changes, raise it. Also: the loss is of this voice, reference and text."""
     assert evaluate.LOSS_VERSION == 1
