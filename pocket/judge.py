@@ -17,6 +17,7 @@ from voz.audio import wav
 from voz.data import dataset
 from voz.metrics import accent, measures
 from voz.model import synthesis, whisper, xtts
+from voz.model.generation import Sampling
 from voz.text import normalize, tokens
 
 REFERENCE_S = (4.0, 8.0)  # length of the recording that stands for a base's speaker
@@ -28,7 +29,7 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, ear: Path, setting
     """Figures of the four voices (own, cloned, fine_tuned, espeak) and of the demo speaker's real clips."""
     rows = read_manifest(corpus, role="gpt", split="test")
     texts = [row.text for row in rows]
-    sampling = synthesis.Sampling(settings["temperature"], settings["top_p"], settings["top_k"], settings["repetition_penalty"])
+    sampling = Sampling(**{name: settings[name] for name in ("temperature", "top_p", "top_k", "repetition_penalty")})
     model = xtts.load_model(base)
     reference = wav.read(voice / "reference.wav")
     spoken = {
@@ -52,7 +53,7 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, ear: Path, setting
     return {**report, "lines": len(texts)}
 
 
-def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Utterance], sampling: synthesis.Sampling) -> Pcms:
+def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Utterance], sampling: Sampling) -> Pcms:
     """Each line by the speaker that the corpus gave it, conditioned on a recording of the train split."""
     train = read_manifest(corpus, role="gpt", split="train")
     spoken: dict[str, np.ndarray] = {}
@@ -64,7 +65,7 @@ def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Utterance], samp
     return [spoken[row.id] for row in rows]
 
 
-def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling: synthesis.Sampling, label: str) -> Pcms:
+def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling: Sampling, label: str) -> Pcms:
     """Lines in the voice of `reference`, [T] at 22 050 Hz, with the same seeds for every voice."""
     lines = synthesis.number([tokens.fit(normalize.normalize(line), model.tokenizer) for line in texts], seed=SEED)
     pcms = synthesis.speak(model, xtts.conditioning(model, reference), lines, sampling, label=label)
@@ -80,7 +81,7 @@ def heard_cer(listener: whisper.Whisper, texts: Sequence[str], pcms: Pcms) -> fl
 
 def sheismo(texts: Sequence[str], pcms: Pcms) -> dict[str, float]:
     """Share of the ⟨ll, y⟩ windows spoken as [ʃ], and their number."""
-    windows = [window for line, pcm in zip(texts, pcms, strict=True) for window in accent.listen(line, pcm)]
+    windows = [window for line, pcm in zip(texts, pcms, strict=True) for window in accent.find_windows(line, pcm)]
     return {"sheismo": round(accent.share(windows), 4), "windows": len(windows)}
 
 

@@ -39,7 +39,7 @@ def tally(corpus: Path, rows: list[Utterance], *, sent: bool) -> dict[str, float
     found: dict[str, list[bool]] = {YE: [], SHE: []}
     for row in tqdm(rows, desc="accent", leave=False, mininterval=5):
         pcm = wav.read(corpus / row.path)
-        windows = accent.listen(row.text, as_sent(pcm, zlib.crc32(row.id.encode())) if sent else pcm)
+        windows = accent.find_windows(row.text, as_sent(pcm, zlib.crc32(row.id.encode())) if sent else pcm)
         found[row.accent] += [window.sheismo for window in windows]
     right = sum(found[SHE]) + len(found[YE]) - sum(found[YE])
     count = len(found[SHE]) + len(found[YE])
