@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pocket import espeak, opus, sentences, voices
-from pocket.voices import Voice
+from pocket.corpus import opus, sentences, speech, voices
+from pocket.corpus.voices import Voice
 from stages import curate, segment
 from voz.audio import segmentation, vad, wav
 from voz.metrics import clip_scores, filters
@@ -62,7 +62,7 @@ class Corpus:
     def spoken(self, rng: random.Random, voice: Voice = voices.DEMO_SPEAKER, text: str = "") -> tuple[np.ndarray, str]:
         """One or two sentences with a pause, or `text`."""
         said = [text] if text else [next(self.texts) for _ in range(rng.choice((1, 2)))]
-        parts = [part for line in said for part in (espeak.speak(line, voice), np.zeros(int(rng.uniform(0.2, 0.5) * wav.SAMPLE_RATE_HZ)))]
+        parts = [part for line in said for part in (speech.speak(line, voice), np.zeros(int(rng.uniform(0.2, 0.5) * wav.SAMPLE_RATE_HZ)))]
         edge = np.zeros(int(0.2 * wav.SAMPLE_RATE_HZ))
         return np.concatenate([edge, *parts]).astype(np.float32), " ".join(said)
 

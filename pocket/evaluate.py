@@ -8,7 +8,7 @@ Reads   pocket/build/{corpus,whisper}               test sentences, test voices 
         data/demo/truth.csv, params.yaml
 Writes  pocket/reports/whisper.json                 CER on unseen sentences of unseen voices, through Opus at 16 kb/s
         pocket/reports/notes.json                   CER on the demo notes, from note to transcript
-        pocket/reports/voices.json                  base, its clone of the demo speaker and the fine-tuned voice: pocket/judge.py
+        pocket/reports/voices.json                  base, its clone of the demo speaker and the fine-tuned voice: pocket/evaluate_voices.py
 """
 
 import argparse
@@ -22,10 +22,10 @@ from pathlib import Path
 import jiwer
 import yaml
 
-from pocket import judge
-from pocket.corpus import read_manifest
-from pocket.whisper_batches import PROMPT
-from pocket.whisper_data import Sound, read_clips
+from pocket import evaluate_voices
+from pocket.corpus.manifest import read_manifest
+from pocket.whisper.batches import PROMPT
+from pocket.whisper.shards import Sound, read_clips
 from voz.model import whisper
 from voz.pipeline import command, records
 from voz.text import normalize
@@ -131,7 +131,9 @@ def main() -> None:
     measure = {
         "whisper": lambda: whisper_on_unseen(args),
         "notes": lambda: demo_notes(args),
-        "voices": lambda: judge.voices(args.build / "corpus", args.base, args.voice, args.data / "dataset", args.asr, params["evaluate"]),
+        "voices": lambda: evaluate_voices.voices(
+            args.build / "corpus", args.base, args.voice, args.data / "dataset", args.asr, params["evaluate"]
+        ),
     }
     for name in args.only or needed:
         missing = [str(path) for path in needed[name] if not path.exists()]

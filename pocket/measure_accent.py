@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pocket import opus
-from pocket.corpus import Utterance, read_manifest
-from pocket.voices import SHE, YE
-from pocket.whisper_data import with_noise
+from pocket.corpus import acoustics, opus
+from pocket.corpus.manifest import Utterance, read_manifest
+from pocket.corpus.voices import SHE, YE
 from voz.audio import wav
 from voz.metrics import accent
 
@@ -30,7 +29,7 @@ NOISE_DB = 25.0
 def as_sent(pcm: np.ndarray, seed: int) -> np.ndarray:
     """With noise, through a phone's Opus and back. [T] at 22 050 Hz"""
     heard = wav.resample(pcm, wav.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
-    heard = opus.roundtrip(with_noise(heard, np.random.default_rng(seed), snr_db=NOISE_DB), bitrate_bps=16_000)
+    heard = opus.roundtrip(acoustics.with_noise(heard, np.random.default_rng(seed), snr_db=NOISE_DB), bitrate_bps=16_000)
     return wav.resample(heard, opus.SAMPLE_RATE_HZ, wav.SAMPLE_RATE_HZ)
 
 

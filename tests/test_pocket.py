@@ -12,9 +12,11 @@ import torch
 import yaml
 from whisper.model import Whisper
 
-from pocket import demo_notes, demo_texts, espeak, evaluate, everyday, opus, sentences, variants, voices, whisper_alignment
-from pocket.whisper_batches import PROMPT, letter_of
-from pocket.whisper_vocab import DIMS, N_VOCAB, CompactVocab
+from pocket import evaluate
+from pocket.corpus import demo_notes, demo_texts, everyday_sentences, opus, sentences, speech, variants, voices
+from pocket.whisper import alignment
+from pocket.whisper.batches import PROMPT, letter_of
+from pocket.whisper.vocabulary import DIMS, N_VOCAB, CompactVocab
 from voz.audio import wav
 from voz.metrics import measures
 from voz.model import whisper
@@ -29,7 +31,7 @@ WORDS = ["araña", "bizcocho", "callejero", "desyuyar", "examen"]
 def test_sentences_are_distinct_seeded_and_of_their_length(length):
     streams = [
         lambda seen: sentences.generate(3, WORDS, length=length, forbidden=seen),
-        lambda seen: everyday.generate(3, length=length, forbidden=seen),
+        lambda seen: everyday_sentences.generate(3, length=length, forbidden=seen),
     ]
     for stream in streams:
         texts = list(islice(stream(set()), 300))
@@ -61,7 +63,7 @@ def test_no_sentence_of_the_demo_comes_out_of_the_grammar():
     }.items(),
 )
 def test_regular_verbs(form, of):
-    assert everyday.conjugate(*of) == form
+    assert everyday_sentences.conjugate(*of) == form
 
 
 def test_windows_are_counted_by_spelling():
@@ -86,14 +88,14 @@ def test_drawn_variants_are_voices_of_their_own(tmp_path):
     variants.write(data)  # there already
     assert variants.text(3) == variants.text(3) != variants.text(4)
     first, second = (replace(voices.DEMO_SPEAKER, variant=variants.name(number)) for number in (3, 4))
-    spoken = [espeak.speak("Yo llego mañana.", voice, data=data / variants.folder_of(voice.variant)) for voice in (first, second, first)]
+    spoken = [speech.speak("Yo llego mañana.", voice, data=data / variants.folder_of(voice.variant)) for voice in (first, second, first)]
     assert np.array_equal(spoken[0], spoken[2])
     assert measures.mcd_db(spoken[0], spoken[1]) > 3
 
 
 def test_a_voice_by_phonemes_keeps_its_accent():
-    assert espeak.by_phonemes("Yo llego. Bien.", voices.YE) == "[[J^'o J^'eQo]]. Bien."
-    assert espeak.by_phonemes("Yo llego. Bien.", voices.SHE) == espeak.sheismo("Yo llego. Bien.") == "[[S'o S'eQo]]. Bien."
+    assert speech.by_phonemes("Yo llego. Bien.", voices.YE) == "[[J^'o J^'eQo]]. Bien."
+    assert speech.by_phonemes("Yo llego. Bien.", voices.SHE) == speech.sheismo("Yo llego. Bien.") == "[[S'o S'eQo]]. Bien."
 
 
 def test_opus_gives_the_same_bytes_and_keeps_the_length():
@@ -165,7 +167,7 @@ def test_sentences_meet_the_clips_that_hold_them():
 def test_a_pause_in_front_of_a_clip_is_not_heard_as_a_letter():
     texts = ["El jefe ni se dio cuenta, por suerte.", "Hola, Yanina, soy yo.", "La verdad, estoy muy cansado.", "Vení a casa el domingo."]
     room = 3e-4 * np.random.default_rng(0).standard_normal(wav.SAMPLE_RATE_HZ // 4).astype(np.float32)
-    clips = [np.concatenate([room, espeak.speak(each, voices.DEMO_SPEAKER), room]) for each in texts]
+    clips = [np.concatenate([room, speech.speak(each, voices.DEMO_SPEAKER), room]) for each in texts]
     at_16k = [wav.resample(clip, wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for clip in clips]
     listener = whisper.load(ROOT / "models" / "pocket" / "whisper.pt", "cpu")
     heard = whisper.transcribe(listener, at_16k, language="es", prompt="", temperatures=[0.0], seeds=[0] * len(texts))
@@ -199,7 +201,7 @@ def test_ctc_finds_each_letter_where_it_is_heard():
     log_letters = np.full((10, 2, 4), -9.0, np.float32)
     log_letters[np.arange(10), 0, heard] = -0.1
     log_letters[np.arange(10), 1, [1, 1, 2, *heard[3:]]] = -0.1
-    found = whisper_alignment.align(log_letters, np.array([[1, 2, 2, 3], [1, 2, 0, 0]]), np.array([4, 2]), np.array([10, 3]))
+    found = alignment.align(log_letters, np.array([[1, 2, 2, 3], [1, 2, 0, 0]]), np.array([4, 2]), np.array([10, 3]))
     assert found[0].tolist() == [1.5, 4.0, 6.5, 8.0, 9.0]
     assert found[1].tolist() == [0.5, 2.0, 2.0, 2.0, 2.0]
 
