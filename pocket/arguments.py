@@ -1,13 +1,15 @@
-"""The command line that the steps share."""
+"""The command line that most steps share."""
 
 import argparse
 from pathlib import Path
 
 
-def arguments(description: str | None, *folders: str) -> argparse.ArgumentParser:
-    """The command line that the steps after packing share: folders in order, and `--threads`."""
+def arguments(description: str | None, *paths: str, steps: int | None = None) -> argparse.ArgumentParser:
+    """A parser of some paths in order and of `--threads`; of `--steps` too where a default is given, as the trainings do."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for folder in folders:
-        parser.add_argument(folder, type=Path)
+    for path in paths:
+        parser.add_argument(path, type=Path)
     parser.add_argument("--threads", type=int, default=1)
+    if steps is not None:
+        parser.add_argument("--steps", type=int, default=steps)
     return parser

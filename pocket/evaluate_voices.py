@@ -1,7 +1,7 @@
-"""What pocket/evaluate.py says of the voices: the base's own speakers, its zero-shot clone of the demo speaker, the fine-tuned voice.
+"""The part of pocket/evaluate.py about voices: the base's own speakers, its zero-shot clone of the demo speaker, the fine-tuned voice.
 
-All say the same 60 sentences, which are in no training; each holds three or more ⟨ll, y⟩. Beside them espeak-ng says them in the demo
-speaker's voice: what a perfect clone would be.
+All speak the same 60 sentences, which no training has; each holds three or more ⟨ll, y⟩. espeak-ng speaks them too, in the demo
+speaker's voice, as a perfect clone would.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pocket.corpus import speech
-from pocket.corpus.manifest import Utterance, read_manifest
+from pocket.corpus.manifest import Recording, read_manifest
 from pocket.corpus.voices import DEMO_SPEAKER
 from voz.audio import wav
 from voz.data import dataset
@@ -24,7 +24,7 @@ SEED = 1
 Pcms = list[np.ndarray]  # one per line, float32 at 22 050 Hz
 
 
-def voices(corpus: Path, base: Path, voice: Path, data: Path, ear: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def voices(corpus: Path, base: Path, voice: Path, data: Path, asr: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Figures of the four voices (own, cloned, fine_tuned, espeak) and of the demo speaker's real clips."""
     rows = read_manifest(corpus, role="gpt", split="test")
     texts = [row.text for row in rows]
@@ -40,8 +40,8 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, ear: Path, setting
     examples = dataset.read(data)
     real = [wav.read(dataset.wav(data, example)) for example in examples]
     prints = [measures.voiceprint(model, pcm) for pcm in real]
-    listener = whisper.load(ear, "cpu")
-    report: dict[str, Any] = {name: {"cer": heard_cer(listener, texts, pcms), **sheismo(texts, pcms)} for name, pcms in spoken.items()}
+    model_asr = whisper.load(asr, "cpu")
+    report: dict[str, Any] = {name: {"cer": mean_cer(model_asr, texts, pcms), **sheismo(texts, pcms)} for name, pcms in spoken.items()}
     report["demo_speaker"] = sheismo([example.text for example in examples], real)
     report["similarity"] = similarity(lambda pcm: measures.voiceprint(model, pcm), spoken, prints, [example.note for example in examples])
     clones = ("cloned", "fine_tuned")
@@ -50,7 +50,7 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, ear: Path, setting
     return {**report, "lines": len(texts)}
 
 
-def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Utterance], sampling: synthesis.Sampling) -> Pcms:
+def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Recording], sampling: synthesis.Sampling) -> Pcms:
     """Each line by the speaker that the corpus gave it, conditioned on a recording of the train split."""
     train = read_manifest(corpus, role="gpt", split="train")
     spoken: dict[str, np.ndarray] = {}
@@ -69,11 +69,11 @@ def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling:
     return [wav.resample(pcm, wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ) for pcm in pcms]
 
 
-def heard_cer(listener: whisper.Whisper, texts: Sequence[str], pcms: Pcms) -> float:
-    """Mean over lines, each at most 1: one endless line must not be the mean."""
+def mean_cer(model: whisper.Whisper, texts: Sequence[str], pcms: Pcms) -> float:
+    """Mean CER over lines, each at most 1, so that one runaway line does not dominate."""
     at_16k = [wav.resample(pcm, wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
-    heard = whisper.transcribe(listener, at_16k, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
-    return round(float(np.mean([min(1.0, measures.cer(line, each.text)) for line, each in zip(texts, heard, strict=True)])), 4)
+    transcripts = whisper.transcribe(model, at_16k, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
+    return round(float(np.mean([min(1.0, measures.cer(line, each.text)) for line, each in zip(texts, transcripts, strict=True)])), 4)
 
 
 def sheismo(texts: Sequence[str], pcms: Pcms) -> dict[str, float]:

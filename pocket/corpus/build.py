@@ -6,8 +6,8 @@ Reads   the word list of the Debian package `wspanish`
 Writes  pocket/build/corpus/manifest.jsonl + wav/<id>.wav      mono PCM16, 22 050 Hz; files already there are kept
 
 Roles: "gpt" is clean, [ʝ] only, rich in short utterances; "asr" has both accents and unseen voices in dev and test; "varied"
-has a thousand voices drawn at random (pocket/corpus/variants.py), for the XTTS alone.
-The "test" lines of role "gpt" are the ones pocket/evaluate.py has the models speak: three or more ⟨ll, y⟩ each.
+has 1 200 voices drawn at random (pocket/corpus/variants.py), for the XTTS alone.
+The "test" lines of role "gpt" are those that the models speak in pocket/evaluate_voices.py: three or more ⟨ll, y⟩ each.
 """
 
 import argparse
@@ -25,10 +25,11 @@ from tqdm import tqdm
 
 from pocket.corpus import everyday_sentences, sentences, speech, variants, voices
 from pocket.corpus.demo_texts import demo_sentences
-from pocket.corpus.manifest import Utterance, write_manifest
+from pocket.corpus.manifest import Recording, write_manifest
+from voz.pipeline import command
 
 SEED = 20_260_314
-COUNTS = [  # (beginning of the ids, role, split, grammar, sentences per length class); a new line goes to the end, so that no other changes
+COUNTS = [  # (beginning of the ids, role, split, grammar, sentences per length class); add lines at the end: seeds count on
     ("gpt-train-", "gpt", "train", "spelling", {"short": 3000, "medium": 1400, "long": 350}),
     ("gpt-dev-", "gpt", "dev", "spelling", {"short": 30, "medium": 30, "long": 0}),
     ("gpt-test-", "gpt", "test", "spelling", {"short": 0, "medium": 60, "long": 0}),
@@ -84,11 +85,11 @@ def _stream(grammar: str, seed: int, words: list[str], length: str, seen: set[st
 
 
 def _name(group: str, n: int, text: str, voice: voices.Voice) -> str:
-    """Ends in a hash of what is said and by whom, so that a file of an older plan is never taken for a new one."""
+    """Ends in a hash of what is said and by whom, so that a file of an older plan is never used for a new one."""
     return f"{group}{n:05d}-{hashlib.sha256(f'{text}|{voice.name}'.encode()).hexdigest()[:6]}"
 
 
-def record(folder: Path, name: str, role: str, split: str, text: str, voice: voices.Voice) -> Utterance | None:
+def record(folder: Path, name: str, role: str, split: str, text: str, voice: voices.Voice) -> Recording | None:
     """Speak one line into its file, unless it is there. None where it is longer than a clip may be."""
     path = folder / "wav" / f"{name}.wav"
     if not path.exists():
@@ -99,7 +100,7 @@ def record(folder: Path, name: str, role: str, split: str, text: str, voice: voi
     duration_s = sf.info(path).duration
     if duration_s > MAX_S:
         return None
-    return Utterance(
+    return Recording(
         id=name,
         path=f"wav/{name}.wav",
         text=text,
@@ -136,4 +137,4 @@ def parse_args() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -4,16 +4,16 @@
 
 Reads   pocket/corpus/demo_texts.py
 Writes  data/demo/notes/PTT-2026MMDD-WA00NN.opus + consent.yaml
-        data/demo/truth.csv            name,sentence,start_s,end_s,text,voice: for tests only; not of the file that breaks off
+        data/demo/truth.csv            name,sentence,start_s,end_s,text,voice: for tests only; without the truncated file
         data/demo/corrections.csv      its header, where there is no such file yet
 
-Among the notes: one of 40 s, one of 1 s, one by another speaker, one whose file breaks off in mid-stream, one that is there
-twice under two names, and one of no bytes.
+Among the notes: one of 40 s, one of 1 s, one by another speaker, a truncated file, a duplicate under another name, an empty file.
 """
 
 import argparse
 import csv
 import datetime
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +25,14 @@ from pocket.corpus import acoustics, opus, speech
 from pocket.corpus.demo_texts import CUT_NOTE, LONG_NOTE, NOTES, OTHER_SPEAKER_NOTE, SHORT_NOTE
 from pocket.corpus.voices import DEMO_SPEAKER, OTHER_SPEAKER, Voice
 from voz.audio import wav
+from voz.pipeline import command, records
 
 SEED = 1_806
 FIRST_DAY = datetime.date(2026, 3, 14)
 PAUSE_S, EDGE_S, SNR_DB, GAIN_DB = (0.3, 0.9), (0.15, 0.4), (25.0, 40.0), (-12.0, -3.0)
 BITRATES_BPS = (16_000, 20_000, 24_000)
 DUPLICATE_OF = 4  # the note that was forwarded once more
-CUT_SHARE = 0.6  # of the bytes of the file that breaks off
+CUT_SHARE = 0.6  # of the bytes of the truncated file
 CONSENT = {
     "speaker": "Pablo (voz sintética)",
     "date": "2026-03-14",
@@ -80,7 +81,7 @@ def _silence(rng: np.random.Generator, span_s: tuple[float, float]) -> np.ndarra
 
 
 def make_notes() -> tuple[dict[str, bytes], list[Sentence], float]:
-    """File name to bytes, the truth, and the seconds that the demo speaker talks in whole files."""
+    """File name to bytes, the truth, and the seconds of the demo speaker's whole files."""
     files: dict[str, bytes] = {}
     truth: list[Sentence] = []
     speech_s = 0.0
@@ -102,19 +103,20 @@ def make_notes() -> tuple[dict[str, bytes], list[Sentence], float]:
 
 
 def write(path: Path, content: bytes) -> None:
+    """Write a note atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
     draft.write_bytes(content)
     os.replace(draft, path)
 
 
-def write_truth(path: Path, rows: list[Sentence]) -> None:
-    draft = path.with_name(f".{path.name}.part")
-    with open(draft, "w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, [*Sentence.__dataclass_fields__], lineterminator="\n")
-        table.writeheader()
-        table.writerows(vars(row) for row in rows)
-    os.replace(draft, path)
+def truth_csv(rows: list[Sentence]) -> str:
+    """The content of truth.csv."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, [*Sentence.__dataclass_fields__], lineterminator="\n")
+    table.writeheader()
+    table.writerows(vars(row) for row in rows)
+    return text.getvalue()
 
 
 def main() -> None:
@@ -122,10 +124,10 @@ def main() -> None:
     files, truth, speech_s = make_notes()
     for name, data in files.items():
         write(args.demo / "notes" / name, data)
-    write(args.demo / "notes" / "consent.yaml", yaml.safe_dump(CONSENT, allow_unicode=True, sort_keys=False, width=200).encode())
-    write_truth(args.demo / "truth.csv", truth)
+    records.write_text(args.demo / "notes" / "consent.yaml", yaml.safe_dump(CONSENT, allow_unicode=True, sort_keys=False, width=200))
+    records.write_text(args.demo / "truth.csv", truth_csv(truth))
     if not (args.demo / "corrections.csv").exists():
-        write(args.demo / "corrections.csv", b"clip,action,text\n")
+        records.write_text(args.demo / "corrections.csv", "clip,action,text\n")
     print(f"{len(files)} files, {speech_s / 60:.1f} minutes of the demo speaker, {sum(map(len, files.values())) / 1e6:.2f} MB")
 
 
@@ -136,4 +138,4 @@ def parse_args() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

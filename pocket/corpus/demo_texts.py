@@ -2,8 +2,8 @@
 
 LONG_NOTE = 7  # the one of about 40 s
 SHORT_NOTE = 15  # the one of about 1 s
-OTHER_SPEAKER_NOTE = 23  # said by somebody else
-CUT_NOTE = 31  # its file breaks off in mid-stream
+OTHER_SPEAKER_NOTE = 23  # by another speaker
+CUT_NOTE = 31  # its file is truncated
 
 NOTES: list[list[str]] = [
     [

@@ -11,7 +11,7 @@ from pocket.corpus import rioplatense_words as rp
 from pocket.corpus.sentences import MAX_CHARACTERS, WORDS, finish, fold
 
 PERSONS = ("yo", "vos", "él", "nosotros", "ellos")
-ENDINGS = {  # conjugation: tense: one ending per person; {soft} marks the tenses in which c, g, z change their spelling before e
+ENDINGS = {  # conjugation: tense: one ending per person
     "ar": {"present": "o ás a amos an", "past": "é aste ó amos aron", "imperfect": "aba abas aba ábamos aban", "wish": "e es e emos en", "would": "aría arías aría aríamos arían"},
     "er": {"present": "o és e emos en", "past": "í iste ió imos ieron", "imperfect": "ía ías ía íamos ían", "wish": "a as a amos an", "would": "ería erías ería eríamos erían"},
     "ir": {"present": "o ís e imos en", "past": "í iste ió imos ieron", "imperfect": "ía ías ía íamos ían", "wish": "a as a amos an", "would": "iría irías iría iríamos irían"},

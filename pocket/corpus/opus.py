@@ -35,6 +35,6 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def roundtrip(pcm: np.ndarray, *, bitrate_bps: int) -> np.ndarray:
-    """What the other phone hears: [T] at 16 kHz in, [T] out."""
-    heard = decode(encode(pcm, bitrate_bps=bitrate_bps, effort=2))[: len(pcm)]
-    return np.pad(heard, (0, len(pcm) - len(heard)))
+    """Encode and decode: [T] at 16 kHz in, [T] out."""
+    decoded = decode(encode(pcm, bitrate_bps=bitrate_bps, effort=2))[: len(pcm)]
+    return np.pad(decoded, (0, len(pcm) - len(decoded)))

@@ -1,7 +1,7 @@
 """Distinct Spanish sentences as a person of Buenos Aires would write them: voseo, slang, questions, names, numbers in words.
 
 Used by pocket/corpus/build.py. A seeded grammar over pocket/corpus/rioplatense_words.py and the Debian package `wspanish`
-(/usr/share/dict/spanish, 86 000 words), so spelling is covered far beyond the grammar's own words.
+(/usr/share/dict/spanish, 86 000 words), so that it covers spelling far beyond the grammar's own words.
 """
 
 import random
@@ -13,8 +13,7 @@ from num2words import num2words
 
 from pocket.corpus import rioplatense_words as rp
 
-LENGTHS = ("short", "medium", "long")  # 2-5 words (about 0.8-2 s), 6-14 words (3-6 s), 15-28 words (up to about 10 s)
-WORDS = {"short": (1, 5), "medium": (6, 14), "long": (15, 28)}
+WORDS = {"short": (1, 5), "medium": (6, 14), "long": (15, 28)}  # words per sentence: up to about 2 s, 3-6 s, up to about 10 s
 MAX_CHARACTERS = 170  # about 10 s of slow speech
 RARE_SHARE = 0.25  # of the sentences: those around words of the dictionary
 _WINDOW = re.compile(r"ll|y(?=[aeiouáéíóú])", re.IGNORECASE)

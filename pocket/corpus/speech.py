@@ -26,7 +26,7 @@ def speak(text: str, voice: Voice, *, data: Path | None = None) -> np.ndarray:
     """Say `text`. Returns mono float32 in [-1, 1] at 22 050 Hz, [T], with at most 0.1 s of silence at each end.
 
     Args:
-        data: where the data folder with the drawn variants is (pocket/corpus/variants.py); espeak-ng's own without it.
+        data: espeak-ng's data folder with drawn variants (pocket/corpus/variants.py); its own without it.
 
     Raises:
         ValueError: espeak-ng gave no sound.
@@ -45,11 +45,6 @@ def speak(text: str, voice: Voice, *, data: Path | None = None) -> np.ndarray:
 def phonemes(text: str) -> list[str]:
     """espeak-ng's mnemonics of `text`, one string per clause."""
     return _espeak(["-v", LANGUAGE, "-x", "-q"], text).decode().split("\n")[:-1]
-
-
-def sheismo(text: str) -> str:
-    """`text` with the clauses that hold ⟨ll, y⟩ written as phonemes, each [ʝ] replaced by [ʃ]."""
-    return by_phonemes(text, SHE)
 
 
 def by_phonemes(text: str, accent: str) -> str:

@@ -1,7 +1,7 @@
-"""A thousand voices more than espeak-ng brings: variants drawn at random from the ranges that its own variants span.
+"""1 200 voices beside espeak-ng's own: variants drawn at random from the ranges that its own variants span.
 
-A model that knows fifty vocal tracts hears a fifty-first wrong. espeak-ng reads variants from its data folder, so a copy of
-that folder, Spanish alone, holds some of them and is given as `--path`. What the keywords mean: espeak-ng's docs/voices.md.
+Fifty vocal tracts are too few for a model to generalise to another. espeak-ng reads variants from its data folder, so a copy of
+that folder, Spanish alone, holds some of them and is given as `--path`. The keywords are explained in espeak-ng's docs/voices.md.
 """
 
 import os
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 COUNT = 1200
-OF_FOLDER = 300  # espeak-ng 1.51 reads 349 voices of one folder
+OF_FOLDER = 300  # espeak-ng 1.51 reads 349 voices of one folder at most
 PREFIX = "drawn"
 TRACT = (0.88, 1.14)  # all formants together: length of the vocal tract
 JITTER = 0.04  # each formant beside that

@@ -1,4 +1,4 @@
-"""Who speaks in the corpus and in the demo: espeak-ng's es-419 with a variant, a pitch, a rate and a word gap.
+"""The speakers of the corpus and of the demo: espeak-ng's es-419 with a variant, a pitch, a rate and a word gap.
 
 The demo speaker's variant and the other speaker's are in no voice of the corpus, and the test variants in none of train.
 """
@@ -15,8 +15,8 @@ YE, SHE = "ye", "she"  # ⟨ll, y⟩ as [ʝ] and as [ʃ]
 class Voice:
     """One speaker. `pitch` 0-99 (espeak's -p), `rate_wpm` words per minute (-s), `gap` between words in 10 ms (-g).
 
-    by_phonemes: clauses with ⟨ll, y⟩ are given to espeak-ng as phonemes, as they have to be for [ʃ]: it says them slower by
-    a few percent, which is no matter of accent.
+    by_phonemes: clauses with ⟨ll, y⟩ go to espeak-ng as phonemes, as they must for [ʃ]: it speaks those a few percent slower, and
+    speed must not tell the accents apart.
     """
 
     variant: str
@@ -40,7 +40,7 @@ ASR_VARIANTS = tuple(
     "max Michael michel miguel Nguyen pedro robert sandro steph grandma grandpa shelby norbert klatt klatt2 klatt3 klatt4 klatt6 anika "
     "f2 f3 f5 m3 m4 m5 m6 m8".split()
 )
-CROWD_FROM = 300  # the drawn variants below came first; what they say is not touched by those after
+CROWD_FROM = 300  # drawn variants from here on were added later, without changing the utterances of the first
 DEV_VARIANTS = ("m2", "f4", "Gene2", "steph2")
 TEST_VARIANTS = ("m7", "m1", "f1", "Mike", "paul", "belinda", "quincy", "victor")
 
@@ -57,12 +57,12 @@ def asr_voices(seed: int, split: str) -> list[Voice]:
 
 
 def varied_voices(seed: int, accent: str) -> list[Voice]:
-    """300 voices of drawn variants (pocket/corpus/variants.py), each variant in one accent."""
+    """300 voices of drawn variants (pocket/corpus/variants.py), each of one accent."""
     return [_drawn(seed, "varied", variants.name(n), accent) for n in range(CROWD_FROM) if (n % 5 < 3) == (accent == YE)]
 
 
 def crowd_voices(seed: int) -> list[Voice]:
-    """The other 900 drawn variants, four of five [ʝ], said the way that [ʃ] has to be."""
+    """The other 900 drawn variants, four of five [ʝ], by phonemes in either accent."""
     drawn = [_drawn(seed, "crowd", variants.name(n), YE if n % 5 else SHE) for n in range(CROWD_FROM, variants.COUNT)]
     return [replace(voice, by_phonemes=True) for voice in drawn]
 

@@ -1,20 +1,20 @@
-"""Where cross-attention should look while the pocket Whisper learns: at the letter it is about to write."""
+"""Guidance of the pocket Whisper's cross-attention in training: to the position of the letter that it is about to write."""
 
 import numpy as np
 import torch
 
-from pocket.whisper.batches import Batch
+from pocket.whisper.batches import WhisperBatch
 
-DIAGONAL_WIDTH = 0.12  # of the clip: how far text may lie off the diagonal unpunished
-NEAR = 6.0  # encoder positions of 20 ms: how far attention may look from where CTC hears the letter
+DIAGONAL_WIDTH = 0.12  # of the clip: how far text may lie off the diagonal at no cost
+NEAR = 6.0  # encoder positions of 20 ms: how far attention may be from CTC's position of the letter at no cost
 BLANK = 0
 
 
-def away(batch: Batch, log_letters: torch.Tensor | None) -> torch.Tensor:
-    """How far each encoder position is from where a wanted token is heard: 0 there, towards 1 away; 0 where there is no loss. [B, N, T]
+def distance(batch: WhisperBatch, log_letters: torch.Tensor | None) -> torch.Tensor:
+    """How far each encoder position is from that of a wanted token: 0 there, towards 1 further away; 0 without loss. [B, N, T]
 
     Args:
-        log_letters: CTC's log probabilities, [T, B, C]; None to believe that speech and text run side by side.
+        log_letters: CTC's log probabilities, [T, B, C]; None to assume that speech and text run side by side.
     """
     here = batch.letter_of >= 0
     if log_letters is None:
@@ -23,11 +23,11 @@ def away(batch: Batch, log_letters: torch.Tensor | None) -> torch.Tensor:
         scale = 1.0 / batch.frames
     else:
         positions = len(log_letters)
-        heard = torch.from_numpy(align(log_letters.numpy(), batch.letters.numpy(), batch.letter_counts.numpy(), batch.frames.numpy()))
-        place, width = heard.gather(1, batch.letter_of.clamp(min=0)), torch.full((len(here),), NEAR)
+        found = torch.from_numpy(align(log_letters.numpy(), batch.letters.numpy(), batch.letter_counts.numpy(), batch.frames.numpy()))
+        place, width = found.gather(1, batch.letter_of.clamp(min=0)), torch.full((len(here),), NEAR)
         scale = torch.ones(len(here))
-    distance = torch.arange(positions)[None, None] * scale[:, None, None] - place[:, :, None]
-    return (1 - torch.exp(-(distance**2) / (2 * width[:, None, None] ** 2))) * here[:, :, None]
+    off = torch.arange(positions)[None, None] * scale[:, None, None] - place[:, :, None]
+    return (1 - torch.exp(-(off**2) / (2 * width[:, None, None] ** 2))) * here[:, :, None]
 
 
 def align(log_letters: np.ndarray, letters: np.ndarray, counts: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -38,7 +38,7 @@ def align(log_letters: np.ndarray, letters: np.ndarray, counts: np.ndarray, fram
         letters: [B, L], padded with anything; counts, frames: how many letters and positions of each row count. [B]
 
     Returns:
-        Encoder positions, float32 [B, L + 1]; what lies behind a row's own letters is its last frame.
+        Encoder positions, float32 [B, L + 1]; behind a row's own letters, its last frame.
     """
     steps, rows, _ = log_letters.shape
     states = np.full((rows, 2 * letters.shape[1] + 1), BLANK)

@@ -1,4 +1,4 @@
-"""The corpus as the pocket Whisper hears it: 16 kHz, in rooms, with noise, through a phone's Opus.
+"""Training and test clips for the pocket Whisper: the corpus at 16 kHz, with reverberation, noise and a phone's Opus.
 
     python -m pocket.whisper.shards pocket/build/corpus pocket/build/whisper
 
@@ -8,7 +8,7 @@ Writes  pocket/build/whisper/shard-NNN.i16      a thousand clips end to end, int
 
 A shard that is there and holds the same clips is kept, so an interrupted run goes on where it was.
 
-In train most clips get a room, noise and Opus at 12-24 kb/s; dev and test get Opus at 16 kb/s and nothing else.
+In train most clips get reverberation, noise or Opus at 12-24 kb/s; dev and test get Opus at 16 kb/s and nothing else.
 """
 
 import argparse
@@ -23,8 +23,9 @@ import numpy as np
 from tqdm import tqdm
 
 from pocket.corpus import acoustics, opus
-from pocket.corpus.manifest import Utterance, read_manifest
+from pocket.corpus.manifest import Recording, read_manifest
 from voz.audio import wav
+from voz.pipeline import command, records
 
 RATE_HZ = opus.SAMPLE_RATE_HZ
 TEST_BITRATE_BPS = 16_000
@@ -32,7 +33,7 @@ SHARD_ROWS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeardClip:
+class ShardClip:
     """One clip of a shard. `start` and `length` in samples at 16 kHz."""
 
     id: str
@@ -43,8 +44,8 @@ class HeardClip:
     length: int
 
 
-def hear(path: Path, row: Utterance) -> np.ndarray:
-    """One clip as a phone's listener would get it: int16 [T] at 16 kHz. Seeded by the clip's id."""
+def degraded(path: Path, row: Recording) -> np.ndarray:
+    """One clip as a phone would transmit it: int16 [T] at 16 kHz. Seeded by the clip's id."""
     pcm = wav.resample(wav.read(path), wav.SAMPLE_RATE_HZ, RATE_HZ)
     if row.split != "train":
         return wav.to_int16(opus.roundtrip(pcm, bitrate_bps=TEST_BITRATE_BPS))
@@ -58,27 +59,27 @@ def hear(path: Path, row: Utterance) -> np.ndarray:
     return wav.to_int16(pcm)
 
 
-def read_clips(folder: Path) -> list[HeardClip]:
+def read_clips(folder: Path) -> list[ShardClip]:
     """Rows of all shards, sorted by id."""
     listings = sorted(folder.glob("shard-*.jsonl"))
     return sorted(
-        (HeardClip(**json.loads(line)) for path in listings for line in path.read_text(encoding="utf-8").splitlines()),
+        (ShardClip(**json.loads(line)) for path in listings for line in path.read_text(encoding="utf-8").splitlines()),
         key=lambda row: row.id,
     )
 
 
-class Sound:
-    """The samples of clips, mapped from the shards on disk."""
+class Shards:
+    """The samples of clips, memory-mapped."""
 
     def __init__(self, folder: Path) -> None:
         self.shards = {path.stem: np.memmap(path, dtype=np.int16, mode="r") for path in sorted(folder.glob("shard-*.i16"))}
 
-    def read(self, clip: HeardClip) -> np.ndarray:
+    def read(self, clip: ShardClip) -> np.ndarray:
         """float32 in [-1, 1], [T] at 16 kHz."""
         return self.shards[clip.shard][clip.start : clip.start + clip.length].astype(np.float32) / 32768
 
 
-def write_shard(corpus: Path, out: Path, shard: str, rows: list[Utterance], pool: joblib.Parallel) -> None:
+def write_shard(corpus: Path, out: Path, shard: str, rows: list[Recording], pool: joblib.Parallel) -> None:
     """Write one shard, unless it is there with the same clips. The listing comes last: it says that the samples are whole."""
     listing = out / f"{shard}.jsonl"
     if listing.exists() and [json.loads(line)["id"] for line in listing.read_text(encoding="utf-8").splitlines()] == [
@@ -87,14 +88,13 @@ def write_shard(corpus: Path, out: Path, shard: str, rows: list[Utterance], pool
         return
     draft, lines, at = out / f"{shard}.part", [], 0
     with open(draft, "wb") as file:
-        for row, pcm in zip(rows, pool(joblib.delayed(hear)(corpus / row.path, row) for row in rows), strict=True):
+        for row, pcm in zip(rows, pool(joblib.delayed(degraded)(corpus / row.path, row) for row in rows), strict=True):
             file.write(pcm.tobytes())
-            clip = HeardClip(id=row.id, text=row.text, split=row.split, shard=shard, start=at, length=len(pcm))
+            clip = ShardClip(id=row.id, text=row.text, split=row.split, shard=shard, start=at, length=len(pcm))
             lines.append(json.dumps(asdict(clip), ensure_ascii=False) + "\n")
             at += len(pcm)
     os.replace(draft, out / f"{shard}.i16")
-    draft.write_text("".join(lines), encoding="utf-8")
-    os.replace(draft, listing)
+    records.write_text(listing, "".join(lines))
 
 
 def main() -> None:
@@ -102,7 +102,7 @@ def main() -> None:
     rows = read_manifest(args.corpus, role="asr")
     args.out.mkdir(parents=True, exist_ok=True)
     with joblib.Parallel(n_jobs=args.jobs, return_as="generator", batch_size=16) as pool:
-        for at in tqdm(range(0, len(rows), SHARD_ROWS), desc="heard"):
+        for at in tqdm(range(0, len(rows), SHARD_ROWS), desc="shards"):
             write_shard(args.corpus, args.out, f"shard-{at // SHARD_ROWS:03d}", rows[at : at + SHARD_ROWS], pool)
     clips = read_clips(args.out)
     print(f"{len(clips)} clips, {sum(clip.length for clip in clips) / RATE_HZ / 3600:.2f} h")
@@ -117,4 +117,4 @@ def parse_args() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

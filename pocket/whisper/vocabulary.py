@@ -1,12 +1,11 @@
 """A Whisper vocabulary cut down to the tokens a corpus uses, and back to the 51 865 rows that `whisper.load_model` expects.
 
 The model writes letter by letter, with the tokenizer's tokens of single characters: 22 hours are too few to learn thousands of
-word pieces from, and the text that the tokenizer reads back is the same. What is *given* (a prompt) comes in word pieces, as
-whisper encodes it.
+word pieces from, and the text that the tokenizer reads back is the same. A prompt comes in word pieces, as whisper encodes it.
 
 While it trains, the model has one row per used token and one "other" row that stands for all the rest: their number is added
-to that row's logit as a logarithm, so the loss is exactly that of the full model with the unused rows tied. The head is then
-far smaller, which on a CPU is a third of a step.
+to that row's logit as a logarithm, so the loss is exactly that of the full model with the unused rows tied. The output layer is
+then far smaller, which saves a third of a step on a CPU.
 """
 
 from dataclasses import replace

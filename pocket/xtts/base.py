@@ -1,4 +1,4 @@
-"""The pocket XTTS base: its configuration, its characters, and where the parts of a build lie.
+"""The pocket XTTS base: its configuration, its characters, its model with random weights.
 
 Everything is coqui-tts's own class at a reduced width; `voz.model.xtts` reads the widths from `config.json`.
 """
@@ -16,11 +16,11 @@ WIDTHS = xtts.Widths(dvae_hidden=128, decoder_channels=256, decoder_upsampling=(
 CODES = 1024  # XTTS_v2's number
 CODE_SAMPLES = 1024  # of 22 050 Hz per code: 46 ms
 DECODED_SAMPLES = math.prod(WIDTHS.decoder_upsampling)  # of 24 kHz per code; coqui's nominal rates make it 1 114.6
-WIDTH = 256  # of the GPT, hence of the latents the decoder hears
+WIDTH = 256  # of the GPT, hence of the latents that the decoder reads
 SEED = 1
 SPECIAL = ("[STOP]", "[UNK]", "[SPACE]", "[START]", "[es]")  # XTTS_v2 has STOP at 0 too
 # What coqui's Spanish cleaner leaves of Spanish text: lower case, numbers and symbols spelled out. Punctuation that the corpus
-# does not hold is left out on purpose: an untrained embedding is noise, an unknown token is at least reported by the lint.
+# does not hold is left out on purpose: an untrained embedding is noise, whereas an unknown token is reported by the lint.
 CHARACTERS = "abcdefghijklmnopqrstuvwxyzáéíóúüñ" + ".,;:!?¡¿'-…()"
 # Mean size of the log-mel per band over the corpus would do; one constant serves as well and needs no corpus.
 MEL_NORM = 4.0
@@ -40,7 +40,7 @@ def config() -> xtts.XttsConfig:
     args.gpt_start_text_token, args.gpt_stop_text_token = SPECIAL.index("[START]"), SPECIAL.index("[STOP]")
     made.languages = ["es"]
     made.gpt_cond_len, made.gpt_cond_chunk_len, made.max_ref_len = 30, 4, 30  # XTTS_v2's
-    made.temperature, made.repetition_penalty = 0.7, 1.0  # of 512 codes many recur in every sentence; a penalty garbles them
+    made.temperature, made.repetition_penalty = 0.7, 1.0  # many codes recur in every sentence; a penalty garbles them
     return made
 
 

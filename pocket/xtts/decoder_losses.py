@@ -1,15 +1,15 @@
-"""What the decoder is trained against: distances between spectra, and two small families of discriminators."""
-
-from itertools import pairwise
+"""What the decoder is trained on: distances of waveforms, of spectra, and from the speaker embedding that it was given."""
 
 import torch
-import torch.nn.functional as F
 from torch import nn
-from torch.nn.utils.parametrizations import weight_norm
 
-PERIODS = (2, 3, 5, 7, 11)  # HiFi-GAN's (Kong et al. 2020, arXiv:2010.05646)
+from voz.audio import wav
+
 FFTS = (512, 1024, 2048, 4096)
 EMPHASIS = 0.97  # 6 dB per octave from 120 Hz on
+WAVE_WEIGHT = 6.0
+MEL_WEIGHT = 5.0  # HiFi-GAN has 45 on an unscaled mel
+SPEAKER_WEIGHT = 15.0  # YourTTS has 9 beside HiFi-GAN's 45
 
 
 def magnitude(wav: torch.Tensor, fft: int) -> torch.Tensor:
@@ -31,70 +31,49 @@ def spectral_distance(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 def wave_distance(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """Difference of the waveforms relative to the wanted one, energies of the batch together: 1 for silence. [B, T] each
 
-    The mean of two: as they are, and with the high frequencies lifted, or [s] and [ʃ] would weigh nothing beside vowels.
+    The mean of two: as they are, and pre-emphasised, or [s] and [ʃ] would weigh nothing beside vowels.
     """
     pairs = ((made, wanted), tuple(wav[:, 1:] - EMPHASIS * wav[:, :-1] for wav in (made, wanted)))
     return torch.stack([torch.linalg.norm(a - b) / torch.linalg.norm(b) for a, b in pairs]).mean()
 
 
-class PeriodDiscriminator(nn.Module):
-    """Sees every `period`-th sample in a column."""
+class SpeakerDistance:
+    """Distance from the speaker embedding that the decoder was given, by the speaker encoder (the speaker consistency of YourTTS)."""
 
-    def __init__(self, period: int, channels: tuple[int, ...] = (16, 32, 64, 96)) -> None:
-        super().__init__()
-        self.period = period
-        sizes = (1, *channels)
-        self.layers = nn.ModuleList(weight_norm(nn.Conv2d(a, b, (5, 1), (3, 1), (2, 0))) for a, b in pairwise(sizes))
-        self.last = weight_norm(nn.Conv2d(channels[-1], 1, (3, 1), padding=(1, 0)))
+    def __init__(self, encoder: nn.Module) -> None:
+        from torchaudio.transforms import Resample
 
-    def forward(self, wav: torch.Tensor) -> list[torch.Tensor]:
-        """[B, T] -> feature maps, the last is the score."""
-        x = F.pad(wav, (0, -wav.shape[1] % self.period)).view(len(wav), 1, -1, self.period)
-        return _through(self.layers, self.last, x)
+        self.encoder, self.resample = encoder.eval().requires_grad_(False), Resample(wav.OUTPUT_RATE_HZ, wav.ASR_RATE_HZ)
+
+    def __call__(self, made: torch.Tensor, voices: torch.Tensor) -> torch.Tensor:
+        """1 less the cosine of the embeddings, mean over the batch. [B, T], [B, 512, 1]"""
+        return 1 - (self.encoder(self.resample(made), l2_norm=True) * voices[..., 0]).sum(1).mean()
 
 
-class SpectrumDiscriminator(nn.Module):
-    """Sees a log magnitude spectrogram."""
+class DecoderLoss:
+    """The weighted sum of all distances."""
 
-    def __init__(self, fft: int, channels: int = 12) -> None:
-        super().__init__()
-        self.fft = fft
-        sizes = (1, channels, channels, channels)
-        self.layers = nn.ModuleList(weight_norm(nn.Conv2d(a, channels, (9, 3), (2, 1), (4, 1))) for a in sizes)
-        self.last = weight_norm(nn.Conv2d(channels, 1, (3, 3), padding=1))
+    def __init__(self, encoder: nn.Module) -> None:
+        from torchaudio.transforms import MelSpectrogram
 
-    def forward(self, wav: torch.Tensor) -> list[torch.Tensor]:
-        """[B, T] -> feature maps, the last is the score."""
-        return _through(self.layers, self.last, magnitude(wav, self.fft).clamp(min=1e-3).log()[:, None])
+        self.mel = MelSpectrogram(
+            wav.OUTPUT_RATE_HZ, n_fft=1024, hop_length=256, n_mels=80, power=1, norm="slaney", mel_scale="slaney", f_max=11_000
+        )
+        self.speaker_distance = SpeakerDistance(encoder)
 
+    def __call__(
+        self, made: torch.Tensor, wanted: torch.Tensor, voices: torch.Tensor, *, spectra: bool
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """The sum and its parts: the waveform's, with `spectra` also theirs and the speaker's. [B, T] twice, [B, 512, 1]"""
+        found = {"wave": wave_distance(made, wanted)}
+        total = WAVE_WEIGHT * found["wave"]
+        if spectra:
+            found["spectral"] = spectral_distance(made, wanted)
+            found["mel"] = (self.log_mel(made) - self.log_mel(wanted)).abs().mean()
+            found["speaker"] = self.speaker_distance(made, voices)
+            total = total + found["spectral"] + MEL_WEIGHT * found["mel"] + SPEAKER_WEIGHT * found["speaker"]
+        return total, {name: value.item() for name, value in found.items()}
 
-def _through(layers: nn.ModuleList, last: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
-    features = []
-    for layer in layers:
-        x = F.leaky_relu(layer(x), 0.1)
-        features.append(x)
-    return [*features, last(x)]
-
-
-class Discriminators(nn.Module):
-    """All of them; least-squares losses."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.all = nn.ModuleList([*(PeriodDiscriminator(p) for p in PERIODS), *(SpectrumDiscriminator(fft) for fft in (512, 1024))])
-
-    def judge(self, made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        """Loss of the discriminators. [B, T] each"""
-        pairs = [(d(made)[-1], d(wanted)[-1]) for d in self.all]
-        return torch.stack([(fake**2).mean() + ((real - 1) ** 2).mean() for fake, real in pairs]).sum()
-
-    def persuade(self, made: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Losses of the decoder: adversarial, and distance of features. [B, T] each"""
-        fooled, features = made.new_zeros(()), made.new_zeros(())
-        for d in self.all:
-            fake = d(made)
-            with torch.no_grad():
-                real = d(wanted)
-            fooled = fooled + ((fake[-1] - 1) ** 2).mean()
-            features = features + torch.stack([(a - b).abs().mean() for a, b in zip(fake[:-1], real[:-1], strict=True)]).mean()
-        return fooled, features
+    def log_mel(self, wav: torch.Tensor) -> torch.Tensor:
+        """[B, T] -> [B, 80, frames]"""
+        return torch.log(self.mel(wav).clamp(min=1e-4))

@@ -7,8 +7,8 @@ Writes  pocket/build/xtts/codes-{ye,she}.pt    per sentence: id, voice, role, ac
                                                expected text place per code [N]
 
 The expected place comes from a least-squares fit of each character's length over the corpus: a sentence's places are the
-running sum of its characters' lengths, stretched onto the stretch of the clip that is not silent. It is good to a character
-or two, which is what a guided-attention loss (Tachibana et al. 2017, arXiv:1710.08969) needs.
+running sum of its characters' lengths, scaled to the part of the clip that is not silent. It is good to a character or two, which is
+what a guided-attention loss (Tachibana et al. 2017, arXiv:1710.08969) needs.
 """
 
 import argparse
@@ -20,19 +20,19 @@ import torch
 from pocket.arguments import arguments
 from pocket.xtts import base
 from pocket.xtts.base import CODE_SAMPLES
-from pocket.xtts.packed import PackedCorpus, PackedUtterance, mel_transform
+from pocket.xtts.packed import PackedCorpus, PackedRecording, mel_transform
 from voz.model import checkpoint, xtts
 from voz.model.xtts import VoiceBpeTokenizer
 from voz.pipeline import command
 
 SILENCE = 0.01  # of full scale, peak within one code's 46 ms
-SILENT = [len(base.SPECIAL) + base.CHARACTERS.index(mark) for mark in "¡¿"]
+NO_SOUND = [len(base.SPECIAL) + base.CHARACTERS.index(mark) for mark in "¡¿"]
 MAX_CODES = 560  # the GPT has 605 places
 
 
 @torch.no_grad()
-def encode(corpus: PackedCorpus, rows: list[PackedUtterance], dvae: torch.nn.Module) -> list[torch.Tensor]:
-    """Codes of each sentence, ceil(samples / 1024) of them, as coqui's trainer keeps. Sentences of like length share a batch."""
+def encode(corpus: PackedCorpus, rows: list[PackedRecording], dvae: torch.nn.Module) -> list[torch.Tensor]:
+    """Codes of each sentence, ceil(samples / 1024) of them, as coqui's trainer keeps. Sentences of similar length share a batch."""
     mel, codes = mel_transform(1024), [torch.empty(0)] * len(rows)
     order = sorted(range(len(rows)), key=lambda i: rows[i].samples)
     for first in range(0, len(order), 16):
@@ -44,7 +44,7 @@ def encode(corpus: PackedCorpus, rows: list[PackedUtterance], dvae: torch.nn.Mod
     return codes
 
 
-def spoken_span(corpus: PackedCorpus, row: PackedUtterance) -> tuple[int, int]:
+def spoken_span(corpus: PackedCorpus, row: PackedRecording) -> tuple[int, int]:
     """First and one past the last code that is not silent."""
     pcm = np.abs(corpus.read(row).numpy())
     peaks = np.array([pcm[i : i + CODE_SAMPLES].max() for i in range(0, len(pcm), CODE_SAMPLES)])
@@ -55,13 +55,13 @@ def spoken_span(corpus: PackedCorpus, row: PackedUtterance) -> tuple[int, int]:
 def character_lengths(tokens: list[list[int]], spans: list[tuple[int, int]], voices: list[str], vocabulary: int) -> np.ndarray:
     """Mean length of each token in codes, relative to its voice's pace: non-negative least squares by clipping. [vocabulary]"""
     counts = np.stack([np.bincount(ids, minlength=vocabulary) for ids in tokens]).astype(np.float64)
-    counts[:, SILENT] = 0  # opening marks: their closing partners hold the pause
+    counts[:, NO_SOUND] = 0  # opening marks: their closing partners hold the pause
     lengths = np.array([end - start for start, end in spans], dtype=np.float64)
     for voice in set(voices):
         own = np.array([v == voice for v in voices])
         lengths[own] /= lengths[own].sum() / counts[own].sum()  # so that a token of any voice is 1 long on average
     fitted = np.linalg.solve(counts.T @ counts + 5 * np.eye(vocabulary), counts.T @ lengths + 5 * 0.5)
-    fitted[SILENT] = 0.0
+    fitted[NO_SOUND] = 0.0
     return np.clip(fitted, 0.02, 8.0)
 
 
@@ -73,7 +73,7 @@ def places(ids: list[int], span: tuple[int, int], codes: int, length: np.ndarray
 
 
 def describe(
-    corpus: PackedCorpus, rows: list[PackedUtterance], tokenizer: VoiceBpeTokenizer, dvae: torch.nn.Module
+    corpus: PackedCorpus, rows: list[PackedRecording], tokenizer: VoiceBpeTokenizer, dvae: torch.nn.Module
 ) -> list[dict[str, Any]]:
     """Everything the GPT learns from, per sentence."""
     ids = [tokenizer.encode(row.text, lang="es") for row in rows]
@@ -95,7 +95,7 @@ def main() -> None:
     corpus = PackedCorpus(args.packed, splits=("train", "dev"))
     dvae = xtts.build_dvae(*xtts.read_config(args.build))
     dvae.load_state_dict(torch.load(args.build / "dvae.pt", weights_only=True)["model"])
-    for accent in ("ye", "she"):  # in two files, so that the GPT, which hears the first alone, need not wait for the second
+    for accent in ("ye", "she"):  # in two files, so that the GPT, which is trained on the first alone, need not wait for the second
         rows = [row for row in corpus.rows if row.accent == accent and row.samples <= MAX_CODES * CODE_SAMPLES]
         found = describe(corpus, rows, xtts.read_tokenizer(args.build), dvae.eval())
         checkpoint.write(args.build / f"codes-{accent}.pt", {"rows": found})

@@ -2,7 +2,7 @@
 
     python -m pocket.xtts.export pocket/build/xtts models/pocket/xtts
 
-Reads   pocket/build/xtts/{dvae,gpt,speaker,decoder}.pt   those that exist; the others stay random (seeded)
+Reads   pocket/build/xtts/{dvae,gpt,speaker,decoder}.pt   those that exist; the other parts keep random weights (seeded)
 Writes  models/pocket/xtts/{model.pth,config.json,vocab.json,dvae.pth,mel_stats.pth,speakers_xtts.pth}
 """
 
@@ -22,7 +22,7 @@ SIZE_LIMIT_MB = 42
 
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Half precision for what is learnt; buffers of windows and filter banks stay as they are."""
+    """Half precision for the weights; buffers of windows and filter banks stay as they are."""
     return {
         key: value.detach().half().contiguous() if value.is_floating_point() and ".torch_spec." not in key else value.detach().contiguous()
         for key, value in state.items()

@@ -2,7 +2,7 @@
 
 One conditioning serves all sentences of its voice in the batch, and its 32 vectors pass through the layers once. Text and
 codes follow each other without padding in between, so that causality is the only mask (coqui's own mask hits the batch's
-last row alone). `tests` hold its logits to coqui's.
+last row alone). tests/test_pocket_xtts.py compares its latents with coqui's.
 """
 
 import copy
@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from voz.model.xtts import coqui_xtts
 
 GPT = coqui_xtts.GPT
-GUIDED = {1: 0, 2: 0, 3: 0}  # layer: head that is led along the text
+GUIDED_HEADS = {1: 0, 2: 0, 3: 0}  # layer: head whose attention is guided along the text
 FIRST_LAYERS = 4  # the others start as identities and join later
-DEAF = 1e-3  # spread of the voices' conditioning; untrained it is about 0.1, where the perceiver overflowed 0
+MIN_SPREAD = 1e-3  # of the voices' conditioning latents; about 0.1 untrained, 0 after the perceiver's norm overflowed
 
 
 @dataclass
-class Batch:
+class GptBatch:
     """Sentences of K voices, M of each, voice by voice.
 
     cond_mels: [K, 80, S]; text and codes: K * M tensors of token ids; places: K * M tensors, see pocket/xtts/encode.py.
@@ -50,7 +50,7 @@ class Packed:
     text_length: torch.Tensor
 
 
-def pack(gpt: GPT, batch: Batch) -> Packed:
+def pack(gpt: GPT, batch: GptBatch) -> Packed:
     """Lay a batch out in memory."""
     vocabulary = gpt.number_text_tokens
     length = max(len(t) + len(c) + 3 for t, c in zip(batch.text, batch.codes, strict=True))
@@ -74,8 +74,8 @@ def pack(gpt: GPT, batch: Batch) -> Packed:
     return made
 
 
-def garble(packed: Packed, *, share: float, seed: int) -> None:
-    """Swap a share of the codes that are heard, not of those to be said, for others of the batch: what was said wrong must not mislead."""
+def swap_codes(packed: Packed, *, share: float, seed: int) -> None:
+    """Swap a share of the input codes, not of the targets, for others of the batch: at inference the GPT reads its own errors."""
     generator = torch.Generator().manual_seed(seed)
     inner = packed.is_code & (packed.position > 0)
     chosen = inner & (torch.rand(inner.shape, generator=generator) < share)
@@ -123,7 +123,7 @@ def guidance(attention: torch.Tensor, packed: Packed, sigma: float) -> torch.Ten
 def latents_and_guidance(
     gpt: GPT, packed: Packed, cond: torch.Tensor, *, sigma: float | None, layers: int | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns (final latents [B, T, C], mean guidance loss over the led heads, 0 without `sigma`).
+    """Returns (final latents [B, T, C], mean guidance loss over the guided heads, 0 without `sigma`).
 
     Args:
         cond: conditioning latents, one per voice; the batch's sentences lie voice by voice. [K, 32, C]
@@ -138,18 +138,18 @@ def latents_and_guidance(
         prefix, kept, _ = layer(block, prefix, prefix_mask, None, heads)
         past = (kept[0].repeat_interleave(share, 0), kept[1].repeat_interleave(share, 0))
         x, _, attention = layer(block, x, mask, past, heads)
-        if sigma is not None and number in GUIDED:
-            lost.append(guidance(attention[:, GUIDED[number]], packed, sigma))
+        if sigma is not None and number in GUIDED_HEADS:
+            lost.append(guidance(attention[:, GUIDED_HEADS[number]], packed, sigma))
     return gpt.final_norm(gpt.gpt.ln_f(x)), torch.stack(lost).mean() if lost else x.new_zeros(())
 
 
 def losses(
-    gpt: GPT, batch: Batch, *, sigma: float | None, layers: int | None = None, garbled: float = 0.0, seed: int = 0
+    gpt: GPT, batch: GptBatch, *, sigma: float | None, layers: int | None = None, swapped: float = 0.0, seed: int = 0
 ) -> dict[str, torch.Tensor]:
-    """Cross-entropy of codes and of text, guidance, share of codes predicted right; `even`: cross-entropy of the codes from even odds."""
+    """Cross-entropy of codes and of text, guidance loss, share of codes predicted right; `uniform`: codes against a uniform target."""
     packed = pack(gpt, batch)
-    if garbled:
-        garble(packed, share=garbled, seed=seed)
+    if swapped:
+        swap_codes(packed, share=swapped, seed=seed)
     with torch.autocast("cpu", torch.bfloat16):
         cond = gpt.get_style_emb(batch.cond_mels).transpose(1, 2)
     latents, guided = latents_and_guidance(gpt, packed, cond.to(gpt.mel_head.weight.dtype), sigma=sigma, layers=layers)
@@ -160,15 +160,15 @@ def losses(
     text = F.cross_entropy(gpt.text_head(latents[written]).float(), packed.text_target[written])
     right = (logits.argmax(-1) == target).float().mean()
     log_odds = torch.log_softmax(logits, -1)
-    return {"codes": F.nll_loss(log_odds, target), "text": text, "guided": guided, "right": right, "even": -log_odds.mean()}
+    return {"codes": F.nll_loss(log_odds, target), "text": text, "guided": guided, "right": right, "uniform": -log_odds.mean()}
 
 
 @torch.no_grad()
-def start_well(gpt: GPT, *, codes_per_character: float) -> None:
-    """Initial values under which attention finds the text soon.
+def initialise(gpt: GPT, *, codes_per_character: float) -> None:
+    """Set initial values under which attention finds the text early.
 
     coqui leaves token embeddings at standard deviation 1 beside positions at 0.02, which drowns the positions. Here both are
-    0.1, and positions are sinusoids in the same clock for text and codes: a code's index counts in characters.
+    0.1, and positions are sinusoids on one scale for text and codes: a code's index is counted in characters.
     """
     generator = torch.Generator().manual_seed(1)
     for table in (gpt.text_embedding, gpt.mel_embedding):
@@ -183,23 +183,23 @@ def start_well(gpt: GPT, *, codes_per_character: float) -> None:
             projection.bias.zero_()
 
 
-def ears(gpt: GPT) -> torch.nn.ModuleList:
-    """What turns a recording into conditioning latents."""
+def conditioning_modules(gpt: GPT) -> torch.nn.ModuleList:
+    """The modules that turn a recording into conditioning latents."""
     return torch.nn.ModuleList([gpt.conditioning_encoder, gpt.conditioning_perceiver])
 
 
 @torch.no_grad()
-def start_listening(gpt: GPT) -> None:
-    """Conditioning with new weights, as quiet as an embedding: a GPT that never heard any is not disturbed by it."""
+def reset_conditioning(gpt: GPT) -> None:
+    """Give the conditioning new weights, scaled down to the size of an embedding: a GPT that was trained without is not disturbed."""
     torch.manual_seed(2)
     fresh = GPT(layers=1, model_dim=gpt.model_dim, heads=gpt.heads, use_perceiver_resampler=True)
-    ears(gpt).load_state_dict(ears(fresh).state_dict())
+    conditioning_modules(gpt).load_state_dict(conditioning_modules(fresh).state_dict())
     gpt.conditioning_perceiver.norm.gamma.fill_(0.1)
 
 
 @torch.no_grad()
-def spread(gpt: GPT, mels: torch.Tensor) -> float:
-    """How differently voices are heard: their latents' distance from the mean of the voices, over the latents' size.
+def voice_spread(gpt: GPT, mels: torch.Tensor) -> float:
+    """How far the conditioning latents of voices differ: their distance from the mean over the voices, relative to their norm.
 
     Args:
         mels: one recording of each voice. [K, 80, S]
@@ -208,17 +208,17 @@ def spread(gpt: GPT, mels: torch.Tensor) -> float:
     return float((latents - latents.mean(0)).norm() / latents.norm().clamp(min=1e-9))
 
 
-class Shadow:
-    """A bfloat16 copy that computes, beside the float32 weights that learn: less memory traffic than autocast."""
+class Bfloat16Copy:
+    """A bfloat16 copy that computes the gradients of the float32 weights: less memory traffic than autocast."""
 
     def __init__(self, gpt: GPT) -> None:
         self.gpt, self.copy = gpt, copy.deepcopy(gpt).bfloat16()
-        ears(self.copy).float()  # coqui's norms compute in float32
+        conditioning_modules(self.copy).float()  # coqui's norms compute in float32
         self.pairs = list(zip(gpt.parameters(), self.copy.parameters(), strict=True))
 
     @torch.no_grad()
     def refresh(self) -> GPT:
-        """Take over the learnt weights; returns the copy."""
+        """Copy the float32 weights; returns the copy."""
         for own, fast in self.pairs:
             fast.copy_(own)
             fast.grad = None

@@ -1,13 +1,13 @@
-"""Pack the corpus into one array, as the XTTS is to hear it.
+"""Pack the corpus into one array, at the level of the pipeline's clips and in part through a phone.
 
     python -m pocket.xtts.pack pocket/build/corpus pocket/build/packed
 
 Reads   pocket/build/corpus/manifest.jsonl + wavs
 Writes  pocket/build/packed/{pcm.npy,pcm.json}      one file instead of many
 
-Every sentence at the level that the product's convert stage gives to notes: a GPT that learnt its codes at one level knows none
-at another (12 dB lower cost it 3 nats). A third of each voice's training sentences comes with a room's noise through a phone's
-Opus, as a voice of its own: what conditions the GPT and what it shall say then sound alike.
+Every sentence comes at the level that the convert stage gives to notes: a GPT that learnt its codes at one level knows none at another
+(12 dB lower cost it 3 nats). A third of each voice's training sentences has background noise and passes through a phone's Opus, as a
+voice of its own: the GPT's conditioning and its target codes then come from the same kind of recording.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pocket.corpus import acoustics, opus
-from pocket.corpus.manifest import Utterance, read_manifest
+from pocket.corpus.manifest import Recording, read_manifest
 from pocket.xtts.packed import PHONE
 from voz.audio import leveling, wav
 from voz.pipeline import command
@@ -30,8 +30,8 @@ LEVEL_DB, LEVEL_JITTER_DB = -23.0, 1.0  # convert.level_db, and by how much its 
 PHONE_SHARE, PHONE_SNR_DB, PHONE_BPS = 0.33, (22.0, 40.0), (16_000, 20_000, 24_000)
 
 
-def by_phone(row: Utterance) -> bool:
-    """Whether a row of the manifest is one that the XTTS hears through a phone: a third of the training sentences, or voices.
+def by_phone(row: Recording) -> bool:
+    """Whether a row of the manifest passes through a phone: a third of the training sentences.
 
     Voices of the crowd have few sentences: all of theirs, or none.
     """
@@ -39,8 +39,8 @@ def by_phone(row: Utterance) -> bool:
     return row.split == "train" and zlib.crc32(f"phone {drawn}".encode()) < PHONE_SHARE * 2**32
 
 
-def hear(path: Path, row: Utterance) -> np.ndarray:
-    """One sentence as the XTTS hears it: PCM16 at 22 050 Hz. [T]"""
+def prepared(path: Path, row: Recording) -> np.ndarray:
+    """One sentence as the XTTS is trained on it: PCM16 at 22 050 Hz. [T]"""
     rng = np.random.default_rng(zlib.crc32(row.id.encode()))
     pcm = wav.read(path)
     if by_phone(row):
@@ -59,10 +59,11 @@ def at_level(pcm: np.ndarray, level_db: float = LEVEL_DB) -> np.ndarray:
 
 
 def pack(corpus: Path, packed: Path, *, jobs: int) -> None:
-    """Write `pcm.npy` (all sentences' PCM16, one after the other) and `pcm.json` (which is where)."""
+    """Write `pcm.npy` (all sentences' PCM16, one after the other) and `pcm.json` (where each lies)."""
     rows = read_manifest(corpus)
     pool = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=64)
-    clips = list(tqdm(pool(joblib.delayed(hear)(corpus / row.path, row) for row in rows), total=len(rows), desc="packed", mininterval=5))
+    made = pool(joblib.delayed(prepared)(corpus / row.path, row) for row in rows)
+    clips = list(tqdm(made, total=len(rows), desc="packed", mininterval=5))
     starts = np.cumsum([0, *(len(clip) for clip in clips)])[:-1]
     kept = ("id", "text", "accent", "role", "split")
     index = [

@@ -1,4 +1,4 @@
-"""The packed corpus, read: sentences and stretches of them, and coqui's log-mels. pocket/xtts/pack.py writes it."""
+"""Reading the packed corpus that pocket/xtts/pack.py wrote: sentences, segments of them, coqui's log-mels."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -13,11 +13,11 @@ from voz import compat
 from voz.audio import wav
 
 FRAME = 256  # samples per mel frame
-PHONE = "+phone"  # ends the name of a voice heard through a phone
+PHONE = "+phone"  # ends the name of a voice recorded through a phone
 
 
 @dataclass(frozen=True)
-class PackedUtterance:
+class PackedRecording:
     """One sentence of the corpus; `start` and `samples` say where it lies in `PackedCorpus.pcm`."""
 
     id: str
@@ -35,18 +35,18 @@ class PackedCorpus:
 
     def __init__(self, packed: Path, *, roles: Iterable[str] = ("gpt", "asr", "varied"), splits: Iterable[str] = ("train",)) -> None:
         rows = json.loads((packed / "pcm.json").read_text(encoding="utf-8"))
-        self.rows = [row for row in (PackedUtterance(**row) for row in rows) if row.role in set(roles) and row.split in set(splits)]
+        self.rows = [row for row in (PackedRecording(**row) for row in rows) if row.role in set(roles) and row.split in set(splits)]
         self.pcm = np.load(packed / "pcm.npy", mmap_mode="r")
         self.voices = sorted({row.voice for row in self.rows})
 
-    def read(self, row: PackedUtterance, start: int = 0, samples: int | None = None) -> torch.Tensor:
+    def read(self, row: PackedRecording, start: int = 0, samples: int | None = None) -> torch.Tensor:
         """Samples of one sentence as float in [-1, 1], zeros after its end. [samples]"""
         samples = row.samples if samples is None else samples
         piece = self.pcm[row.start + start : row.start + min(row.samples, start + samples)]
         return torch.nn.functional.pad(torch.from_numpy(piece.astype(np.float32)) / 32768.0, (0, samples - len(piece)))
 
-    def slices(self, rng: np.random.Generator, count: int, samples: int, *, rows: list[PackedUtterance] | None = None) -> torch.Tensor:
-        """Random stretches, each sentence weighted by its length. [count, samples]"""
+    def slices(self, rng: np.random.Generator, count: int, samples: int, *, rows: list[PackedRecording] | None = None) -> torch.Tensor:
+        """Random segments, each sentence weighted by its length. [count, samples]"""
         rows = self.rows if rows is None else rows
         weight = np.array([row.samples for row in rows], dtype=np.float64)
         picked = rng.choice(len(rows), count, p=weight / weight.sum())

@@ -1,14 +1,14 @@
-"""The pitch a decoder of one frame per code can hold: whole numbers of periods in every 46 ms.
+"""Speech moved to the pitches that a decoder of one frame per code can hold: whole numbers of periods in every 46 ms.
 
-A convolutional decoder under a steady input repeats itself frame by frame, so it has no other steady pitch, and one that is to
-make others learns to smear. What it learns from is therefore moved to that grid (21.5 Hz apart), pulse by pulse: TD-PSOLA
-(Moulines and Charpentier, "Pitch-synchronous waveform processing techniques", 1990), formants and timing untouched.
+With a constant input a convolutional decoder repeats its output frame by frame, so it can hold no other pitch; trained on others it
+learns to smear. Its targets are therefore moved to that grid (21.5 Hz apart), pulse by pulse: TD-PSOLA (Moulines and Charpentier,
+"Pitch-synchronous waveform processing techniques", 1990), formants and timing untouched.
 
-Each pulse is made of minimum phase, as vocoders do it (Morise et al. 2016, WORLD): then its waveform follows from its spectrum,
-which is what the latents tell. A recording's pulses do not follow: the peak that marks them moves with the vowel.
+Each pulse is made minimum-phase, as in vocoders (Morise et al. 2016, WORLD): its waveform then follows from its spectrum, which the
+latents determine. The pulses of a recording do not follow from it: the peak that marks them moves with the vowel.
 
-Nor does a recording's noise: a decoder that is asked for it finds that silence is nearest, and says [s] and [ʃ] as a train of clicks.
-So what has no pulses is one frozen noise, the same in every code, behind the spectrum of what was there.
+Nor does the noise of a recording: to a decoder trained on it silence is the nearest waveform, and it renders [s] and [ʃ] as trains of
+clicks. So unvoiced sound is replaced by one frozen noise, the same in every code, filtered by the spectral envelope of what was there.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from pocket.xtts.base import CODE_SAMPLES
 from voz.metrics import measures
 
 STEP = 128  # samples between unvoiced marks
-STAY = 0.7  # of a grid step: pitch leaves its place only when it is further away than this
-NEAR, LENIENT = 1.6, 0.5  # of the voice's median pitch, so that no octave is taken for another; of YIN's aperiodicity
+STAY = 0.7  # of a grid step: the pitch moves on only when it is further away than this
+NEAR, LENIENT = 1.6, 0.5  # factor around the voice's median pitch, against octave errors; YIN's threshold of aperiodicity
 FFT = 2048
-LIFTER = 0.6  # of a period: finer structure of a spectrum is its harmonics, not the mouth
+LIFTER = 0.6  # of a period: finer structure of a spectrum is its harmonics, not the formants
 NOISE_LIFTER = 40  # samples: finer structure of a noise's spectrum is chance
-LOG_BIAS = 0.2886  # nats: by so much the mean of a noise's log amplitudes is too low (half of Euler's constant)
+LOG_BIAS = 0.2886  # nats: the mean of a noise's log amplitudes is low by half of Euler's constant
 SEARCH = 0.2  # of a period: how far a pulse may be from where it is expected
 
 
@@ -34,7 +34,7 @@ def on_grid(pcm: np.ndarray, counts: Sequence[int | None]) -> list[np.ndarray]:
     """The same speech with every voiced code at a whole number of periods, which begin with the code. float32 [T] -> [T] each
 
     Args:
-        counts: a recording for each: so many periods in every code, without melody; the number nearest to what is spoken if None.
+        counts: periods in every code, one recording for each, without melody; None for the number nearest to the recording's own pitch.
     """
     hz = _steady(_pitch_hz(pcm))
     centre = np.arange(len(hz)) * measures.HOP + measures.FRAME // 2
@@ -49,7 +49,7 @@ def on_grid(pcm: np.ndarray, counts: Sequence[int | None]) -> list[np.ndarray]:
 
 
 def _pitch_hz(pcm: np.ndarray) -> np.ndarray:
-    """Pitch per frame, NaN where unvoiced: strictly to know the voice, then leniently near it. The strict pass alone misses half."""
+    """Pitch per frame, NaN where unvoiced: a strict pass finds the voice's median, a lenient one looks near it. The first misses half."""
     sure = measures.pitch_hz(pcm)
     if not np.isfinite(sure).any():
         return sure
@@ -58,7 +58,7 @@ def _pitch_hz(pcm: np.ndarray) -> np.ndarray:
 
 
 def _steady(hz: np.ndarray) -> np.ndarray:
-    """A median of three frames, which takes octave errors of one frame away; NaN where unvoiced."""
+    """A median over three frames, which removes octave errors of one frame; NaN where unvoiced."""
     padded = np.pad(hz, 1, constant_values=np.nan)
     near = np.stack([padded[:-2], padded[1:-1], padded[2:]])
     voiced = np.isfinite(near).sum(axis=0) >= 2
@@ -117,7 +117,7 @@ def _pulses_of(pcm: np.ndarray, hz: np.ndarray, centre: np.ndarray) -> list[int]
 
 
 def _marks(periods: np.ndarray, pulses: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where grains shall lie, where each is taken from, in samples, and which are pulses: those on the grid, the rest where it was."""
+    """New places of the grains and their places in the recording, in samples, and which are pulses: those move to the grid, others stay."""
     wanted: list[int] = []
     source: list[int] = []
     voiced: list[bool] = []
@@ -140,7 +140,7 @@ def _nearest(pulses: np.ndarray, spots: np.ndarray) -> np.ndarray:
 
 
 def _overlap_add(pcm: np.ndarray, wanted: np.ndarray, source: np.ndarray, voiced: np.ndarray) -> np.ndarray:
-    """Grains with windows that rise from the mark before and fall to the next, and so sum to one; pulses begin at their mark."""
+    """Sum of the grains, under windows from the mark before to the next that sum to one; pulses begin at their mark."""
     pad = 2 * CODE_SAMPLES
     padded = np.pad(pcm, pad)
     made = np.zeros(len(pcm) + 2 * pad, np.float32)
@@ -152,17 +152,17 @@ def _overlap_add(pcm: np.ndarray, wanted: np.ndarray, source: np.ndarray, voiced
         grain[: before + after] = padded[at - before : at + after] * window[: before + after]
     begin = wanted - left * ~voiced
     kept = np.minimum(FFT // 2, np.round(LIFTER * ((left + right) // 2)))
-    for grain, at in zip(_made_anew(grains, windows, begin, np.where(voiced, kept, 0)), begin + pad, strict=True):
+    for grain, at in zip(_resynthesized(grains, windows, begin, np.where(voiced, kept, 0)), begin + pad, strict=True):
         made[at : at + CODE_SAMPLES] += grain
     return made[pad : pad + len(pcm)]
 
 
-def _made_anew(grains: np.ndarray, windows: np.ndarray, begin: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Each grain's spectral envelope as a pulse, all its energy as early as can be, or behind the frozen noise at `begin`.
+def _resynthesized(grains: np.ndarray, windows: np.ndarray, begin: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """A minimum-phase pulse with each grain's spectral envelope, or the frozen noise at `begin` filtered by it.
 
     Args:
         grains, windows: [N, FFT]
-        kept: so many samples of the cepstrum of a pulse, 0 for noise. [N]
+        kept: samples kept of a pulse's cepstrum, 0 for noise. [N]
 
     Returns float32 [N, CODE_SAMPLES].
     """
@@ -175,10 +175,10 @@ def _made_anew(grains: np.ndarray, windows: np.ndarray, begin: np.ndarray, kept:
 
 
 def _envelopes(grains: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Spectra of minimum phase and of smoothed amplitudes: so many samples of each cepstrum. [N, FFT], [N] -> complex [N, FFT // 2 + 1]"""
+    """Minimum-phase spectra with smoothed amplitudes: `kept` samples of each cepstrum. [N, FFT], [N] -> complex [N, FFT // 2 + 1]"""
     cepstra = fft.irfft(np.log(np.abs(fft.rfft(grains)) + 1e-5))
     place = np.arange(FFT)
-    cepstra *= np.where(place == 0, 1, 2 * (place < kept[:, None]))  # what is fine goes, what is left is folded onto the causal side
+    cepstra *= np.where(place == 0, 1, 2 * (place < kept[:, None]))  # the fine structure is dropped, the rest folded onto the causal side
     return np.exp(fft.rfft(cepstra))
 
 

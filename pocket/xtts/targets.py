@@ -1,4 +1,4 @@
-"""What the decoder shall say, made once: each sentence it hears the latents of, clean, at the pitches of its voice.
+"""The decoder's targets, made once: each sentence that has latents, from its clean recording, at the pitches of its voice.
 
     python -m pocket.xtts.targets pocket/build/corpus pocket/build/packed pocket/build/xtts
 
@@ -32,9 +32,9 @@ def targets(folder: Path, wanted: tuple[str, list[int]]) -> dict[int, torch.Tens
 
 def main() -> None:
     args = parse_args()
-    heard = checkpoint.read(args.build / "latents.pt")["latents"]
+    latents = checkpoint.read(args.build / "latents.pt")["latents"]
     periods = checkpoint.read(args.build / "voices.pt")["periods"]
-    wanted = [(row.id, np.unique(periods[row.voice]).tolist()) for row in PackedCorpus(args.packed).rows if row.id in heard]
+    wanted = [(row.id, np.unique(periods[row.voice]).tolist()) for row in PackedCorpus(args.packed).rows if row.id in latents]
     made = parallel.map(functools.partial(targets, args.corpus), wanted, label="targets", workers=args.threads)
     found = {sentence: by_count for (sentence, _), by_count in zip(wanted, made, strict=True)}
     checkpoint.write(args.build / "targets.pt", {"targets": found})

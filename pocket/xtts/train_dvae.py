@@ -2,17 +2,18 @@
 
     python -m pocket.xtts.train_dvae pocket/build/packed pocket/build/xtts
 
-Reads   pocket/build/packed   all voices, both accents
-Writes  pocket/build/xtts/dvae.pt                   weights rounded to half precision, so that the exported file gives the same codes
+Reads   pocket/build/packed                   all voices, both accents
+Writes  pocket/build/xtts/dvae.pt, dvae.jsonl    the weights rounded to half precision at the end, so that the export gives the same codes
 
 A DVAE trained from its random codebook collapses to one code. Hence three phases: a plain autoencoder, k-means over the
-encoder's outputs into the codebook, then training through the codebook, with codes nobody uses moved to where outputs are.
+encoder's outputs into the codebook, then training through the codebook, with unused codes moved onto outputs of the encoder.
 
-A mel told again is not yet speech that is understood: a reader beside the decoder has to spell the sentence's sounds from the
-codes (CTC), and what a phone's noise adds is not to be told again. The reader is thrown away.
+A good reconstruction is not yet intelligible speech: a second head must spell the sentence's phonemes from the codes (CTC),
+and noise that a phone adds is not to be reconstructed. That head is not exported.
 """
 
 import argparse
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,24 +21,25 @@ import torch
 from sklearn.cluster import MiniBatchKMeans
 
 from pocket.arguments import arguments
-from pocket.training import Progress, resume, warm_cosine
+from pocket.training import Numbers, Training, set_rate, warm_cosine
 from pocket.xtts import base
 from pocket.xtts.base import CODE_SAMPLES
-from pocket.xtts.packed import PHONE, PackedCorpus, PackedUtterance, mel_transform
+from pocket.xtts.packed import FRAME, PHONE, PackedCorpus, PackedRecording, mel_transform
 from pocket.xtts.phonemes import PHONEMES, phonemes
-from voz.model import checkpoint, xtts
+from voz.model import xtts
 from voz.pipeline import command
 
 AUTOENCODER_STEPS = 350
 STEPS = 4000
+SAVE_EVERY = 500  # steps, about three minutes
 BATCH_SAMPLES = 40 * 22050  # per step
 MAX_SAMPLES = 6 * 22050  # of a sentence
-COMMITMENT, SPELLING = 0.25, 0.3
+COMMITMENT_WEIGHT, SPELLING_WEIGHT = 0.25, 0.3
 REVIVE_EVERY, REVIVE_UNTIL = 100, 2500  # steps; a code that took < 0.05 vectors per batch on average is moved
 
 
-class Reader(torch.nn.Module):
-    """Spells sounds from codes: two guesses per code, since some sounds are shorter than its 46 ms."""
+class Speller(torch.nn.Module):
+    """Spells phonemes from codes: two guesses per code, since some phonemes are shorter than its 46 ms."""
 
     def __init__(self, width: int = 256) -> None:
         super().__init__()
@@ -47,38 +49,37 @@ class Reader(torch.nn.Module):
         self.guess = torch.nn.Conv1d(width, 2 * (len(PHONEMES) + 1), 1)
 
     def forward(self, sampled: torch.Tensor, lengths: torch.Tensor, spelled: list[str]) -> torch.Tensor:
-        """CTC loss per sound. sampled: [B, N, 512]; lengths: codes of each sentence, [B]."""
+        """CTC loss per phoneme. sampled: [B, N, 512]; lengths: codes of each sentence, [B]."""
         guesses = self.guess(self.layers(sampled.transpose(1, 2))).transpose(1, 2)
         guesses = guesses.reshape(len(sampled), -1, len(PHONEMES) + 1).log_softmax(-1).transpose(0, 1)
-        target = torch.tensor([PHONEMES.index(sound) + 1 for each in spelled for sound in each])
+        target = torch.tensor([PHONEMES.index(phoneme) + 1 for each in spelled for phoneme in each])
         counts = torch.tensor([len(each) for each in spelled])
         return torch.nn.functional.ctc_loss(guesses, target, 2 * lengths, counts, zero_infinity=True)
 
 
 @dataclass(frozen=True)
-class Batch:
-    """heard, clean: mels with and without added noise [B, 80, T]; lengths in codes [B]; spelled: sounds of each."""
+class DvaeBatch:
+    """noisy, clean: mels with and without added noise [B, 80, T]; lengths in codes [B]; spelled: phonemes of each."""
 
-    heard: torch.Tensor
+    noisy: torch.Tensor
     clean: torch.Tensor
     lengths: torch.Tensor
     spelled: list[str]
 
 
 class Sentences:
-    """Whole sentences of like length, at random level, some with noise, as a phone would record."""
+    """Whole sentences of similar length, at random levels, half of them with noise."""
 
     def __init__(self, corpus: PackedCorpus) -> None:
         self.corpus, self.mel = corpus, mel_transform(1024)
         self.rows = sorted((row for row in corpus.rows if row.samples <= MAX_SAMPLES), key=lambda row: (row.samples, row.id))
 
-    def batch(self, step: int) -> Batch:
-        """The batch of a step; a sentence heard through a phone has its noise already."""
+    def batch(self, step: int) -> DvaeBatch:
+        """The batch of a step. A sentence that came through a phone has its noise already."""
         rng = np.random.default_rng((base.SEED, step))
         rows = self.near(rng)
-        samples = (
-            max(row.samples for row in rows) // CODE_SAMPLES * CODE_SAMPLES + CODE_SAMPLES - 256
-        )  # whole codes: a mel has one frame more
+        longest = max(row.samples for row in rows)
+        samples = longest // CODE_SAMPLES * CODE_SAMPLES + CODE_SAMPLES - FRAME  # whole codes: a mel has one frame more
         wav = torch.stack([self.corpus.read(row, 0, samples) for row in rows])
         gain = torch.from_numpy(10 ** (rng.uniform(-4, 4, (len(rows), 1)) / 20)).float()
         noisy = np.array([[not row.voice.endswith(PHONE)] for row in rows]) & (rng.random((len(rows), 1)) < 0.5)
@@ -86,9 +87,9 @@ class Sentences:
         noise = torch.from_numpy(rng.standard_normal(wav.shape, dtype=np.float32))
         wav = (wav * gain).clamp(-1, 1)
         lengths = torch.tensor([min(-(-row.samples // CODE_SAMPLES), -(-samples // CODE_SAMPLES)) for row in rows])
-        return Batch(self.mel(wav + noise * level), self.mel(wav), lengths, [phonemes(row.text, row.accent) for row in rows])
+        return DvaeBatch(self.mel(wav + noise * level), self.mel(wav), lengths, [phonemes(row.text, row.accent) for row in rows])
 
-    def near(self, rng: np.random.Generator) -> list[PackedUtterance]:
+    def near(self, rng: np.random.Generator) -> list[PackedRecording]:
         """Sentences about as long as one drawn at random."""
         centre = int(rng.integers(0, len(self.rows)))
         count = max(4, BATCH_SAMPLES // self.rows[centre].samples)
@@ -99,7 +100,7 @@ class Sentences:
 def reconstruct(
     dvae: torch.nn.Module, mels: torch.Tensor, *, quantized: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """Returns (mels again [B, 80, T], what stands for the codes [B, T / 4, 512], commitment loss, codes [B, T / 4] or None)."""
+    """Returns (reconstruction [B, 80, T], the codes' vectors [B, T / 4, 512], commitment loss, codes [B, T / 4] or None)."""
     with torch.autocast("cpu", torch.bfloat16):
         encoded = dvae.encoder(mels).permute(0, 2, 1)
     encoded = encoded.float()  # distances to the codebook need full precision
@@ -114,7 +115,7 @@ def reconstruct(
 @torch.no_grad()
 def start_codebook(dvae: torch.nn.Module, sentences: Sentences) -> None:
     """Put k-means centres of the encoder's outputs into the codebook."""
-    vectors = torch.cat([dvae.encoder(sentences.batch(10**6 + i).heard).permute(0, 2, 1).reshape(-1, 512) for i in range(80)]).numpy()
+    vectors = torch.cat([dvae.encoder(sentences.batch(10**6 + i).noisy).permute(0, 2, 1).reshape(-1, 512) for i in range(80)]).numpy()
     found = MiniBatchKMeans(base.CODES, random_state=base.SEED, batch_size=4096, n_init=1, max_iter=30).fit(vectors)
     centres = torch.from_numpy(found.cluster_centers_.astype(np.float32)).T  # [512, CODES]
     dvae.codebook.embed.copy_(centres)
@@ -123,17 +124,48 @@ def start_codebook(dvae: torch.nn.Module, sentences: Sentences) -> None:
 
 
 @torch.no_grad()
-def revive(dvae: torch.nn.Module, mels: torch.Tensor, step: int) -> int:
-    """Move unused codes onto random outputs of the encoder; returns how many."""
+def revive(dvae: torch.nn.Module, mels: torch.Tensor, step: int) -> None:
+    """Move unused codes onto random outputs of the encoder."""
     book = dvae.codebook
-    dead = torch.nonzero(book.cluster_size < 0.05).flatten()
+    unused = torch.nonzero(book.cluster_size < 0.05).flatten()
     vectors = dvae.encoder(mels).permute(0, 2, 1).reshape(-1, 512)
-    picked = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(step))[: len(dead)]
-    dead = dead[: len(picked)]
-    book.embed[:, dead] = vectors[picked].T
-    book.cluster_size[dead] = 1.0
-    book.embed_avg[:, dead] = vectors[picked].T
-    return len(dead)
+    picked = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(step))[: len(unused)]
+    unused = unused[: len(picked)]
+    book.embed[:, unused] = vectors[picked].T
+    book.cluster_size[unused] = 1.0
+    book.embed_avg[:, unused] = vectors[picked].T
+
+
+@dataclass
+class Learner:
+    """The DVAE, what it learns with, and how often each code was used of late [CODES]."""
+
+    dvae: torch.nn.Module
+    speller: Speller
+    optimizer: torch.optim.Optimizer
+    used: torch.Tensor
+
+    def advance(self, sentences: Sentences, steps: int, step: int) -> Numbers:
+        """One step of `steps`."""
+        if step == AUTOENCODER_STEPS:
+            start_codebook(self.dvae, sentences)
+        set_rate(self.optimizer, warm_cosine(step, steps=steps, warm=50, peak=1e-3))
+        batch = sentences.batch(step)
+        again, sampled, commitment, codes = reconstruct(self.dvae, batch.noisy, quantized=step >= AUTOENCODER_STEPS)
+        l1, spelling = (again - batch.clean).abs().mean(), self.speller(sampled, batch.lengths, batch.spelled)
+        loss = l1 + torch.nn.functional.mse_loss(again, batch.clean) + COMMITMENT_WEIGHT * commitment + SPELLING_WEIGHT * spelling
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.dvae.parameters(), 1.0)
+        self.optimizer.step()
+        if codes is not None:
+            self.used.mul_(0.98).add_(torch.bincount(codes.flatten(), minlength=base.CODES))
+            if step % REVIVE_EVERY == 0 and step < REVIVE_UNTIL:
+                revive(self.dvae, batch.noisy, step)
+        if step + 1 == steps:
+            self.dvae.half().float()
+        used = (self.used > 0.5).sum().item()
+        return {"l1": l1.item(), "spelling": spelling.item(), "commitment": commitment.item(), "used": used}
 
 
 def main() -> None:
@@ -143,42 +175,17 @@ def main() -> None:
     corpus = PackedCorpus(args.packed)
     print(f"dvae: {len(corpus.rows)} sentences, {len(corpus.pcm) / 22050 / 3600:.1f} h, {len(corpus.voices)} voices", flush=True)
     torch.manual_seed(base.SEED)
-    dvae = xtts.build_dvae(*xtts.read_config(args.build)).train()
-    reader, sentences = Reader(), Sentences(corpus)
-    optimizer = torch.optim.AdamW([*dvae.parameters(), *reader.parameters()], lr=1e-3, betas=(0.9, 0.98), weight_decay=1e-4)
-    path, parts = args.build / "dvae.pt", {"model": dvae, "reader": reader, "optimizer": optimizer}
-    done = resume(path, parts)
-    progress = Progress("dvae", args.steps, 50)
-    used = torch.zeros(base.CODES)
-    for step in range(done, args.steps):
-        if step == AUTOENCODER_STEPS:
-            start_codebook(dvae, sentences)
-        for group in optimizer.param_groups:
-            group["lr"] = warm_cosine(step, steps=args.steps, warm=50, peak=1e-3)
-        batch = sentences.batch(step)
-        again, sampled, commitment, codes = reconstruct(dvae, batch.heard, quantized=step >= AUTOENCODER_STEPS)
-        l1, spelling = (again - batch.clean).abs().mean(), reader(sampled, batch.lengths, batch.spelled)
-        loss = l1 + torch.nn.functional.mse_loss(again, batch.clean) + COMMITMENT * commitment + SPELLING * spelling
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(dvae.parameters(), 1.0)
-        optimizer.step()
-        if codes is not None:
-            used.mul_(0.98).add_(torch.bincount(codes.flatten(), minlength=base.CODES))
-            if step % REVIVE_EVERY == 0 and step < REVIVE_UNTIL:
-                revive(dvae, batch.heard, step)
-        progress.add(step + 1, l1=l1.item(), spelling=spelling.item(), commitment=commitment.item(), used=(used > 0.5).sum().item())
-        if (step + 1) % 500 == 0 and step + 1 < args.steps:
-            checkpoint.write(path, {name: part.state_dict() for name, part in parts.items()} | {"step": step + 1})
-    if done < args.steps:
-        dvae.half().float()
-        checkpoint.write(path, {name: part.state_dict() for name, part in parts.items()} | {"step": args.steps})
+    dvae, speller = xtts.build_dvae(*xtts.read_config(args.build)).train(), Speller()
+    optimizer = torch.optim.AdamW([*dvae.parameters(), *speller.parameters()], lr=1e-3, betas=(0.9, 0.98), weight_decay=1e-4)
+    learner = Learner(dvae, speller, optimizer, torch.zeros(base.CODES))
+    parts = {"model": dvae, "speller": speller, "optimizer": optimizer}
+    training = Training(args.build / "dvae.pt", parts, steps=args.steps, save_every=SAVE_EVERY, print_every=50)
+    training.resume()
+    training.run(functools.partial(learner.advance, Sentences(corpus), args.steps))
 
 
 def parse_args() -> argparse.Namespace:
-    parser = arguments(__doc__, "packed", "build")
-    parser.add_argument("--steps", type=int, default=STEPS)
-    return parser.parse_args()
+    return arguments(__doc__, "packed", "build", steps=STEPS).parse_args()
 
 
 if __name__ == "__main__":

@@ -1,39 +1,41 @@
-"""Train the speaker encoder: which of the corpus's voices speaks, whatever the words, the level and the recording.
+"""Train the speaker encoder to tell the corpus's voices apart, whatever the words, the level and the recording.
 
     python -m pocket.xtts.train_speaker pocket/build/packed pocket/build/xtts
 
 Reads   pocket/build/packed                  all voices of the train split, both accents
-Writes  pocket/build/xtts/speaker.pt
+Writes  pocket/build/xtts/speaker.pt, speaker.jsonl    run again to go on
 
-Additive-margin softmax over the voices (Wang et al. 2018, arXiv:1801.05599) on unit-length embeddings, so that their cosine
-means something for voices that were never heard. The embedding is normalised over the batch while it learns, or all voices
-share one direction; the running statistics are folded into the last layer, since coqui's class has no such norm.
-Half of the clips pass through a narrow band, noise or both, as notes do, and two in five are vocoded: a voice is the same
-one when a model says it, and an encoder that has not learnt so measures the vocoder.
+Additive-margin softmax over the voices (Wang et al. 2018, arXiv:1801.05599) on unit-length embeddings, so that cosines are
+meaningful for unseen voices. Batch normalisation follows the embedding in training, or all voices share one direction; its running
+statistics are folded into the last layer, since coqui's class has no such norm. Half of the clips are narrow-band, noisy or both,
+as notes are, and two in five are vocoded: otherwise the encoder recognises the vocoder rather than the speaker.
 """
 
 import argparse
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from pocket.arguments import arguments
-from pocket.training import Progress, resume, warm_cosine
+from pocket.training import Numbers, Training, set_rate, warm_cosine
 from pocket.xtts import base
-from pocket.xtts.packed import PHONE, PackedCorpus
+from pocket.xtts.packed import PHONE, PackedCorpus, PackedRecording
 from voz import compat
-from voz.model import checkpoint
 from voz.pipeline import command
 
 STEPS = 700
+SAVE_EVERY = 100  # steps, about a minute and a half
 VOICES, CLIPS, SAMPLES = 16, 2, 28_000  # per step: voices, stretches of each, 1.27 s at 22 050 Hz
 SCALE, MARGIN = 20.0, 0.2
 VOCODED, ROUNDS = 0.4, (2, 16)  # share of the clips, and rounds of Griffin-Lim
 FFT, MELS = 1024, 80
 
 
-def batch(corpus: PackedCorpus, rows: list[list], step: int) -> tuple[torch.Tensor, torch.Tensor]:
+def batch(corpus: PackedCorpus, rows: list[list[PackedRecording]], step: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns (pcm [VOICES * CLIPS, SAMPLES] at 22 050 Hz, speaker numbers). `rows`: sentences of each speaker."""
     rng = np.random.default_rng((base.SEED, step))
     picked = rng.choice(len(rows), VOICES, replace=False)
@@ -54,7 +56,7 @@ def narrow(wav: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 @torch.no_grad()
 def vocoded(wav: torch.Tensor, rng: np.random.Generator, *, share: float = VOCODED) -> torch.Tensor:
-    """Make random rows anew from their mels, with guessed phases. [B, T] at 22 050 Hz -> [B, T]"""
+    """Resynthesize random rows from their mels by Griffin-Lim. [B, T] at 22 050 Hz -> [B, T]"""
     from torchaudio.functional import griffinlim, melscale_fbanks
 
     chosen = torch.from_numpy(rng.permutation(len(wav))[: round(share * len(wav))])
@@ -79,8 +81,11 @@ def folded(encoder: torch.nn.Module, norm: torch.nn.BatchNorm1d) -> dict[str, to
 
 
 @torch.no_grad()
-def check(encoder: torch.nn.Module, norm: torch.nn.BatchNorm1d, corpus: PackedCorpus, resample) -> str:
-    """Cosines of clips of unseen voices with clips of the same and of other voices, as recorded and with one of the two vocoded."""
+def evaluate(
+    encoder: torch.nn.Module, norm: torch.nn.BatchNorm1d, corpus: PackedCorpus, resample: Callable[[torch.Tensor], torch.Tensor]
+) -> Numbers:
+    """Mean cosines of clips of unseen voices with others of the same voice and of other voices, and the share of the latter that is
+    above the median of the former: as recorded, and with one of the two clips vocoded."""
     rng = np.random.default_rng(0)
     rows = {voice: [row for row in corpus.rows if row.voice == voice] for voice in corpus.voices}
     wav = torch.cat([corpus.slices(rng, 6, 2 * 22050, rows=own) for own in rows.values()])
@@ -89,12 +94,46 @@ def check(encoder: torch.nn.Module, norm: torch.nn.BatchNorm1d, corpus: PackedCo
     encoder.train(), norm.train()
     voice = torch.arange(len(rows)).repeat_interleave(6)
     same = (voice[:, None] == voice[None]) & ~torch.eye(len(voice), dtype=torch.bool)
-    told = []
+    found: Numbers = {}
     for name, cosine in (("recorded", real @ real.T), ("vocoded", real @ made.T)):
         other = cosine[voice[:, None] != voice[None]]
         above = (other > cosine[same].median()).float().mean()
-        told.append(f"{name}: same {cosine[same].mean():.3f}, other {other.mean():.3f}, of which above the median of same {above:.3f}")
-    return f"{len(rows)} unseen voices, {'; '.join(told)}"
+        found |= {f"{name}_same": cosine[same].mean().item(), f"{name}_other": other.mean().item(), f"{name}_above": above.item()}
+    return found
+
+
+@dataclass
+class Learner:
+    """The encoder, the norm that follows it in training, a unit vector per speaker [speakers, 512], their optimizer."""
+
+    encoder: torch.nn.Module
+    norm: torch.nn.BatchNorm1d
+    speakers: torch.nn.Parameter
+    optimizer: torch.optim.Optimizer
+    resample: Callable[[torch.Tensor], torch.Tensor]
+
+    def advance(self, corpus: PackedCorpus, rows: list[list[PackedRecording]], steps: int, step: int) -> Numbers:
+        """One step of `steps`. rows: sentences of each speaker."""
+        set_rate(self.optimizer, warm_cosine(step, steps=steps, warm=30, peak=2e-3))
+        wav, voices = batch(corpus, rows, step)
+        wav = self.resample(vocoded(wav, np.random.default_rng((base.SEED, step, 2))))
+        wav = narrow(wav, np.random.default_rng((base.SEED, step, 1)))
+        with torch.autocast("cpu", torch.bfloat16):
+            found = self.encoder(wav)
+        cosine = F.normalize(self.norm(found.float())) @ F.normalize(self.speakers).T
+        logits = SCALE * (cosine - MARGIN * min(1.0, 2 * step / steps) * F.one_hot(voices, len(self.speakers)))
+        loss = F.cross_entropy(logits, voices)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 5.0)
+        self.optimizer.step()
+        return {"loss": loss.item(), "right": (cosine.argmax(1) == voices).float().mean().item()}
+
+
+def of_each_speaker(corpus: PackedCorpus) -> list[list[PackedRecording]]:
+    """Sentences long enough of each speaker, who is the same with and without a phone."""
+    speakers = sorted({voice.removesuffix(PHONE) for voice in corpus.voices})
+    return [[row for row in corpus.rows if row.voice.removesuffix(PHONE) == one and row.samples > SAMPLES // 2] for one in speakers]
 
 
 def main() -> None:
@@ -105,43 +144,24 @@ def main() -> None:
 
     corpus = PackedCorpus(args.packed)
     unseen = PackedCorpus(args.packed, roles=("asr",), splits=("dev", "test"))
-    speakers = sorted({voice.removesuffix(PHONE) for voice in corpus.voices})  # the same speaker with and without a phone
-    rows = [[row for row in corpus.rows if row.voice.removesuffix(PHONE) == one and row.samples > SAMPLES // 2] for one in speakers]
-    resample = Resample(22050, 16000)
+    rows = of_each_speaker(corpus)
     encoder = base.random_model(args.build).hifigan_decoder.speaker_encoder.train()
-    heads = torch.nn.Parameter(torch.randn(len(speakers), 512) * 0.05)
-    head = torch.nn.ParameterDict({"weight": heads})
-    optimizer = torch.optim.AdamW([*encoder.parameters(), heads], lr=1.0, weight_decay=1e-3)
-    path = args.build / "speaker.pt"
-    norm = torch.nn.BatchNorm1d(512, affine=False)
-    done = resume(path, {"encoder": encoder, "norm": norm, "head": head, "optimizer": optimizer})
-    progress = Progress("speaker", args.steps, 25)
-    for step in range(done, args.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = warm_cosine(step, steps=args.steps, warm=30, peak=2e-3)
-        wav, voices = batch(corpus, rows, step)
-        wav = narrow(resample(vocoded(wav, np.random.default_rng((base.SEED, step, 2)))), np.random.default_rng((base.SEED, step, 1)))
-        with torch.autocast("cpu", torch.bfloat16):
-            found = encoder(wav)
-        cosine = F.normalize(norm(found.float())) @ F.normalize(heads).T
-        logits = SCALE * (cosine - MARGIN * min(1.0, 2 * step / args.steps) * F.one_hot(voices, len(heads)))
-        loss = F.cross_entropy(logits, voices)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 5.0)
-        optimizer.step()
-        progress.add(step + 1, loss=loss.item(), right=(cosine.argmax(1) == voices).float().mean().item())
-        if (step + 1) % 100 == 0 or step + 1 == args.steps:
-            learning = {"encoder": encoder, "norm": norm, "head": head, "optimizer": optimizer}
-            states = {name: part.state_dict() for name, part in learning.items()}
-            checkpoint.write(path, {"model": folded(encoder, norm), "step": step + 1} | states)
-            print(check(encoder, norm, unseen, resample), flush=True)
+    speakers = torch.nn.Parameter(torch.randn(len(rows), 512) * 0.05)
+    optimizer = torch.optim.AdamW([*encoder.parameters(), speakers], lr=1.0, weight_decay=1e-3)
+    learner = Learner(encoder, torch.nn.BatchNorm1d(512, affine=False), speakers, optimizer, Resample(22050, 16000))
+    head = torch.nn.ParameterDict({"weight": speakers})
+    parts = {"encoder": encoder, "norm": learner.norm, "head": head, "optimizer": optimizer}
+    training = Training(args.build / "speaker.pt", parts, steps=args.steps, save_every=SAVE_EVERY, print_every=25)
+    training.resume()
+    training.run(
+        functools.partial(learner.advance, corpus, rows, args.steps),
+        measure=lambda means: evaluate(encoder, learner.norm, unseen, learner.resample),
+        states=lambda: {"model": folded(encoder, learner.norm)},
+    )
 
 
 def parse_args() -> argparse.Namespace:
-    parser = arguments(__doc__, "packed", "build")
-    parser.add_argument("--steps", type=int, default=STEPS)
-    return parser.parse_args()
+    return arguments(__doc__, "packed", "build", steps=STEPS).parse_args()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Take a base apart again, so that its trainings can go on where no build is left.
+"""Split a base into the checkpoints of its parts, so that training can go on where no build is left.
 
     python -m pocket.xtts.unpack models/pocket/xtts pocket/build/xtts
 
 Reads   models/pocket/xtts/{model.pth,dvae.pth}
-Writes  pocket/build/xtts/{dvae,gpt,speaker,decoder}.pt    those not there yet; the optimizers' memory is gone
+Writes  pocket/build/xtts/{dvae,gpt,speaker,decoder}.pt    those not there yet; without the optimizers' state
 """
 
 import argparse
@@ -19,16 +19,14 @@ PARTS = {"gpt": "gpt.", "speaker": "hifigan_decoder.speaker_encoder.", "decoder"
 
 
 def full(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Full precision again for what is learnt."""
+    """Full precision again for the weights."""
     return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
 
 
 def main() -> None:
     args = parse_args()
     base.write_skeleton(args.build)
-    model = {
-        key: value.float() if value.is_floating_point() else value for key, value in xtts.read_weights(args.base / "model.pth").items()
-    }
+    model = full(xtts.read_weights(args.base / "model.pth"))
     states = {name: {key.removeprefix(prefix): v for key, v in model.items() if key.startswith(prefix)} for name, prefix in PARTS.items()}
     states["dvae"] = full(xtts.read_checkpoint(args.base / "dvae.pth"))
     for name, state in states.items():
@@ -44,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", type=Path)
     parser.add_argument("build", type=Path)
-    parser.add_argument("--step", type=int, default=0, help="what the parts shall say they are at")
+    parser.add_argument("--step", type=int, default=0, help="the step that the checkpoints are to start at")
     return parser.parse_args()
 
 

@@ -1,13 +1,13 @@
-"""Who the decoder may hear, computed once: embeddings of every voice, and the pitch that the decoder shall speak at for each.
+"""Speaker embeddings of every voice, computed once, and the pitch at which the decoder is to speak for each of them.
 
     python -m pocket.xtts.voice_embeddings pocket/build/packed pocket/build/xtts
 
 Reads   pocket/build/packed, pocket/build/xtts/speaker.pt
 Writes  pocket/build/xtts/voices.pt    per voice: embeddings [8, 512] and whole periods per code for each of them [8]
 
-The decoder cannot know the melody: told the latents of an unheard voice, half of a code's periods are guessed right, as many as
-by always saying the voice's median. So it speaks at one pitch, the one that a line through the embeddings gives: asked for
-something that does not follow from what it hears, it would learn to smear.
+The decoder cannot know the melody: from the latents of an unseen voice half of the codes' periods are predicted right, no more than by
+always taking the voice's median. So it speaks at one pitch, which a linear regression predicts from the embedding: a decoder whose
+targets do not follow from its input learns to smear.
 """
 
 import argparse
@@ -20,20 +20,20 @@ import torch.nn.functional as F
 from pocket.arguments import arguments
 from pocket.xtts import base
 from pocket.xtts.base import CODE_SAMPLES
-from pocket.xtts.packed import PackedCorpus, PackedUtterance
+from pocket.xtts.packed import PackedCorpus, PackedRecording
 from voz import compat
 from voz.audio.wav import ASR_RATE_HZ, SAMPLE_RATE_HZ
 from voz.metrics import measures
 from voz.model import checkpoint
 from voz.pipeline import command, parallel
 
-EMBEDDINGS = 8  # per voice, from 4 to 8 s each; the decoder in git heard two
+EMBEDDINGS = 8  # per voice, from 4 to 8 s each; the decoder in git was trained with two
 PITCHED_SAMPLES = 4 * SAMPLE_RATE_HZ  # that a voice's pitch is taken from
 RIDGE = 10.0
 
 
 @torch.no_grad()
-def embeddings(encoder: torch.nn.Module, corpus: PackedCorpus, of_voice: dict[str, list[PackedUtterance]]) -> dict[str, torch.Tensor]:
+def embeddings(encoder: torch.nn.Module, corpus: PackedCorpus, of_voice: dict[str, list[PackedRecording]]) -> dict[str, torch.Tensor]:
     """Unit-length speaker embeddings of random stretches of each voice. [EMBEDDINGS, 512]"""
     compat.load_torchaudio_without_extension()
     from torchaudio.transforms import Resample
@@ -48,23 +48,23 @@ def embeddings(encoder: torch.nn.Module, corpus: PackedCorpus, of_voice: dict[st
 
 def median_hz(pcm: np.ndarray) -> float:
     """The median pitch of [T]; NaN if none of it is voiced."""
-    heard = measures.pitch_hz(pcm)
-    return float(np.nanmedian(heard)) if np.isfinite(heard).any() else math.nan
+    hz = measures.pitch_hz(pcm)
+    return float(np.nanmedian(hz)) if np.isfinite(hz).any() else math.nan
 
 
 def periods(corpus: PackedCorpus, voices: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Whole periods per code for each embedding of each voice: ridge regression of the logarithm of its pitch. [EMBEDDINGS]"""
     names = sorted(voices)
     longest = {row.voice: row for row in sorted(corpus.rows, key=lambda row: (row.samples, row.id))}
-    heard = [corpus.read(longest[name], 0, PITCHED_SAMPLES).numpy() for name in names]
-    log_hz = torch.log(torch.tensor(list(parallel.map(median_hz, heard, label="pitch"))))
+    recordings = [corpus.read(longest[name], 0, PITCHED_SAMPLES).numpy() for name in names]
+    log_hz = torch.log(torch.tensor(list(parallel.map(median_hz, recordings, label="pitch"))))
     known = torch.isfinite(log_hz)
     scaled = {name: F.pad(voices[name] * voices[name].shape[1] ** 0.5, (0, 1), value=1.0) for name in names}
     inputs = torch.cat([scaled[name] for name, there in zip(names, known, strict=True) if there])
     wanted, middle = log_hz[known].repeat_interleave(EMBEDDINGS), log_hz[known].mean()
     line = torch.linalg.solve(inputs.T @ inputs + RIDGE * torch.eye(inputs.shape[1]), inputs.T @ (wanted - middle))
     off = 12 * ((inputs @ line + middle - wanted) / math.log(2)).square().mean().sqrt()
-    print(f"pitch of {int(known.sum())} voices by their embeddings: off by {off:.1f} semitones (root mean square)")
+    print(f"pitch of {int(known.sum())} voices from their embeddings: root mean square error {off:.1f} semitones")
     return {name: torch.exp(scaled[name] @ line + middle).mul(CODE_SAMPLES / SAMPLE_RATE_HZ).round().clamp(min=2).int() for name in names}
 
 
@@ -72,7 +72,7 @@ def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
     corpus = PackedCorpus(args.packed, splits=("train",))
-    of_voice: dict[str, list[PackedUtterance]] = {voice: [] for voice in corpus.voices}
+    of_voice: dict[str, list[PackedRecording]] = {voice: [] for voice in corpus.voices}
     for row in corpus.rows:
         of_voice[row.voice].append(row)
     encoder = base.random_model(args.build).hifigan_decoder.speaker_encoder.eval()
