@@ -1,7 +1,7 @@
 """Fine-tuned weights part of the way back to the base's (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903), in the lower layers.
 
 In a GPT fine-tuned on minutes of speech the upper layers bring the accent, and the lower ones forget words that the notes do
-not hold: measured on the pocket base, pocket/README.md.
+not hold: measured on the pocket base, pocket/LOG.md.
 """
 
 import re
