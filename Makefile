@@ -1,16 +1,16 @@
-# A folder of voice notes becomes a voice. `make help` lists what there is.
+# A folder of voice notes becomes a voice. `make help` lists the targets.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 REVIEW := $(VENV)/review
-# The first of these that runs and is 3.11-3.13; PYTHON=/path/to/python3.12 overrides. Looked up only when it is used.
+# The first of these commands that is Python 3.11 to 3.13, or PYTHON=/path/to/python3.12. Evaluated only where it is used.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && echo $$p && break; done)
 NAME ?= pocket
 WHISPER ?= medium
 OUT ?= spoken.wav
 PORT ?= 0
-# As typed: a price ("$500") in a text to speak is no make variable.
+# Taken literally: make must not expand "$500" in a text to speak as a variable.
 override TEXT := $(value TEXT)
 override REV := $(value REV)
 override ZIP := $(value ZIP)
@@ -20,17 +20,17 @@ export TEXT REV ZIP SENDER NOTE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-# These run last: they run dvc on whole pipelines.
+# These run dvc on whole pipelines, so they come last.
 PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint doctor notes forget review base profile speak clean-scratch pocket
+.PHONY: help setup demo test test-slow lint doctor notes forget review base profile speak clean-cache pocket
 
-help: ## this list
+help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.installed ## Python packages into .venv, and sox, FFmpeg and espeak-ng by apt where possible
+setup: $(VENV)/.installed ## install Python packages into .venv, and sox, FFmpeg and espeak-ng by apt if possible
 
 $(VENV)/.installed: requirements.txt requirements-nodeps.txt tools/system.py
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 found; install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 2; }
@@ -41,7 +41,7 @@ $(VENV)/.installed: requirements.txt requirements-nodeps.txt tools/system.py
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps -r requirements-nodeps.txt
 	@touch $@
 
-# Gradio needs an older Pillow than the stages (requirements-review.txt), so the review page has an environment of its own.
+# Gradio needs an older Pillow than the stages do (requirements-review.txt), so the review page has its own environment.
 $(VENV)/.installed-review: $(VENV)/.installed requirements-review.txt
 	@test -x $(REVIEW)/bin/pip || $(PYTHON) -m venv $(REVIEW)
 	@echo "installing the review page into $(REVIEW): about a minute, 370 MB"
@@ -54,45 +54,45 @@ $(VENV)/.installed-dev: $(VENV)/.installed $(VENV)/.installed-review requirement
 	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-demo: setup ## the whole pipeline on the demo notes, with what params.yaml says
+demo: setup ## run the whole pipeline with the values of params.yaml (as shipped: on the demo notes)
 	dvc repro
 	@python -m tools.outcome
 
-test: lint ## set-up, lint, fast tests, then the tests that run dvc
+test: lint ## set up, lint, run the fast tests, then the tests that run dvc
 	python -m pytest -m "not slow" $(FAST_TESTS) $(PIPELINE_TESTS)
 
-test-slow: $(VENV)/.installed-dev ## what takes longer
+test-slow: $(VENV)/.installed-dev ## run the tests that take longer
 	python -m pytest -m slow
 
-lint: $(VENV)/.installed-dev ## ruff (lint and format) and mypy
+lint: $(VENV)/.installed-dev ## run ruff (lint and format) and mypy
 	ruff check .
 	ruff format --check .
 	mypy
 
-doctor: ## device, versions, disk, what is missing and how to get it
+doctor: ## show device, versions and disk, what is missing and how to get it
 	@if [ -x $(BIN)/python ]; then python -m tools.doctor; else $(or $(PYTHON),python3) -m tools.system; fi
 
-notes: setup ## take SENDER="..."'s voice notes out of a WhatsApp export: ZIP="chat.zip" (or a folder; AUDIO_FILES=1: songs and memos too)
+notes: setup ## import the voice notes of SENDER="..." from a WhatsApp export ZIP="chat.zip" (or a folder; AUDIO_FILES=1: audio files too)
 	@python -m tools.whatsapp.import_chat --sender="$$SENDER" $(if $(AUDIO_FILES),--audio-files) -- "$$ZIP"
 
-forget: setup ## remove a note and all that came of it: NOTE="..." (WEIGHTS=1: the voice too), or ALL=1
+forget: setup ## remove a note and everything made from it: NOTE="..." (WEIGHTS=1: the voice too), or ALL=1
 	@python -m tools.forgetting.forget $(if $(ALL),--all) $(if $(WEIGHTS),--weights) $(if $(NOTE),-- "$$NOTE")
 
-review: $(VENV)/.installed-review ## listen to the clips, correct their texts, accept or reject: a page for this machine alone
+review: $(VENV)/.installed-review ## open a page, on this machine only, to listen to clips, correct their texts, accept or reject them
 	@$(REVIEW)/bin/python -m tools.review.serve data/clips data/transcripts data/wav reports/ledger --port "$(PORT)"
 
-base: setup ## fetch XTTS_v2 and a Whisper (WHISPER=medium) into models/
+base: setup ## fetch XTTS_v2 and a Whisper model (WHISPER=medium) into models/
 	@python -m tools.fetch_base --whisper "$(WHISPER)"
 
-profile: setup ## lay profiles/NAME.yaml over params.yaml (NAME=xtts_v2, NAME=pocket)
+profile: setup ## apply profiles/NAME.yaml to params.yaml (NAME=xtts_v2, NAME=pocket)
 	@python -m tools.profile "$(NAME)"
 
-speak: setup ## speak TEXT="..." with the voice, or with an earlier one: REV=<commit or experiment>
+speak: setup ## speak TEXT="..." with the voice, or with an earlier one (REV=<commit or experiment>)
 	@python -m tools.speak --text "$$TEXT" --rev "$$REV" --out "$(OUT)"
 
-clean-scratch: ## delete .cache: costs only time
+clean-cache: ## delete .cache: costs only time
 	rm -rf .cache
 
-pocket: setup ## make the small demo models again (hours; needs espeak-ng)
+pocket: setup ## train the small demo models again (hours; needs espeak-ng)
 	@$(PYTHON) -m tools.system --install espeak-ng
 	cd pocket && dvc repro

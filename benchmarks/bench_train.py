@@ -5,8 +5,8 @@
 Reads   the dataset's train and eval clips, the base, section `train` of params.yaml
 Writes  FOLDER (codes, states); tables on stdout, ready for benchmarks/README.md
 
-Both are `voz.model.training_loop` with the same clips, order and rate: `train.conditioning` own and others. Turn by turn the updates of one epoch
-of each are timed, and what `others` hears once before the first. Then both run all epochs.
+Both are `voz.model.training_loop` with the same clips, order and rate: `train.conditioning` same_clip and other_clip. Turn by turn the
+updates of one epoch of each are timed, and the latents that `other_clip` computes once before the first. Then both run all epochs.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from stages import train
 from voz.model import batches, device, gpt_trainer, training_loop
 from voz.pipeline import command, params
 
-WAYS = ("own", "others")
+WAYS = ("same_clip", "other_clip")
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,12 @@ def run(material: train.Material, p: train.Params, base: Path, folder: Path) -> 
     device.seed_everything(p.seed)
     model = gpt_trainer.build(base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        loop = training_loop.Fit(
+        loop = training_loop.TrainingLoop(
             model,
             material.train,
             material.held_out,
             p.schedule,
             folder=Path(scratch),
-            limits=batches.Limits(),
             device=torch.device("cpu"),
             on_epoch=lambda history: None,
         )
@@ -52,8 +51,8 @@ def run(material: train.Material, p: train.Params, base: Path, folder: Path) -> 
     return Run(loop.update_s, [row["loss"] for row in history.eval_losses(p.schedule)])
 
 
-def hearing_s(model: gpt_trainer.Trainer, samples: list[batches.Sample]) -> float:
-    """Seconds that `others` spends once, before the first epoch."""
+def latents_s(model: gpt_trainer.Trainer, samples: list[batches.Sample]) -> float:
+    """Seconds that the latents of `other_clip` take, once, before the first epoch."""
     start = time.monotonic()
     for sample in samples:
         model.latents(batches.pcm(sample))
@@ -70,18 +69,18 @@ def main() -> None:
     args = parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     p = params.load("train", train.Params)
-    material = train.gather(args.dataset, args.base, batches.Limits())
+    material = train.gather(args.dataset, args.base)
     model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
-    told, held_out = (train.with_codes(samples, model, args.base) for samples in (material.train, material.held_out))
-    material = replace(material, train=told, held_out=held_out)
+    clips, held_out = (train.with_codes(samples, model, args.base) for samples in (material.train, material.held_out))
+    material = replace(material, train=train.with_latents(clips, model, material.base_hash), held_out=held_out)
     one = {way: replace(p, epochs=1, conditioning=way) for way in WAYS}
     turns = [{way: run(material, one[way], args.base, args.folder).update_s for way in WAYS} for _ in range(args.turns)]
-    heard = [hearing_s(model, told) for _ in range(args.turns)]
-    print(f"\n{len(told)} clips, {args.turns} turns; hearing them once for others: {span(heard, 1)} s\n")
+    once = [latents_s(model, clips) for _ in range(args.turns)]
+    print(f"\n{len(clips)} clips, {args.turns} turns; the latents of other_clip, once: {span(once, 1)} s\n")
     print("| conditioning | an epoch, s |\n|---|---|")
     for way in WAYS:
         print(f"| {way} | {span([turn[way] for turn in turns], 1)} |")
-    print(f"| own / others | **{span([turn['own'] / turn['others'] for turn in turns], 2)}** |")
+    print(f"| same_clip / other_clip | **{span([turn['same_clip'] / turn['other_clip'] for turn in turns], 2)}** |")
     whole = {way: run(material, replace(p, epochs=args.epochs, conditioning=way), args.base, args.folder) for way in WAYS}
     print(f"\n| eval loss after epoch | {' | '.join(map(str, range(args.epochs + 1)))} |\n|{'---|' * (args.epochs + 2)}")
     for way in WAYS:

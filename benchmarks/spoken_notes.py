@@ -15,7 +15,7 @@ import numpy as np
 from pocket.corpus import acoustics, everyday_sentences, opus, voices
 from voz.audio import wav
 from voz.metrics import espeak
-from voz.pipeline import parallel, records
+from voz.pipeline import files, parallel
 
 PAUSE_S, EDGE_S, SNR_DB, GAIN_DB = (0.0, 0.9), (0.15, 0.4), (10.0, 40.0), (-12.0, -3.0)
 BITRATES_BPS = (16_000, 20_000, 24_000)
@@ -79,7 +79,7 @@ def write_notes(folder: Path, count: int, seed: int, *, span_s: tuple[float, flo
     (folder / "notes").mkdir(parents=True, exist_ok=True)
     work = functools.partial(_write_note, folder=folder / "notes", seed=seed, span_s=span_s)
     spoken = list(parallel.map(work, range(count), label="notes"))
-    records.write_text(truth, "".join(json.dumps(asdict(note)) + "\n" for note in spoken))
+    files.write_text(truth, "".join(json.dumps(asdict(note)) + "\n" for note in spoken))
     return spoken
 
 

@@ -14,7 +14,7 @@ from benchmarks.spoken_notes import Word
 from voz.audio import wav
 from voz.model import whisper
 from voz.pipeline import parallel
-from voz.text import normalize
+from voz.text import tokens
 
 POCKET = Path("models/pocket/whisper.pt")
 OPENING, CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # what `transcribe(word_timestamps=True)` joins to a word
@@ -57,13 +57,13 @@ def words(model: whisper.Whisper, pcm: np.ndarray) -> list[Word]:
 
 def hear(model: whisper.Whisper, pieces: list[np.ndarray]) -> list[list[WordTiming]]:
     """Words of each piece of at most one window, punctuation joined to them."""
-    tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=normalize.LANGUAGE, task="transcribe")
+    tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=tokens.LANGUAGE, task="transcribe")
     window = round(whisper.window_s(model) * wav.ASR_RATE_HZ)
     mels = torch.stack(
         [openai_whisper.log_mel_spectrogram(openai_whisper.pad_or_trim(piece, window), model.dims.n_mels) for piece in pieces]
     )
     heard = openai_whisper.decode(
-        model, mels, openai_whisper.DecodingOptions(language=normalize.LANGUAGE, without_timestamps=True, fp16=False)
+        model, mels, openai_whisper.DecodingOptions(language=tokens.LANGUAGE, without_timestamps=True, fp16=False)
     )
     found = []
     for piece, mel, each in zip(pieces, mels, heard, strict=True):

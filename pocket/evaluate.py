@@ -27,7 +27,7 @@ from pocket.corpus.manifest import read_manifest
 from pocket.whisper.batches import PROMPT
 from pocket.whisper.shards import Shards, read_clips
 from voz.model import whisper
-from voz.pipeline import cache, command, records
+from voz.pipeline import command, files, records
 from voz.text import normalize
 
 COVERED = 0.95  # share of a sentence that must lie in clips: Whisper cannot transcribe what segment left out
@@ -49,14 +49,8 @@ def whisper_on_unseen(args: argparse.Namespace) -> dict[str, float]:
     model = whisper.load(args.asr, "cpu")
     rates = {}
     for name, given in (("cer", ""), ("cer_prompted", PROMPT)):
-        transcripts = whisper.transcribe(
-            model,
-            [shards.read(clip) for clip in clips],
-            language=normalize.LANGUAGE,
-            prompt=given,
-            temperatures=[0.0],
-            seeds=[0] * len(clips),
-        )
+        pcms = [shards.read(clip) for clip in clips]
+        transcripts = whisper.transcribe(model, pcms, prompt=given, temperatures=[0.0], seeds=[0] * len(clips))
         rates[name] = error_rate([clip.text for clip in clips], [each.text for each in transcripts])
     voices = {row.voice for row in read_manifest(args.build / "corpus", role="asr", split="test")}
     return {**rates, "sentences": len(clips), "voices": len(voices), "opus_kbps": 16}
@@ -140,7 +134,7 @@ def reports(args: argparse.Namespace) -> dict[str, Report]:
 
 def weights_sha256(paths: Iterable[Path]) -> dict[str, str]:
     """SHA-256 of each file of weights by its path, so that a test can tell whether a report is about the weights in git."""
-    return {str(path): cache.hash_file(path) for path in paths}
+    return {str(path): files.hash_file(path) for path in paths}
 
 
 def main() -> None:
@@ -153,7 +147,7 @@ def main() -> None:
             print(f"{name}: not measured, missing {', '.join(missing)}")
             continue
         figures = report.measure() | {"weights_sha256": weights_sha256(report.weights)}
-        records.write_json(args.reports / f"{name}.json", figures)
+        files.write_json(args.reports / f"{name}.json", figures)
         print(f"{name}: {json.dumps(figures, sort_keys=True)}")
 
 

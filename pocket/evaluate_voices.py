@@ -17,7 +17,7 @@ from voz.audio import wav
 from voz.data import dataset
 from voz.metrics import accent, measures
 from voz.model import synthesis, whisper, xtts
-from voz.text import normalize
+from voz.text import normalize, tokens
 
 REFERENCE_S = (4.0, 8.0)  # length of the recording that stands for a base's speaker
 SEED = 1
@@ -39,11 +39,13 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, asr: Path, setting
     }
     examples = dataset.read(data)
     real = [wav.read(dataset.wav(data, example)) for example in examples]
-    prints = [measures.voiceprint(model, pcm) for pcm in real]
+    prints = [xtts.speaker_embedding(model, pcm) for pcm in real]
     model_asr = whisper.load(asr, "cpu")
     report: dict[str, Any] = {name: {"cer": mean_cer(model_asr, texts, pcms), **sheismo(texts, pcms)} for name, pcms in spoken.items()}
     report["demo_speaker"] = sheismo([example.text for example in examples], real)
-    report["similarity"] = similarity(lambda pcm: measures.voiceprint(model, pcm), spoken, prints, [example.note for example in examples])
+    report["similarity"] = similarity(
+        lambda pcm: xtts.speaker_embedding(model, pcm), spoken, prints, [example.note for example in examples]
+    )
     clones = ("cloned", "fine_tuned")
     away = {name: [measures.mcd_db(*pair) for pair in zip(spoken[name], spoken["espeak"], strict=True)] for name in clones}
     report["mcd_db"] = compare(away)
@@ -64,7 +66,7 @@ def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Recording], samp
 
 def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling: synthesis.Sampling, label: str) -> Pcms:
     """Lines in the voice of `reference`, [T] at 22 050 Hz, with the same seeds for every voice."""
-    lines = synthesis.number([normalize.fit(normalize.normalize(line), model.tokenizer) for line in texts], seed=SEED)
+    lines = synthesis.number([tokens.fit(normalize.normalize(line), model.tokenizer) for line in texts], seed=SEED)
     pcms = synthesis.speak(model, xtts.conditioning(model, reference), lines, sampling, label=label)
     return [wav.resample(pcm, wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ) for pcm in pcms]
 
@@ -72,7 +74,7 @@ def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling:
 def mean_cer(model: whisper.Whisper, texts: Sequence[str], pcms: Pcms) -> float:
     """Mean CER over lines, each at most 1, so that one runaway line does not dominate."""
     at_16k = [wav.resample(pcm, wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
-    transcripts = whisper.transcribe(model, at_16k, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
+    transcripts = whisper.transcribe(model, at_16k, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
     return round(float(np.mean([min(1.0, measures.cer(line, each.text)) for line, each in zip(texts, transcripts, strict=True)])), 4)
 
 

@@ -19,7 +19,7 @@ from pocket.corpus.manifest import Recording, read_manifest
 from pocket.corpus.voices import SHE, YE
 from voz.audio import wav
 from voz.metrics import accent
-from voz.pipeline import command, records
+from voz.pipeline import command, files
 
 UTTERANCES = {"train": 600, "dev": 120, "test": 200}  # of each split, at most
 NOISE_DB = 25.0
@@ -58,7 +58,7 @@ def main() -> None:
         report[split] = tally(args.corpus, rows, phone=False)
         report[f"{split}_opus_noise"] = tally(args.corpus, rows, phone=True)
         print(split, report[split], report[f"{split}_opus_noise"])
-    records.write_json(args.report, report)
+    files.write_json(args.report, report)
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,0 +1,1 @@
+"""The pipeline: one file, one stage, one entry of dvc.yaml, run as `python -m stages.NAME`."""

@@ -11,14 +11,16 @@ Writes  data/wav/manifest.jsonl + <id>.wav            mono PCM16, 22 050 Hz; id 
 import argparse
 import functools
 import hashlib
-import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import Field
+
 from voz.audio import decode, downmix, leveling
 from voz.data import consent, notes, origins
-from voz.pipeline import cache, command, ledger, output, parallel, params, records, sandbox
+from voz.pipeline import cache, command, files, ledger, params, records, sandbox
+from voz.pipeline.checked import section
 
 STEP_VERSION = 1  # raise when the same file gives another wav or code; tests/test_convert.py holds a golden output
 MIN_S = 0.3  # shorter holds no word
@@ -27,19 +29,13 @@ DECODE_LIMIT_S = 600.0  # a 4 h note takes about 90 s
 WAV = "note.wav"
 
 
-@dataclass(frozen=True)
+@section
 class Params:
     """Section `convert` of params.yaml."""
 
-    highpass_hz: float
-    level_db: float
+    highpass_hz: float = Field(ge=10.0, le=300.0)
+    level_db: float = Field(ge=-40.0, le=-10.0)
     accept_damaged: bool
-
-    def __post_init__(self) -> None:
-        if not 10.0 <= self.highpass_hz <= 300.0:
-            raise ValueError(f"highpass_hz: {self.highpass_hz} is not within 10 and 300")
-        if not -40.0 <= self.level_db <= -10.0:
-            raise ValueError(f"level_db: {self.level_db} is not within -40 and -10")
 
 
 @dataclass(frozen=True)
@@ -57,11 +53,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class File:
-    """A file of the folder with the hash of its bytes and its place in the scratch."""
+    """A file of the notes folder, with the hash of its bytes."""
 
-    found: notes.Found
+    found: notes.NoteFile
     sha256: str
-    key: cache.Key
 
     @property
     def id(self) -> str:
@@ -98,29 +93,27 @@ def convert(path: Path, folder: Path, p: Params) -> Outcome:
     return Outcome("", sound.detail, sound.format, sound.rate_hz, round(seconds, 3), round(sound.missing_s, 3), sound.sha256)
 
 
-def convert_to_scratch(file: File, store: cache.Scratch, p: Params) -> Outcome | None:
-    """Convert one file into its scratch entry. A timeout tells of the machine's load too, so it is not remembered.
+def convert_into_cache(file: File, entry: Path, p: Params) -> None:
+    """Convert one file into its entry of the cache.
 
-    Returns:
-        None where the entry holds the outcome; the outcome where it must not be remembered.
+    Raises:
+        Uncached: with an outcome that says more of the machine than of the file: a timeout, a file that may not be read now.
     """
     try:
-        with store.put(file.key) as folder:
-            outcome = convert(file.found.path, folder, p)
-            (folder / "decoded.f32").unlink(missing_ok=True)
-            cache.write_json(folder, "outcome.json", asdict(outcome))
+        outcome = convert(file.found.path, entry, p)
     except sandbox.TimedOut as error:
-        return Outcome("decoder_timeout", str(error))
+        raise cache.Uncached(Outcome("decoder_timeout", str(error))) from error
     except (PermissionError, FileNotFoundError) as error:
         if file.found.path.exists() and error.filename != str(file.found.path):
-            raise  # the scratch, not the note
-        return Outcome("unreadable", error.strerror or str(error))
-    return None
+            raise  # the cache cannot be written
+        raise cache.Uncached(Outcome("unreadable", error.strerror or str(error))) from error
+    (entry / "decoded.f32").unlink(missing_ok=True)
+    cache.save_json(entry, "outcome.json", asdict(outcome))
 
 
-def identify(found: list[notes.Found], store: cache.Scratch, account: ledger.Account) -> list[File]:
+def identify(found: list[notes.NoteFile], account: ledger.Account) -> list[File]:
     """Hash every file that may be opened; the others go to the ledger."""
-    files = []
+    identified = []
     for each in found:
         if each.problem:
             account.reject(each.name, each.name, "not_a_file", name=each.name, detail=each.problem)
@@ -131,26 +124,16 @@ def identify(found: list[notes.Found], store: cache.Scratch, account: ledger.Acc
         except OSError as error:
             account.reject(each.name, each.name, "unreadable", name=each.name, detail=error.strerror or str(error))
         else:
-            files.append(File(each, sha256, store.key(sha256)))
-    return files
+            identified.append(File(each, sha256))
+    return identified
 
 
-def compute(files: list[File], store: cache.Scratch, p: Params, *, workers: int) -> dict[str, Outcome]:
-    """The outcome of each distinct content by its key: from the scratch, or computed on all cores."""
-    distinct = {file.key: file for file in files}
-    missing = [file for key, file in distinct.items() if store.get(key) is None]
-    work = functools.partial(convert_to_scratch, store=store, p=p)
-    unkept = dict(zip([file.key for file in missing], parallel.map(work, missing, label="convert", workers=workers), strict=True))
-    cache.log("convert", computed=len(missing), reused=len(distinct) - len(missing), files=len(files))
-    return {key: unkept.get(key) or _remembered(store.path(key)) for key in distinct}
-
-
-def settle(files: list[File], outcomes: dict[str, Outcome], account: ledger.Account, dates: dict[str, str]) -> dict[str, records.Note]:
-    """Accept each sound once, under the first of its names; everything else goes to the ledger. Returns notes by key."""
-    kept: dict[str, records.Note] = {}
+def keep(given: list[tuple[File, Outcome]], account: ledger.Account, dates: dict[str, str]) -> list[records.Note]:
+    """Accept each sound once, under the first of its names; everything else goes to the ledger."""
+    kept = []
     first: dict[str, File] = {}
-    for file in files:
-        outcome, name = outcomes[file.key], file.found.name
+    for file, outcome in given:
+        name = file.found.name
         if outcome.reason:
             account.reject(name, name, outcome.reason, name=name, detail=outcome.detail)
         elif outcome.sound in first:
@@ -159,7 +142,7 @@ def settle(files: list[File], outcomes: dict[str, Outcome], account: ledger.Acco
         else:
             first[outcome.sound] = file
             account.accept(name, file.id, start_s=0.0, end_s=outcome.duration_s, name=name, detail=outcome.detail)
-            kept[file.key] = records.Note(
+            note = records.Note(
                 id=file.id,
                 name=name,
                 duration_s=outcome.duration_s,
@@ -168,15 +151,16 @@ def settle(files: list[File], outcomes: dict[str, Outcome], account: ledger.Acco
                 missing_s=outcome.missing_s,
                 date=notes.date_of(name, dates),
             )
+            kept.append(note)
     return kept
 
 
-def write(folder: Path, kept: dict[str, records.Note], store: cache.Scratch, source: Path) -> None:
-    """Write the output whole: wavs, manifest, consent."""
-    with output.whole_folder(folder):
-        for key, note in kept.items():
-            cache.place(store.path(key) / WAV, folder / f"{note.id}.wav")
-        records.write(folder, kept.values())
+def write(target: Path, kept: list[records.Note], wavs: dict[str, Path], source: Path) -> None:
+    """Write the output whole: wavs, manifest, consent. `wavs`: each note's entry of the cache."""
+    with files.whole_folder(target) as folder:
+        for note in kept:
+            files.copy(wavs[note.id] / WAV, folder / f"{note.id}.wav")
+        records.write(folder, kept)
         if consent.carry(source, folder) is None:
             print(f"warning: {source / consent.NAME} is missing: training will refuse ({consent.MAKE})", file=sys.stderr)
 
@@ -187,19 +171,27 @@ def main() -> None:
     p, workers = params.load("convert", Params), params.load("compute", params.Compute).workers
     found = notes.find(args.notes)
     account = ledger.Account("convert", [each.name for each in found])
-    store = cache.Scratch("convert", STEP_VERSION, params=asdict(p))
-    files = identify(found, store, account)
-    kept = settle(files, compute(files, store, p, workers=workers), account, {each.file: each.date for each in origins.read(args.notes)})
+    store = cache.Cache("convert", STEP_VERSION, params=asdict(p))
+    given = identify(found, account)
+
+    def key(file: File) -> cache.Key:
+        return store.key(file.sha256)
+
+    work = functools.partial(convert_into_cache, p=p)
+    outcomes = store.map(given, key=key, work=work, load=remembered, label="convert", unit="note", workers=workers)
+    dates = {each.file: each.date for each in origins.read(args.notes)}
+    kept = keep(list(zip(given, outcomes, strict=True)), account, dates)
     account.close(args.ledger)
     if not kept:
         why = ", ".join(f"{count} {reason}" for reason, count in account.reasons.items()) or "the folder is empty"
         raise command.UserError(f"{args.notes}: no usable voice note ({why})", f"put notes there; {args.ledger} has a line per file")
-    write(args.wav, kept, store, args.notes)
+    write(args.wav, kept, {file.id: store.path(key(file)) for file in given}, args.notes)
     print(account.summary())
 
 
-def _remembered(entry: Path) -> Outcome:
-    return Outcome(**json.loads((entry / "outcome.json").read_text(encoding="utf-8")))
+def remembered(entry: Path) -> Outcome:
+    """The outcome in an entry of the cache."""
+    return Outcome(**cache.load_json(entry, "outcome.json"))
 
 
 def parse_args() -> argparse.Namespace:

@@ -24,34 +24,30 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from voz.audio import wav
 from voz.data import dataset
 from voz.metrics import accent, espeak, measures
 from voz.model import batches, device, gpt_trainer, synthesis, whisper, xtts
-from voz.pipeline import cache, command, parallel, params, records
-from voz.text import normalize
+from voz.pipeline import cache, command, files, parallel, params, records
+from voz.pipeline.checked import section
 
 VOICES = ("real", "base", "fine_tuned")
 DIFFERENCE = "difference"  # fine-tuned minus base, line by line
 Figures = dict[str, float]  # of one line, by name; what could not be measured is not there
 
 
-@dataclass(frozen=True)
+@section
 class Params:
     """Section `evaluate` of params.yaml."""
 
-    lines: int
-    temperature: float
-    top_p: float
-    top_k: int
-    repetition_penalty: float
+    lines: int = Field(ge=1)
+    temperature: float = Field(ge=0)
+    top_p: float = Field(gt=0, le=1)
+    top_k: int = Field(ge=1)
+    repetition_penalty: float = Field(gt=0)
     seed: int
-
-    def __post_init__(self) -> None:
-        if self.lines < 1:
-            raise ValueError(f"lines: {self.lines} is below 1")
-        self.sampling()
 
     def sampling(self) -> synthesis.Sampling:
         """The settings of both voices."""
@@ -81,7 +77,7 @@ class Bench:
         self.recordings = [recordings[line.id] for line in self.lines]
         self.scorer = gpt_trainer.build(base, lr=0.0, weight_decay=0.0, betas=[0.9, 0.999], eps=1e-8).to(where)  # nothing is learnt here
         self.scorer.learning(False)
-        samples = batches.load(self.clips, folder / "wavs", xtts.read_tokenizer(base), batches.Limits())
+        samples = batches.load(self.clips, folder / "wavs", xtts.read_tokenizer(base))
         self.samples = [replace(sample, codes=self.scorer.codes(batches.pcm(sample))) for sample in samples]
 
     def real(self) -> Spoken:
@@ -116,20 +112,18 @@ def hear(listener: whisper.Whisper, spoken: Spoken, lines: list[records.Example]
     """What whisper hears in each line, greedily and without a prompt that could put words into its mouth."""
     pcms = [wav.resample(pcm, spoken.rate_hz, wav.ASR_RATE_HZ) for pcm in spoken.pcms]
     seeds = [whisper.seed_of(line.id) for line in lines]
-    return [
-        each.text for each in whisper.transcribe(listener, pcms, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)
-    ]
+    return [each.text for each in whisper.transcribe(listener, pcms, prompt="", temperatures=[0.0], seeds=seeds)]
 
 
 def measure(bench: Bench, ear: xtts.Xtts, spoken: dict[str, Spoken], heard: dict[str, list[str]]) -> dict[str, list[Figures]]:
     """All figures of each line of each voice; `ear` is the model whose speaker encoder compares."""
-    prints = [(note, measures.voiceprint(ear, pcm)) for note, pcm in bench.heard_clips]
+    prints = [(note, xtts.speaker_embedding(ear, pcm)) for note, pcm in bench.heard_clips]
     figures: dict[str, list[Figures]] = {voice: [] for voice in VOICES}
     for i, line in enumerate(parallel.progress(bench.lines, total=len(bench.lines), label="measure")):
         for voice in VOICES:
             pcm = wav.resample(spoken[voice].pcms[i], spoken[voice].rate_hz, wav.SAMPLE_RATE_HZ)
             found = {"cer": min(1.0, measures.cer(line.normalized, heard[voice][i]))}  # one endless line must not be the mean
-            found |= likeness(measures.voiceprint(ear, pcm), line.note, prints) | sheismo(line.normalized, pcm)
+            found |= likeness(xtts.speaker_embedding(ear, pcm), line.note, prints) | sheismo(line.normalized, pcm)
             figures[voice].append(found | acoustics(pcm, None if voice == "real" else bench.recordings[i]))
     return figures
 
@@ -201,12 +195,12 @@ def comparisons(bench: Bench, heard: dict[str, list[str]], figures: dict[str, li
 
 def write_lines(folder: Path, bench: Bench, spoken: dict[str, Spoken], rows: list[records.Comparison]) -> None:
     """The manifest, what both voices spoke, and the recordings as they lie in the dataset."""
-    cache.fresh_folder(folder)
+    files.fresh_folder(folder)
     for voice in VOICES:
         (folder / voice).mkdir()
         for line, pcm in zip(bench.lines, spoken[voice].pcms, strict=True):
             if voice == "real":
-                cache.place(dataset.wav(bench.folder, line), folder / voice / f"{line.id}.wav")
+                files.copy(dataset.wav(bench.folder, line), folder / voice / f"{line.id}.wav")
             else:
                 wav.write(folder / voice / f"{line.id}.wav", pcm, rate_hz=spoken[voice].rate_hz)
     records.write(folder, rows)
@@ -214,13 +208,13 @@ def write_lines(folder: Path, bench: Bench, spoken: dict[str, Spoken], rows: lis
 
 def write_plots(folder: Path, tables: Sequence[dict[str, list[Figures]]]) -> None:
     """One CSV per figure: a row per line, a column per voice that has it. Rows have numbers, not names: these are in git."""
-    cache.fresh_folder(folder)
+    files.fresh_folder(folder)
     for table in tables:
         for name in sorted({name for lines in table.values() for line in lines for name in line}):
             voices = [voice for voice in VOICES if any(name in line for line in table[voice])]
             columns = [[f"{line[name]:.6f}" if name in line else "" for line in table[voice]] for voice in voices]
             rows = [["line", *voices], *([str(number), *row] for number, row in enumerate(zip(*columns, strict=True), start=1))]
-            records.write_text(folder / f"{name}.csv", "".join(",".join(row) + "\n" for row in rows))
+            files.write_text(folder / f"{name}.csv", "".join(",".join(row) + "\n" for row in rows))
 
 
 def print_summary(values: dict[str, Any]) -> None:
@@ -253,7 +247,7 @@ def main() -> None:
     values = report(bench, figures, losses)
     write_lines(args.lines, bench, spoken, comparisons(bench, heard, figures))
     write_plots(args.plots, [losses, figures])
-    records.write_json(args.metrics, values)
+    files.write_json(args.metrics, values)
     cache.log("evaluate", lines=len(bench.lines), clips=len(bench.clips), device=str(bench.where))
     print_summary(values)
 

@@ -3,198 +3,150 @@
     python -m stages.report reports/report.html --wav data/wav --dataset data/dataset --ledger reports/ledger --reports reports \\
         --lines reports/lines --epochs reports/epochs --voice models/voice --outputs outputs
 
-Reads   what the other stages wrote; a part that is not there is named on the page
-Writes  reports/report.html, which holds every sound and picture itself: it opens from disk, with no network
+Reads   the outputs of the other stages; the page names those that are missing
+Writes  reports/report.html, which contains every sound and picture: it opens from the disk, without a network
 """
 
 import argparse
 import csv
 import json
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
-import soundfile
 from markupsafe import Markup
+from pydantic import Field
 
+from voz.audio import wav
 from voz.data import consent
-from voz.pipeline import command, ledger, params, records
-from voz.report import charts, metrics_table
+from voz.metrics import filters
+from voz.pipeline import command, files, ledger, params, records
+from voz.pipeline.checked import section
+from voz.report import charts, metrics_table, views
 from voz.report.metrics_table import KINDS
+from voz.report.views import LineView
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-SMOOTHED = 60  # points at most of the training curve: a pixel holds no more
-HEARD = 160  # characters of what whisper heard; it repeats itself where it hears no words
-LISTED = 200  # rejected items that the page lists; the ledger holds all
+METRICS = ("segment", "transcribe", "curate", "train", "evaluate")  # the stages that write reports/<stage>.json
 
 
-@dataclass(frozen=True)
+@section
 class Params:
     """Section `report` of params.yaml."""
 
+    clips: int = Field(ge=0)
+
+
+@dataclass(frozen=True)
+class ReasonView:
+    """A reason for which curate rejects clips: of how many clips it is the first reason, and the filter behind it.
+
+    rule, median: when the filter rejects, and the median of its score over all clips; "" for a reason without a filter or score.
+    """
+
+    code: str
     clips: int
-
-    def __post_init__(self) -> None:
-        if self.clips < 0:
-            raise ValueError(f"clips: {self.clips} is below 0")
-
-
-@dataclass(frozen=True)
-class Player:
-    """A recording on the page: sound and picture are data URIs."""
-
-    label: str
-    sound: str
-    picture: str
-    duration_s: float
+    why: str
+    rule: str
+    median: str
 
 
-@dataclass(frozen=True)
-class Line:
-    """A text with the recordings that say it, and a remark beneath."""
-
-    text: str
-    players: list[Player]
-    remark: str
+def read_player(path: Path, label: str, *, rate_hz: int = wav.SAMPLE_RATE_HZ, picture: bool = True) -> views.Player:
+    """A player of a mono WAV."""
+    return views.player(wav.read(path, rate_hz=rate_hz), rate_hz, label, picture=picture)
 
 
-@dataclass(frozen=True)
-class StageTotals:
-    """The ledger of one stage: `given` inputs = `used` + `unused`; an input may become several items, in part rejected."""
-
-    stage: str
-    given: int
-    used: int
-    unused: int
-    items: int
-    reasons: dict[str, int]
-    rejected: list[ledger.Row]
-
-
-def player(path: Path, label: str, *, picture: bool = True) -> Player:
-    """Read a wav of any rate of ours into a player."""
-    with open(path, "rb") as file:
-        pcm, rate_hz = soundfile.read(file, dtype="float32")
-    pcm = np.asarray(pcm, dtype=np.float32)
-    return Player(label, charts.mp3(pcm, rate_hz), charts.spectrogram(pcm, rate_hz) if picture else "", len(pcm) / rate_hz)
-
-
-def totals(stage: str, rows: list[ledger.Row]) -> StageTotals:
-    """Add up a ledger: an input is used when at least one item of it was accepted."""
-    inputs = {row.input for row in rows}
-    used = {row.input for row in rows if row.outcome == ledger.ACCEPTED}
-    rejected = [row for row in rows if row.outcome == ledger.REJECTED]
-    reasons = dict(sorted(Counter(row.reason for row in rejected).items(), key=lambda pair: (-pair[1], pair[0])))
-    return StageTotals(stage, len(inputs), len(used), len(inputs - used), len(rows) - len(rejected), reasons, rejected[:LISTED])
-
-
-def ledgers(folder: Path) -> list[StageTotals]:
-    """The totals of every stage whose ledger is there."""
-    return [totals(stage, ledger.read(folder / f"{stage}.csv")) for stage in ledger.STAGES if (folder / f"{stage}.csv").is_file()]
-
-
-def splits(examples: list[records.Example]) -> list[dict[str, Any]]:
-    """Clips, notes, minutes and share of corrected texts per split."""
-    found = []
-    for split in records.SPLITS:
-        mine = [e for e in examples if e.split == split]
-        corrected = sum(e.corrected for e in mine)
-        minutes = sum(e.duration_s for e in mine) / 60
-        found.append({"split": split, "clips": len(mine), "notes": len({e.note for e in mine}), "minutes": minutes, "corrected": corrected})
-    return found
-
-
-def chosen_clips(examples: list[records.Example], count: int) -> list[records.Example]:
-    """`count` clips spread evenly over the dataset, by id: a look at what went in, good and bad alike."""
-    ordered = sorted(examples, key=lambda e: e.id)
-    if count >= len(ordered):
-        return ordered
-    return [ordered[i * len(ordered) // count] for i in range(count)]
-
-
-def clip_lines(dataset: Path, examples: list[records.Example], count: int) -> list[Line]:
-    """Some clips of the dataset with their texts and scores."""
-    found = []
-    for each in chosen_clips(examples, count):
-        scores = ", ".join(f"{name} {round(value, 2):g}" for name, value in sorted(each.scores.items()))
-        found.append(
-            Line(each.text, [player(dataset / "wavs" / f"{each.id}.wav", each.split)], f"{each.id}; {scores}" if scores else each.id)
-        )
-    return found
-
-
-def rows_of(folder: Path, cls: type[records.R]) -> list[records.R]:
-    """The rows of a manifest; none where it is missing."""
+def read_rows(folder: Path, cls: type[records.R]) -> list[records.R]:
+    """The records of a folder; none if it has no manifest."""
     return records.read(folder, cls) if (folder / records.MANIFEST).is_file() else []
 
 
-def compared_lines(folder: Path) -> list[Line]:
-    """The test lines, each as recorded, as the base and as the fine-tuned voice speak it."""
-    found = []
-    for row in rows_of(folder, records.Comparison):
-        heard = {"real": row.heard_real, "base": row.heard_base, "fine_tuned": row.heard_fine_tuned}
-        remark = " · ".join(f"{name(kind)} “{shortened(heard[kind])}”" for kind in KINDS)
-        players = [player(folder / kind / f"{row.id}.wav", name(kind)) for kind in KINDS]
-        found.append(Line(row.text, players, f"whisper heard: {remark}"))
-    return found
-
-
-def name(kind: str) -> str:
-    """real, base, fine-tuned: as a person writes it."""
-    return kind.replace("_", "-")
-
-
-def shortened(heard: str) -> str:
-    """What whisper heard, cut where it went on and on."""
-    return heard if len(heard) <= HEARD else f"{heard[:HEARD]}…"
-
-
-def spoken_lines(folder: Path) -> list[Line]:
-    """What the voice said of `data/texts.txt`, in the order of that file."""
-    found = []
-    for row in sorted(rows_of(folder, records.Utterance), key=lambda r: r.file):
-        tries = f"best of {row.tries} tries" if row.tries > 1 else "first try"
-        remark = f"whisper heard: “{shortened(row.heard)}” ({row.cer:.0%} character errors, {tries})"
-        found.append(Line(row.text, [player(folder / row.file, "fine-tuned")], remark))
-    return found
-
-
 def read_json(path: Path) -> dict[str, Any]:
-    """A metrics file; empty where it is missing."""
+    """The contents of a JSON file; {} if it is missing."""
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return data
 
 
-def flat(values: dict[str, Any], where: str = "") -> dict[str, Any]:
-    """{"a.b": 1} of {"a": {"b": 1}}."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= flat(value, f"{where}{key}.") if isinstance(value, dict) else {f"{where}{key}": value}
-    return found
-
-
-def curve(path: Path, x: str, y: str) -> list[tuple[float, float]]:
-    """Two columns of a CSV of numbers; empty where the file is missing."""
+def read_curve(path: Path, x: str, y: str) -> list[tuple[float, float]]:
+    """Two columns of a CSV of numbers; [] if it is missing."""
     if not path.is_file():
         return []
     with open(path, encoding="utf-8", newline="") as file:
         return [(float(row[x]), float(row[y])) for row in csv.DictReader(file)]
 
 
-def smoothed(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Means of neighbouring points, so that at most SMOOTHED remain: single updates jump from batch to batch."""
-    size = -(-len(points) // SMOOTHED)
-    groups = [points[i : i + size] for i in range(0, len(points), size)] if size else []
-    return [(sum(x for x, _ in g) / len(g), sum(y for _, y in g) / len(g)) for g in groups]
+def read_ledgers(folder: Path) -> list[views.StageTotals]:
+    """The totals of every stage that has a ledger in `folder`."""
+    paths = {stage: folder / f"{stage}.csv" for stage in ledger.STAGES}
+    return [views.stage_totals(stage, ledger.read(path)) for stage, path in paths.items() if path.is_file()]
+
+
+def clip_lines(dataset: Path, examples: list[records.Example], count: int) -> list[LineView]:
+    """A sample of the dataset's clips with their texts and scores."""
+    lines = []
+    for each in views.evenly_spaced(examples, count):
+        scores = ", ".join(f"{name} {round(value, 2):g}" for name, value in sorted(each.scores.items()))
+        recording = read_player(dataset / "wavs" / f"{each.id}.wav", each.split)
+        lines.append(LineView(each.text, [recording], f"{each.id}; {scores}" if scores else each.id))
+    return lines
+
+
+def compared_lines(folder: Path) -> list[LineView]:
+    """The test lines: each as the recording, spoken by the base, and spoken by the fine-tuned voice."""
+    lines = []
+    for row in read_rows(folder, records.Comparison):
+        transcripts = {"real": row.heard_real, "base": row.heard_base, "fine_tuned": row.heard_fine_tuned}
+        quoted = " · ".join(f"{voice_name(kind)} “{views.shortened(transcripts[kind])}”" for kind in KINDS)
+        players = [read_player(folder / kind / f"{row.id}.wav", voice_name(kind), rate_hz=rate_of(kind)) for kind in KINDS]
+        lines.append(LineView(row.text, players, f"Whisper transcribed: {quoted}"))
+    return lines
+
+
+def voice_name(kind: str) -> str:
+    """One of KINDS as a person writes it: real, base, fine-tuned."""
+    return kind.replace("_", "-")
+
+
+def rate_of(kind: str) -> int:
+    """Sample rate of a test line's WAV: recordings have that of the dataset, the others that of XTTS's decoder."""
+    return wav.SAMPLE_RATE_HZ if kind == "real" else wav.OUTPUT_RATE_HZ
+
+
+def spoken_lines(folder: Path) -> list[LineView]:
+    """The lines of `data/texts.txt` as the voice speaks them, in the order of that file."""
+    lines = []
+    for row in sorted(read_rows(folder, records.SpokenLine), key=lambda r: r.file):
+        tries = f"best of {row.tries} tries" if row.tries > 1 else "first try"
+        remark = f"Whisper transcribed: “{views.shortened(row.heard)}” ({row.cer:.0%} character errors, {tries})"
+        lines.append(LineView(row.text, [read_player(folder / row.file, "fine-tuned", rate_hz=wav.OUTPUT_RATE_HZ)], remark))
+    return lines
+
+
+def epoch_line(folder: Path) -> LineView | None:
+    """The eval line as it was spoken after each epoch; None if training has written none."""
+    epochs = read_json(folder / "epochs.json")
+    if not epochs:
+        return None
+    players = []
+    for row in epochs["epochs"]:
+        name = "base" if row["epoch"] == 0 else f"epoch {row['epoch']}" + (" (chosen)" if row["epoch"] == epochs["best_epoch"] else "")
+        label = f"{name}, loss {row['loss']:.3f}"
+        players.append(read_player(folder / row["wav"], label, rate_hz=wav.OUTPUT_RATE_HZ, picture=False))
+    return LineView(epochs["line"]["text"], players, "")
+
+
+def reference_line(path: Path) -> LineView | None:
+    """The voice's reference recording; None if there is no voice."""
+    if not path.is_file():
+        return None
+    return LineView("The reference recording", [read_player(path, "real")], "The voice is conditioned on this recording.")
 
 
 def loss_charts(plots: Path, best_epoch: int | None) -> list[Markup]:
-    """The curves of training and of eval; the chosen epoch is marked."""
-    train = charts.Series("training batches, smoothed", smoothed(curve(plots / "train.csv", "update", "loss")), "a")
-    held_out = charts.Series("eval clips", curve(plots / "eval.csv", "epoch", "loss"), "b")
+    """The losses on the eval clips and on the training batches; the chosen epoch is marked."""
+    train = charts.Series("training batches, smoothed", charts.smoothed(read_curve(plots / "train.csv", "update", "loss")), "a")
+    held_out = charts.Series("eval clips", read_curve(plots / "eval.csv", "epoch", "loss"), "b")
     drawn = (
         charts.line_chart([held_out], x="epoch (0 = base)", y="loss", mark_x=None if best_epoch is None else float(best_epoch)),
         charts.line_chart([train], x="update", y="loss"),
@@ -202,78 +154,73 @@ def loss_charts(plots: Path, best_epoch: int | None) -> list[Markup]:
     return [chart for chart in drawn if chart]
 
 
-def epoch_lines(folder: Path) -> Line | None:
-    """The eval line as it was spoken after each epoch."""
-    told = read_json(folder / "epochs.json")
-    if not told:
-        return None
-    found = []
-    for row in told["epochs"]:
-        name = "base" if row["epoch"] == 0 else f"epoch {row['epoch']}" + (" (chosen)" if row["epoch"] == told["best_epoch"] else "")
-        found.append(player(folder / row["wav"], f"{name}, loss {row['loss']:.3f}", picture=False))
-    return Line(told["line"]["text"], found, "")
+def length_charts(notes: list[records.Note], examples: list[records.Example]) -> list[Markup]:
+    """Histograms of the lengths of notes and clips."""
+    drawn = (
+        charts.histogram([note.duration_s for note in notes], bins=20, x="seconds", y="notes"),
+        charts.histogram([e.duration_s for e in examples], bins=20, x="seconds", y="clips"),
+    )
+    return [chart for chart in drawn if chart]
 
 
-def figures(found: list[dict[str, Any]], reports: dict[str, dict[str, Any]], table: list[metrics_table.Measure]) -> list[tuple[str, str]]:
+def headline(sizes: list[views.SplitSize], train: dict[str, Any], table: list[metrics_table.Measure]) -> list[tuple[str, str]]:
     """The few numbers at the top of the page: (what, value)."""
-    train = next((each for each in found if each["split"] == "train"), None)
-    top = [("minutes that teach", f"{train['minutes']:.1f}"), ("clips that teach", str(train["clips"]))] if train else []
-    if reports["train"]:
-        top.append(("epoch chosen on eval", str(reports["train"]["best_epoch"])))
-        top.append(("eval loss, base → fine-tuned", f"{reports['train']['eval_loss_base']:.2f} → {reports['train']['eval_loss']:.2f}"))
+    top = []
+    for size in sizes:
+        if size.split == "train":
+            top += [("minutes of training speech", f"{size.minutes:.1f}"), ("training clips", str(size.clips))]
+    if train:
+        top.append(("epoch chosen on eval", str(train["best_epoch"])))
+        top.append(("eval loss, base → fine-tuned", f"{train['eval_loss_base']:.2f} → {train['eval_loss']:.2f}"))
     for measure in table:
         if measure.key in ("cer", "similarity"):
             top.append((f"{measure.name.lower()}, base → fine-tuned", f"{measure.cells['base'].mean} → {measure.cells['fine_tuned'].mean}"))
     return top
 
 
-def length_charts(wav: Path, examples: list[records.Example]) -> list[Markup]:
-    """How long notes and clips are."""
-    notes = [note.duration_s for note in rows_of(wav, records.Note)]
-    drawn = (
-        charts.histogram(notes, bins=20, x="seconds", y="notes"),
-        charts.histogram([e.duration_s for e in examples], bins=20, x="seconds", y="clips"),
-    )
-    return [chart for chart in drawn if chart]
+def reasons_of_curate(metrics: dict[str, Any]) -> list[ReasonView]:
+    """The reasons in curate's metrics, in their order."""
+    by_code, medians = {each.code: each for each in filters.FILTERS}, metrics.get("medians", {})
+    rows = []
+    for code, clips in metrics.get("rejected", {}).items():
+        rule, score = (by_code[code].rule, by_code[code].score) if code in by_code else ("", "")
+        rows.append(ReasonView(code, clips, filters.WHY.get(code, ""), rule, f"{medians[score]:.4g}" if score in medians else ""))
+    return rows
 
 
 def speaker(dataset: Path) -> str:
-    """Whose voice it is, by the consent record that travels with the data."""
+    """The speaker's name in the consent record of the dataset; "" if there is none."""
     return consent.read(dataset).speaker if (dataset / consent.NAME).is_file() else ""
 
 
 def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
-    """Everything the template shows."""
-    reports = {stage: read_json(args.reports / f"{stage}.json") for stage in ("segment", "transcribe", "curate", "train", "evaluate")}
-    examples = rows_of(args.dataset, records.Example)
-    found = splits(examples) if examples else []
-    table = metrics_table.measures(reports["evaluate"])
-    card, reference = args.voice / "README.md", args.voice / "reference.wav"
-    who, count = speaker(args.dataset), len(rows_of(args.wav, records.Note))
+    """Every variable of the template."""
+    metrics = {stage: read_json(args.reports / f"{stage}.json") for stage in METRICS}
+    notes, examples = read_rows(args.wav, records.Note), read_rows(args.dataset, records.Example)
+    sizes, table = views.split_sizes(examples), metrics_table.measures(metrics["evaluate"])
+    card, name = args.voice / "README.md", speaker(args.dataset)
     return {
-        "title": f"The voice of {who}" if who else "The voice",
-        "subtitle": f"Synthetic speech, made of {count} voice notes. The page holds a person's recordings: keep it where those are kept.",
-        "figures": figures(found, reports, table),
+        "title": f"The voice of {name}" if name else "The voice",
+        "notes": len(notes),
+        "headline": headline(sizes, metrics["train"], table),
         "spoken": spoken_lines(args.outputs),
         "compared": compared_lines(args.lines),
         "measures": table,
-        "charts": loss_charts(args.reports / "plots" / "train", reports["train"].get("best_epoch")),
-        "epochs": epoch_lines(args.epochs),
-        "splits": found,
-        "lengths": length_charts(args.wav, examples),
+        "charts": loss_charts(args.reports / "plots" / "train", metrics["train"].get("best_epoch")),
+        "epochs": epoch_line(args.epochs),
+        "splits": sizes,
+        "lengths": length_charts(notes, examples),
         "clips": clip_lines(args.dataset, examples, p.clips),
-        "ledgers": ledgers(args.ledger),
-        "filters": reports["curate"],
-        "reference": Line("The reference recording", [player(reference, "real")], "What the voice listens to before it speaks.")
-        if reference.is_file()
-        else None,
+        "ledgers": read_ledgers(args.ledger),
+        "reasons": reasons_of_curate(metrics["curate"]),
+        "reference": reference_line(args.voice / "reference.wav"),
         "card": card.read_text(encoding="utf-8") if card.is_file() else "",
-        "numbers": [(stage, key, value) for stage, values in reports.items() for key, value in flat(values).items()],
+        "numbers": [(stage, key, value) for stage, values in metrics.items() for key, value in views.flatten(values).items()],
     }
 
 
 def render(values: dict[str, Any]) -> str:
-    """The page. Names and texts are strangers' words: everything that is not Markup is escaped."""
+    """The page. Names and texts come from strangers, so everything that is not Markup is escaped."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(values)
 
@@ -281,8 +228,8 @@ def render(values: dict[str, Any]) -> str:
 def main() -> None:
     args = parse_args()
     page = render(contents(args, params.load("report", Params)))
-    records.write_text(args.page, page)
-    print(f"report: {args.page}, {len(page) / 1e6:.1f} MB; it opens in any browser")
+    files.write_text(args.page, page)
+    print(f"report: {args.page}, {len(page) / 1e6:.1f} MB; open it in any browser")
 
 
 def parse_args() -> argparse.Namespace:

@@ -11,40 +11,37 @@ Writes  data/clips/manifest.jsonl + <clip id>.wav     3-11.3 s each, same format
 import argparse
 import functools
 import importlib.metadata
-import json
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-import soundfile
+from pydantic import Field, model_validator
 
-from voz.audio import segmentation, vad, wav
+from voz.audio import limits, segmentation, vad, wav
 from voz.data import consent
-from voz.pipeline import cache, command, ledger, output, parallel, params, records
+from voz.pipeline import cache, command, files, ledger, params, records
+from voz.pipeline.checked import section
 
 STEP_VERSION = 2  # raise when the same wav gives other clips; tests/test_segment.py holds a golden output
-TRAINER_MAX_S = 255_995 / wav.SAMPLE_RATE_HZ  # GPTTrainer's `max_wav_length`: 11.6 s
 NEAR_TARGET_S = (7.0, 11.0)  # the share of clips within is reported
 
 
-@dataclass(frozen=True)
+@section
 class Params:
     """Section `segment` of params.yaml."""
 
     target_s: float
-    min_s: float
-    max_s: float
-    min_gap_ms: int
+    min_s: float = Field(ge=0.5)
+    max_s: float = Field(le=limits.MAX_S)
+    min_gap_ms: int = Field(ge=80, le=1000)
 
-    def __post_init__(self) -> None:
-        if not 0.5 <= self.min_s < self.target_s < self.max_s <= TRAINER_MAX_S:
-            found = f"{self.min_s}, {self.target_s}, {self.max_s}"
-            raise ValueError(f"min_s, target_s, max_s: {found} must rise, from 0.5 to {TRAINER_MAX_S:.1f} (what the trainer takes)")
-        if not 80 <= self.min_gap_ms <= 1000:
-            raise ValueError(f"min_gap_ms: {self.min_gap_ms} is not within 80 and 1000")
+    @model_validator(mode="after")
+    def _lengths_rise(self) -> Self:
+        if not self.min_s < self.target_s < self.max_s:
+            raise ValueError(f"min_s, target_s, max_s: {self.min_s}, {self.target_s}, {self.max_s} must rise")
+        return self
 
 
 @dataclass(frozen=True)
@@ -66,92 +63,51 @@ class Result:
     leftovers: list[Leftover]
 
 
-def segment(note: str, wav: Path, folder: Path, p: Params) -> Result:
+def segment(note: str, path: Path, folder: Path, p: Params) -> Result:
     """Cut one note and write its clips into `folder`.
 
     Raises:
         RuntimeError: speech in is not speech in clips + speech left out (a fault of the cutting).
     """
-    heard = vad.listen(wav)
-    stretches = segmentation.plan(heard, target_s=p.target_s, min_s=p.min_s, max_s=p.max_s, min_gap_ms=p.min_gap_ms)
-    clips = [describe(note, heard, each) for each in stretches if not each.reason]
+    analysis = vad.analyse(path)
+    stretches = segmentation.plan(analysis, target_s=p.target_s, min_s=p.min_s, max_s=p.max_s, min_gap_ms=p.min_gap_ms)
+    clips = [segmentation.describe(note, analysis, each) for each in stretches if not each.reason]
     for clip in clips:
-        copy(wav, folder / f"{clip.id}.wav", start_s=clip.start_s, end_s=clip.end_s)
-    left = [
-        Leftover(_ms(each.start), _ms(each.end), _seconds(heard.mask[each.start : each.end + 1]), each.reason)
-        for each in stretches
-        if each.reason
-    ]
-    total = _seconds(heard.mask)
+        wav.copy_stretch(path, folder / f"{clip.id}.wav", start_s=clip.start_s, end_s=clip.end_s)
+    left = [leftover(analysis, each) for each in stretches if each.reason]
+    total = segmentation.seconds(analysis.mask)
     found = sum(clip.speech_s for clip in clips) + sum(each.speech_s for each in left)
     if abs(total - found) > vad.HOP_S / 2:  # each figure is rounded
-        raise RuntimeError(f"{wav}: {total:.3f} s of speech, {found:.3f} s accounted for")
+        raise RuntimeError(f"{path}: {total:.3f} s of speech, {found:.3f} s accounted for")
     return Result(total, clips, left)
 
 
-def describe(note: str, heard: vad.Heard, stretch: segmentation.Stretch) -> records.Clip:
-    """The record of an accepted stretch."""
-    start_ms, end_ms = _ms(stretch.start), _ms(stretch.end)
-    inside = slice(stretch.start, stretch.end + 1)
-    mask, energy = heard.mask[inside], heard.energy[inside]
-    frames = vad.frames_db(heard.energy)
-    return records.Clip(
-        id=f"{note}-{start_ms:07d}-{end_ms:07d}",
-        note=note,
-        start_s=start_ms / 1000,
-        end_s=end_ms / 1000,
-        duration_s=(end_ms - start_ms) / 1000,
-        speech_s=_seconds(mask),
-        level_db=round(vad.decibel(float(energy[mask].mean())), 2),
-        noise_db=round(vad.quiet_db(energy), 2),
-        start_db=round(float(frames[stretch.start]), 2),
-        end_db=round(float(frames[stretch.end]), 2),
-    )
+def leftover(analysis: vad.NoteAnalysis, stretch: segmentation.Stretch) -> Leftover:
+    """The record of a stretch of speech that is in no clip."""
+    speech_s = segmentation.seconds(analysis.mask[stretch.start : stretch.end + 1])
+    return Leftover(segmentation.middle_ms(stretch.start), segmentation.middle_ms(stretch.end), speech_s, stretch.reason)
 
 
-def copy(source: Path, target: Path, *, start_s: float, end_s: float) -> None:
-    """Write a stretch of a wav, sample by sample as it was."""
-    first, last = round(start_s * wav.SAMPLE_RATE_HZ), round(end_s * wav.SAMPLE_RATE_HZ)
-    with open(source, "rb") as file:
-        pcm, _ = soundfile.read(file, start=first, frames=last - first, dtype="int16")
-    wav.encode(target, pcm)
+def segment_into_cache(note: records.Note, entry: Path, wavs: Path, p: Params) -> None:
+    """Cut one note into its entry of the cache."""
+    result = segment(note.id, wavs / f"{note.id}.wav", entry, p)
+    cache.save_json(entry, "result.json", asdict(result))
 
 
-def segment_to_scratch(item: tuple[str, cache.Key], store: cache.Scratch, wavs: Path, p: Params) -> None:
-    """Segment one note (its id, its key) into its scratch entry."""
-    note, key = item
-    with store.put(key) as folder:
-        result = segment(note, wavs / f"{note}.wav", folder, p)
-        cache.write_json(folder, "result.json", asdict(result))
-
-
-def compute(notes: list[records.Note], wavs: Path, store: cache.Scratch, p: Params, *, workers: int) -> dict[str, cache.Key]:
-    """Have every note's result in the scratch; return the keys by note."""
-    keys = {note.id: store.key(note.id, cache.hash_file(wavs / f"{note.id}.wav")) for note in notes}
-    missing = [(note, key) for note, key in keys.items() if store.get(key) is None]
-    work = functools.partial(segment_to_scratch, store=store, wavs=wavs, p=p)
-    for _ in parallel.map(work, missing, label="segment", workers=workers):
-        pass
-    cache.log("segment", computed=len(missing), reused=len(keys) - len(missing))
-    return keys
-
-
-def settle(note: str, result: Result, account: ledger.Account) -> None:
+def account_for(note: str, result: Result, account: ledger.Account) -> None:
     """Write a note's clips and leftovers into the ledger."""
     for clip in result.clips:
         account.accept(note, clip.id, start_s=clip.start_s, end_s=clip.end_s)
     for each in result.leftovers:
         item = f"{note}-{each.start_ms:07d}-{each.end_ms:07d}"
-        account.reject(
-            note, item, each.reason, start_s=each.start_ms / 1000, end_s=each.end_ms / 1000, detail=f"{each.speech_s:.2f} s of speech"
-        )
+        start_s, end_s = each.start_ms / 1000, each.end_ms / 1000
+        account.reject(note, item, each.reason, start_s=start_s, end_s=end_s, detail=f"{each.speech_s:.2f} s of speech")
     if not result.clips and not result.leftovers:
         account.reject(note, note, "no_speech")
 
 
-def summarize(notes: list[records.Note], results: Iterable[Result], account: ledger.Account) -> dict[str, Any]:
+def summarize(notes: list[records.Note], results: list[Result], account: ledger.Account) -> dict[str, Any]:
     """Totals that identify nobody: reports/segment.json."""
-    results = list(results)
     clips = [clip for result in results for clip in result.clips]
     lengths = np.array([clip.duration_s for clip in clips])
     spoken, kept = sum(result.speech_s for result in results), sum(clip.speech_s for clip in clips)
@@ -177,13 +133,13 @@ def summarize(notes: list[records.Note], results: Iterable[Result], account: led
     }
 
 
-def write(folder: Path, results: dict[str, Result], keys: dict[str, cache.Key], store: cache.Scratch, wavs: Path) -> None:
-    """Write the output whole: clips, manifest, consent."""
-    with output.whole_folder(folder):
-        clips = [clip for result in results.values() for clip in result.clips]
-        for clip in clips:
-            cache.place(store.path(keys[clip.note]) / f"{clip.id}.wav", folder / f"{clip.id}.wav")
-        records.write(folder, clips)
+def write(target: Path, results: list[Result], entries: list[Path], wavs: Path) -> None:
+    """Write the output whole: clips, manifest, consent. `entries`: each result's folder in the cache."""
+    with files.whole_folder(target) as folder:
+        for result, entry in zip(results, entries, strict=True):
+            for clip in result.clips:
+                files.copy(entry / f"{clip.id}.wav", folder / f"{clip.id}.wav")
+        records.write(folder, [clip for result in results for clip in result.clips])
         consent.carry(wavs, folder)
 
 
@@ -193,35 +149,27 @@ def main() -> None:
     p, workers = params.load("segment", Params), params.load("compute", params.Compute).workers
     notes = records.read(args.wavs, records.Note)
     account = ledger.Account("segment", [note.id for note in notes])
-    store = cache.Scratch("segment", STEP_VERSION, params=asdict(p), model=f"silero-vad {importlib.metadata.version('silero-vad')}")
-    keys = compute(notes, args.wavs, store, p, workers=workers)
-    results = {note: _remembered(store.path(key)) for note, key in keys.items()}
-    for note, result in results.items():
-        settle(note, result, account)
+    store = cache.Cache("segment", STEP_VERSION, params=asdict(p), model=f"silero-vad {importlib.metadata.version('silero-vad')}")
+    keys = {note.id: store.key(note.id, files.hash_file(args.wavs / f"{note.id}.wav")) for note in notes}
+    work = functools.partial(segment_into_cache, wavs=args.wavs, p=p)
+    results = store.map(notes, key=lambda note: keys[note.id], work=work, load=remembered, label="segment", unit="note", workers=workers)
+    for note, result in zip(notes, results, strict=True):
+        account_for(note.id, result, account)
     account.close(args.ledger)
     if not account.accepted:
         why = ", ".join(f"{count} {reason}" for reason, count in account.reasons.items())
         raise command.UserError(f"{args.wavs}: no clip came out ({why})", "add longer notes, or lower segment.min_s in params.yaml")
-    write(args.clips, results, keys, store, args.wavs)
-    metrics = summarize(notes, results.values(), account)
-    records.write_json(args.metrics, metrics)
+    write(args.clips, results, [store.path(keys[note.id]) for note in notes], args.wavs)
+    metrics = summarize(notes, results, account)
+    files.write_json(args.metrics, metrics)
     print(account.summary())
     print(f"segment: {metrics['speech_kept']:.1%} of {metrics['speech_minutes_in']:.1f} minutes of speech kept")
 
 
-def _remembered(entry: Path) -> Result:
-    data = json.loads((entry / "result.json").read_text(encoding="utf-8"))
+def remembered(entry: Path) -> Result:
+    """The result in an entry of the cache."""
+    data = cache.load_json(entry, "result.json")
     return Result(data["speech_s"], [records.Clip(**clip) for clip in data["clips"]], [Leftover(**each) for each in data["leftovers"]])
-
-
-def _ms(hop: int) -> int:
-    """The middle of a hop, in milliseconds."""
-    return round((hop + 0.5) * vad.HOP_S * 1000)
-
-
-def _seconds(mask: np.ndarray) -> float:
-    """How long the True hops of a mask last."""
-    return round(int(mask.sum()) * vad.HOP_S, 6)
 
 
 def parse_args() -> argparse.Namespace:

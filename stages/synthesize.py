@@ -6,7 +6,7 @@
 Reads   models/voice/{model.pth,config.json,vocab.json,reference.wav}
         data/texts.txt                     one text a line, UTF-8; empty lines are skipped
 Writes  outputs/<nn>-<slug>.wav            mono PCM16, 24 000 Hz
-        outputs/manifest.jsonl             records.Utterance, one per line
+        outputs/manifest.jsonl             records.SpokenLine, one per line
 
 By hand (`--text`) one file is written and nobody listens, unless `--asr` is given.
 """
@@ -14,7 +14,6 @@ By hand (`--text`) one file is written and nobody listens, unless `--asr` is giv
 import argparse
 import dataclasses
 import hashlib
-import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -23,34 +22,29 @@ from pathlib import Path
 
 import numpy as np
 import scipy.io.wavfile
+from pydantic import Field
 
 from voz.audio import wav
 from voz.metrics import measures
 from voz.model import device, synthesis, whisper, xtts
-from voz.pipeline import cache, command, params, records
-from voz.text import normalize
+from voz.pipeline import cache, command, files, params, records
+from voz.pipeline.checked import section
+from voz.text import normalize, tokens
 
 SLUG_LENGTH = 40  # characters of a file name that come from the text
 
 
-@dataclass(frozen=True)
+@section
 class Params:
     """Section `synthesize` of params.yaml."""
 
-    temperature: float
-    top_p: float
-    top_k: int
-    repetition_penalty: float
-    max_cer: float
-    max_tries: int
+    temperature: float = Field(ge=0)
+    top_p: float = Field(gt=0, le=1)
+    top_k: int = Field(ge=1)
+    repetition_penalty: float = Field(gt=0)
+    max_cer: float = Field(ge=0)
+    max_tries: int = Field(ge=1)
     seed: int
-
-    def __post_init__(self) -> None:
-        if self.max_cer < 0:
-            raise ValueError(f"max_cer: {self.max_cer} is below 0")
-        if self.max_tries < 1:
-            raise ValueError(f"max_tries: {self.max_tries} is below 1")
-        self.sampling()
 
     def sampling(self) -> synthesis.Sampling:
         """How codes are drawn."""
@@ -112,8 +106,8 @@ def readable(words: str, voice: Voice) -> str:
     Raises:
         UserError: nothing is left, or a letter is unknown to the voice.
     """
-    ready = normalize.fit(normalize.normalize(words), voice.model.tokenizer)
-    unknown = normalize.unknown_characters(ready, voice.model.tokenizer)
+    ready = tokens.fit(normalize.normalize(words), voice.model.tokenizer)
+    unknown = tokens.unknown_characters(ready, voice.model.tokenizer)
     if unknown or not any(letter.isalnum() for letter in ready):
         what = f"the voice does not know {unknown!r}" if unknown else "nothing to speak"
         raise command.UserError(f"text {words!r}: {what}", "write it in Spanish words")
@@ -142,9 +136,7 @@ def hear(listener: whisper.Whisper, pcms: Sequence[np.ndarray], lines: Sequence[
     """What whisper hears, greedily and without a prompt that could put words into its mouth."""
     quiet = [wav.resample(pcm, wav.OUTPUT_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
     seeds = [whisper.seed_of(line.text) for line in lines]
-    return [
-        each.text for each in whisper.transcribe(listener, quiet, language=normalize.LANGUAGE, prompt="", temperatures=[0.0], seeds=seeds)
-    ]
+    return [each.text for each in whisper.transcribe(listener, quiet, prompt="", temperatures=[0.0], seeds=seeds)]
 
 
 def slug(words: str) -> str:
@@ -155,12 +147,8 @@ def slug(words: str) -> str:
 
 def write_wav(path: Path, pcm: np.ndarray) -> None:
     """Write mono PCM16 at 24 000 Hz with scipy, atomically. float32 in [-1, 1] [T]"""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
+    with files.atomic(path) as file:
         scipy.io.wavfile.write(file, wav.OUTPUT_RATE_HZ, wav.to_int16(pcm))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def speak_list(voice: Voice, texts: Path, asr_path: Path, outputs: Path, p: Params, where: str) -> None:
@@ -168,7 +156,7 @@ def speak_list(voice: Voice, texts: Path, asr_path: Path, outputs: Path, p: Para
     written = read_texts(texts)
     lines = synthesis.number([readable(words, voice) for words in written], seed=p.seed)
     takes = speak_well(voice, lines, whisper.load(asr_path, device.pick(where)), p)
-    cache.fresh_folder(outputs)
+    files.fresh_folder(outputs)
     utterances = []
     for index, (words, line, take) in enumerate(zip(written, lines, takes, strict=True), start=1):
         file = f"{index:0{max(2, len(str(len(lines))))}d}-{slug(words)}.wav"
@@ -180,9 +168,9 @@ def speak_list(voice: Voice, texts: Path, asr_path: Path, outputs: Path, p: Para
     cache.log("synthesize", lines=len(lines), spoken=sum(take.tries for take in takes), device=str(voice.model.device))
 
 
-def utterance(words: str, line: synthesis.Line, take: Take, file: str, *, passed: bool) -> records.Utterance:
+def utterance(words: str, line: synthesis.Line, take: Take, file: str, *, passed: bool) -> records.SpokenLine:
     """The manifest's row of a line."""
-    return records.Utterance(
+    return records.SpokenLine(
         id=hashlib.sha256(f"{line.text}\n{line.occurrence}".encode()).hexdigest()[:12],
         text=words,
         file=file,

@@ -10,59 +10,57 @@ Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.
         reports/epochs/live/                           DVCLive's curves, growing while it trains
         reports/train.json, reports/plots/train/{train,eval}.csv    aggregate numbers and curves
 
-The loss, the model and its optimizer are coqui's GPTTrainer's, with the prompt mask repaired (voz/model/gpt_trainer.py) or, where clips
-hear each other (`conditioning: others`), not needed; no gradient clipping, as there. Interrupted or killed: run it again, it
-goes on where it was and ends with the same bytes.
+The loss, the model and its optimizer are coqui's GPTTrainer's. Its prompt mask is repaired (voz/model/gpt_trainer.py), or not needed where
+other clips condition (`conditioning: other_clip`). No gradient clipping, as in the recipe. Interrupted or killed: run it again, it
+continues where it was and ends with the same bytes.
 """
 
 import argparse
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field, field_validator
 
 from voz.data import consent
 from voz.model import batches, checkpoint, device, gpt_trainer, train_log, training_loop, voice, xtts
-from voz.pipeline import cache, command, parallel, params, records
+from voz.pipeline import cache, command, files, params, records
+from voz.pipeline.checked import section
 
 STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_training_loop.py holds golden losses
 CODES_VERSION = 1  # raise when the same clip gives other audio codes
+LATENTS_VERSION = 1  # raise when the same clip gives other conditioning latents
 BYTES_PER_WEIGHT = 36  # weights 4, Adam 8: two states while one replaces the other, best weights twice, the export
 
 
-@dataclass(frozen=True)
+@section
 class Params:
     """Section `train` of params.yaml."""
 
-    epochs: int
-    batch_size: int
-    grad_accumulation: int
-    conditioning: str
-    lower_layers: float
-    lr: float
-    weight_decay: float
-    betas: list[float]
-    eps: float
-    text_loss_weight: float
-    mel_loss_weight: float
-    precision: str
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    grad_accumulation: int = Field(ge=1)
+    conditioning: Literal["same_clip", "other_clip"]
+    lower_layers_alpha: float = Field(ge=0, le=1)
+    lr: float = Field(ge=0)
+    weight_decay: float = Field(ge=0)
+    betas: list[float] = Field(min_length=2, max_length=2)
+    eps: float = Field(ge=0)
+    text_loss_weight: float = Field(ge=0)
+    mel_loss_weight: float = Field(ge=0)
+    precision: Literal["fp32", "bf16", "fp16"]
     seed: int
 
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "grad_accumulation"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: {getattr(self, name)} is below 1")
-        for name in ("lr", "weight_decay", "eps", "text_loss_weight", "mel_loss_weight"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: {getattr(self, name)} is below 0")
-        if not 0 <= self.lower_layers <= 1:
-            raise ValueError(f"lower_layers: {self.lower_layers} is not between 0 and 1")
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas: {self.betas} are not two numbers in [0, 1)")
-        if self.conditioning not in ("own", "others"):
-            raise ValueError(f"conditioning: {self.conditioning!r} is neither own nor others")
-        if self.precision not in ("fp32", "bf16", "fp16"):
-            raise ValueError(f"precision: {self.precision!r} is none of fp32, bf16, fp16")
+    @field_validator("betas")
+    @classmethod
+    def _below_one(cls, value: list[float]) -> list[float]:
+        if not all(0 <= beta < 1 for beta in value):
+            raise ValueError(f"{value} are not two numbers in [0, 1)")
+        return value
 
     @property
     def schedule(self) -> training_loop.Schedule:
@@ -84,7 +82,7 @@ class Material:
     base_hash: str
 
 
-def gather(dataset: Path, base: Path, limits: batches.Limits) -> Material:
+def gather(dataset: Path, base: Path) -> Material:
     """Read and check the train and eval clips.
 
     Raises:
@@ -96,26 +94,48 @@ def gather(dataset: Path, base: Path, limits: batches.Limits) -> Material:
     for name, found in splits.items():
         if not found:
             raise command.UserError(f"{dataset}: no clip in the {name} split", "add notes, or see reports/ledger/curate.csv")
-    train, held_out = (batches.load(splits[name], dataset / "wavs", tokenizer, limits) for name in ("train", "eval"))
-    ordered = sorted(examples, key=lambda e: e.id)
-    lines = [json.dumps([e.id, e.split, e.normalized, cache.hash_file(dataset / "wavs" / f"{e.id}.wav")]) for e in ordered]
+    train, held_out = (batches.load(splits[name], dataset / "wavs", tokenizer) for name in ("train", "eval"))
+    sha256 = {sample.id: sample.sha256 for sample in (*train, *held_out)}
+    lines = [json.dumps([e.id, e.split, e.normalized, sha256[e.id]]) for e in sorted(examples, key=lambda e: e.id)]
     data_hash = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return Material(examples, train, held_out, data_hash, cache.hash_files(base, list(xtts.BASE_FILES)))
+    return Material(examples, train, held_out, data_hash, files.hash_files(base, list(xtts.BASE_FILES)))
 
 
 def with_codes(samples: list[batches.Sample], model: gpt_trainer.Trainer, base: Path) -> list[batches.Sample]:
-    """The samples with what the DVAE hears in them, from scratch where it is known already."""
-    memo = cache.Scratch("codes", CODES_VERSION, params={}, model=cache.hash_files(base, ["dvae.pth", "mel_stats.pth", "config.json"]))
-    done = []
-    for sample in parallel.progress(samples, total=len(samples), label="audio codes", unit="clip"):
-        key = memo.key(cache.hash_file(sample.path))
-        entry = memo.get(key)
-        if entry is None:
-            with memo.put(key) as folder:
-                checkpoint.write(folder / "codes.pt", {"codes": model.codes(batches.pcm(sample))})
-            entry = memo.path(key)
-        done.append(replace(sample, codes=checkpoint.read(entry / "codes.pt")["codes"]))
-    return done
+    """The samples with the audio codes that the base's DVAE gives them."""
+    dvae = files.hash_files(base, ["dvae.pth", "mel_stats.pth", "config.json"])
+    codes = _by_content(samples, "codes", CODES_VERSION, dvae, lambda sample: model.codes(batches.pcm(sample)), label="audio codes")
+    return [replace(sample, codes=found) for sample, found in zip(samples, codes, strict=True)]
+
+
+def with_latents(samples: list[batches.Sample], model: gpt_trainer.Trainer, base_hash: str) -> list[batches.Sample]:
+    """The samples with their conditioning latents. The conditioning encoder is frozen, so its latents are computed once."""
+    model.learning(False)
+    latents = _by_content(
+        samples, "latents", LATENTS_VERSION, base_hash, lambda sample: model.latents(batches.pcm(sample)), label="latents"
+    )
+    return [replace(sample, latents=found) for sample, found in zip(samples, latents, strict=True)]
+
+
+def _by_content(
+    samples: list[batches.Sample],
+    name: str,
+    version: int,
+    model: str,
+    compute: Callable[[batches.Sample], torch.Tensor],
+    *,
+    label: str,
+) -> list[torch.Tensor]:
+    """A tensor of each clip, from the cache where a clip of the same bytes has passed through the same model."""
+    store = cache.Cache(name, version, params={}, model=model)
+    return store.map(
+        samples,
+        key=lambda sample: store.key(sample.sha256),
+        work=lambda sample, entry: checkpoint.write(entry / f"{name}.pt", {name: compute(sample)}),
+        load=lambda entry: checkpoint.read(entry / f"{name}.pt")[name],
+        label=label,
+        unit="clip",
+    )
 
 
 def measure(material: Material, history: training_loop.History, p: Params) -> dict[str, float | int]:
@@ -133,11 +153,10 @@ def measure(material: Material, history: training_loop.History, p: Params) -> di
     }
 
 
-def learn(model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, notes: train_log.Diary) -> training_loop.History:
+def learn(model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, log: train_log.TrainLog) -> training_loop.History:
     """Train to the end and leave the best epoch's weights in `model`. The optimizer, twice the weights, is gone on return."""
     on = next(model.parameters()).device
-    limits = batches.Limits()
-    loop = training_loop.Fit(model, material.train, material.held_out, p.schedule, folder=folder, limits=limits, device=on, on_epoch=notes)
+    loop = training_loop.TrainingLoop(model, material.train, material.held_out, p.schedule, folder=folder, device=on, on_epoch=log)
     history = loop.run()
     cache.log("train", device=str(on), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
     model.xtts.gpt.load_state_dict(training_loop.best_weights(folder))
@@ -149,27 +168,29 @@ def main() -> None:
     p, compute = params.load("train", Params), params.load("compute", params.Compute)
     given = consent.read(args.dataset)
     xtts.require(args.base)
-    material = gather(args.dataset, args.base, batches.Limits())
-    memo = cache.Scratch("train", STEP_VERSION, params=asdict(p), model=material.base_hash)
-    folder = memo.path(memo.key(material.data_hash))
+    material = gather(args.dataset, args.base)
+    store = cache.Cache("train", STEP_VERSION, params=asdict(p), model=material.base_hash)
+    folder = store.path(store.key(material.data_hash))
     device.seed_everything(p.seed)
     model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps).to(device.pick(compute.device))
     if not (folder / training_loop.DONE).is_file():
         weights = sum(weight.numel() for weight in model.xtts.gpt.parameters())
-        cache.require_free(folder, weights * BYTES_PER_WEIGHT, what="training")
+        files.require_free(folder, weights * BYTES_PER_WEIGHT, what="training")
     train, held_out = (with_codes(samples, model, args.base) for samples in (material.train, material.held_out))
+    if p.conditioning == "other_clip":
+        train = with_latents(train, model, material.base_hash)
     material = replace(material, train=train, held_out=held_out)
     texts = {example.id: example.normalized for example in material.examples}
-    notes = train_log.Diary(folder, cache.fresh_folder(args.epochs), model, p.schedule, held_out, texts)
-    history = learn(model, material, p, folder, notes)
+    log = train_log.TrainLog(folder, files.fresh_folder(args.epochs), model, p.schedule, held_out, texts)
+    history = learn(model, material, p, folder, log)
     reference = voice.choose_reference(model, material.examples, train, held_out)
     metrics = measure(material, history, p)
     card = describe(material, metrics, p, given, args.base)
-    voice.export(cache.fresh_folder(args.voice), args.base, checkpoint.weights(model.xtts.gpt), reference, card)
-    notes.report(history)
-    train_log.write_curves(cache.fresh_folder(args.plots), history, p.schedule)
-    records.write_json(args.metrics, metrics)
-    cache.trim(compute.scratch_gb)
+    voice.export(files.fresh_folder(args.voice), args.base, checkpoint.weights(model.xtts.gpt), reference, card)
+    log.report(history)
+    train_log.write_curves(files.fresh_folder(args.plots), history, p.schedule)
+    files.write_json(args.metrics, metrics)
+    cache.trim(compute.cache_gb)
     tell(metrics, p, reference.id)
 
 

@@ -1,4 +1,4 @@
-"""A real headless Chromium and what a person does with a Gradio page in it."""
+"""A headless Chromium, driven as a person would use a Gradio page."""
 
 import json
 import shutil
@@ -13,11 +13,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-PATIENCE_S = 180.0  # a busy machine of two cores; nothing waits longer than it must
+TIMEOUT_S = 180.0  # for a busy machine with two cores; every wait ends as soon as it can
 
 
 class Browser:
-    """One window. Elements are named by CSS selectors, of which the first that can be seen counts."""
+    """One window. A CSS selector means the first visible element that matches."""
 
     def __init__(self) -> None:
         options = ChromeOptions()
@@ -38,20 +38,20 @@ class Browser:
         return self.until(visible, selector)
 
     def text(self, selector: str) -> str:
-        """The words of an element; of a field, what it holds."""
+        """The text of an element, or the value of a field."""
         found = self.see(selector)
         return str(found.get_attribute("value") if found.tag_name in ("textarea", "input") else found.text)
 
     def wait(self, selector: str, holds: str) -> None:
-        """Until an element's text holds `holds`."""
+        """Wait until an element's text contains `holds`."""
         self.until(lambda: holds in self.text(selector), f"{holds!r} in {selector}")
 
     def press(self, key: str) -> None:
-        """A key on the page, or in the field that has the focus."""
+        """Press a key, in the field that has the focus if there is one."""
         self.driver.switch_to.active_element.send_keys(key)
 
     def write(self, words: str) -> None:
-        """Replace what stands in the field that has the focus."""
+        """Replace the text of the field that has the focus."""
         self.press(Keys.CONTROL + "a")
         self.press(words)
 
@@ -59,13 +59,13 @@ class Browser:
         return self.driver.execute_script(words)
 
     def requests(self) -> set[str]:
-        """Addresses that the page has asked for since the last call."""
+        """URLs that the page has requested since the last call."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return {each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"}
 
     def until(self, seen: Callable[[], Any], what: str) -> Any:
-        """Wait for a true value; elements may be drawn anew meanwhile."""
-        end = time.monotonic() + PATIENCE_S
+        """Wait for a true value. An element that the page replaces meanwhile is looked up again."""
+        end = time.monotonic() + TIMEOUT_S
         while time.monotonic() < end:
             try:
                 if found := seen():
@@ -73,4 +73,4 @@ class Browser:
             except StaleElementReferenceException:
                 continue
             time.sleep(0.05)
-        raise WebDriverException(f"waited {PATIENCE_S:.0f} s in vain for {what}")
+        raise WebDriverException(f"no {what} after {TIMEOUT_S:.0f} s")

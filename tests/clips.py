@@ -1,4 +1,4 @@
-"""Folders as segment and transcribe write them, made from tests/fixtures/clips (espeak-ng through Opus at 16 kb/s)."""
+"""Folders as segment and transcribe write them, made from tests/fixtures/clips (espeak-ng speech, coded as Opus at 16 kb/s)."""
 
 import csv
 import hashlib
@@ -18,7 +18,7 @@ PROMPT = "Che, ¿vos qué querés?"
 
 @cache
 def texts() -> dict[str, str]:
-    """What is said in each fixture, by its name."""
+    """The text of each fixture, by its name."""
     with open(FIXTURES / "texts.csv", encoding="utf-8", newline="") as file:
         return {row["name"]: row["text"] for row in csv.DictReader(file)}
 
@@ -26,12 +26,12 @@ def texts() -> dict[str, str]:
 @cache
 def pcm(name: str) -> np.ndarray:
     """A fixture at 22 050 Hz, float32. [T]"""
-    heard, rate_hz = soundfile.read(FIXTURES / f"{name}.ogg", dtype="float32")
-    return wav.resample(heard, rate_hz, wav.SAMPLE_RATE_HZ)
+    source, rate_hz = soundfile.read(FIXTURES / f"{name}.ogg", dtype="float32")
+    return wav.resample(source, rate_hz, wav.SAMPLE_RATE_HZ)
 
 
 def clip_of(note: str, samples: np.ndarray) -> records.Clip:
-    """The record of a clip that is a whole note, with the figures of clean speech."""
+    """The record of a clip that is a whole note, with the levels of clean speech. float32 [T]"""
     length_s = len(samples) / wav.SAMPLE_RATE_HZ
     note_id = hashlib.sha256(note.encode()).hexdigest()[:12]
     speech_s = max(0.1, length_s - 0.5)
@@ -40,13 +40,13 @@ def clip_of(note: str, samples: np.ndarray) -> records.Clip:
 
 
 def transcript_of(clip: records.Clip, text: str, **changes: object) -> records.Transcript:
-    """What a sure whisper would write."""
+    """The transcript of a Whisper that is sure of it, except for `changes`."""
     sure = records.Transcript(clip.id, text, -0.2, 0.01, 1.2, 0.0, "es", 0.99)
     return replace(sure, **changes)
 
 
 def write_clips(folder: Path, sounds: dict[str, np.ndarray], **changes: records.Clip) -> dict[str, records.Clip]:
-    """Write `<clip id>.wav` and the manifest; `changes` replaces the record of a sound. Returns the records by the sounds' names."""
+    """Write `<clip id>.wav` and the manifest, and return the records by the sounds' names; `changes` replaces some of them."""
     folder.mkdir(parents=True, exist_ok=True)
     clips = {name: changes.get(name, clip_of(name, samples)) for name, samples in sounds.items()}
     for name, clip in clips.items():

@@ -1,11 +1,10 @@
-"""The scratch answers only for the same item, parameters, model and version, and holds no half entry."""
+"""The cache returns an entry only for the same item, parameters, model and version, and never a partial one."""
 
 from pathlib import Path
 
 import pytest
 
 from voz.pipeline import cache
-from voz.pipeline.command import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -13,11 +12,11 @@ def _own_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
 
-def store(version: int = 1, lr: float = 1.0, model: str = "") -> cache.Scratch:
-    return cache.Scratch("step", version, params={"lr": lr}, model=model)
+def store(version: int = 1, lr: float = 1.0, model: str = "") -> cache.Cache:
+    return cache.Cache("step", version, params={"lr": lr}, model=model)
 
 
-def test_entry_is_found_only_under_the_same_circumstances() -> None:
+def test_an_entry_is_found_only_by_the_same_item_version_parameters_and_model() -> None:
     key = store().key("clip")
     with store().put(key) as folder:
         (folder / "text").write_text("hola")
@@ -28,7 +27,7 @@ def test_entry_is_found_only_under_the_same_circumstances() -> None:
     assert store().get(store().key("clip", "")) is None
 
 
-def test_a_failed_entry_leaves_nothing(tmp_path: Path) -> None:
+def test_an_entry_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), store().put(store().key("clip")) as folder:
         (folder / "half").write_text("x")
         raise RuntimeError
@@ -36,7 +35,7 @@ def test_a_failed_entry_leaves_nothing(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_an_entry_that_a_power_cut_shortened_is_made_again() -> None:
+def test_an_entry_that_a_power_cut_shortened_is_computed_again() -> None:
     key = store().key("clip")
     for _ in range(2):
         assert store().get(key) is None
@@ -54,7 +53,7 @@ def test_a_file_that_somebody_added_does_no_harm() -> None:
     assert store().get(key) is not None
 
 
-def test_the_second_writer_of_an_entry_is_content() -> None:
+def test_two_writers_of_an_entry_do_not_disturb_each_other() -> None:
     key = store().key("clip")
     with store().put(key) as first, store().put(key) as second:
         (first / "x").write_text("1")
@@ -63,7 +62,7 @@ def test_the_second_writer_of_an_entry_is_content() -> None:
     assert found is not None and (found / "x").read_text() == "1"
 
 
-def test_trim_removes_the_oldest_first_and_keeps_the_log() -> None:
+def test_trim_removes_the_least_recently_used_entry_and_keeps_the_log() -> None:
     import os
 
     for number, name in enumerate(("old", "new")):
@@ -74,8 +73,3 @@ def test_trim_removes_the_oldest_first_and_keeps_the_log() -> None:
     cache.trim(0.0015)
     assert store().get(store().key("old")) is None and store().get(store().key("new")) is not None
     assert cache.read_log("step")[0]["computed"] == 1
-
-
-def test_too_little_disk_is_said_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="GB free, training needs"):
-        cache.require_free(tmp_path / "not" / "there", 10**18, what="training")

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from tools.whatsapp.chat import Attachment, clean, parse
+from tools.whatsapp.chat import Attachment, clean_sender, parse
 
 NNBSP, NBSP, LRM, BOM = "\u202f", "\u00a0", "\u200e", "\ufeff"
 
@@ -65,17 +65,17 @@ def test_no_attachment(line: str) -> None:
     assert parse(line).attachments == []
 
 
-def test_month_before_day_is_told_by_other_lines() -> None:
+def test_month_before_day_is_recognised_by_other_lines() -> None:
     lines = ["5/3/23, 9:00 AM - Ana: hola", "5/25/23, 9:00 AM - Ana: hola", "6/2/23, 9:00 AM - Ana: tema.mp3 (file attached)"]
     assert parse("\n".join(lines)).attachments[0].date == "2023-06-02T09:00"
 
 
-def test_month_before_day_is_told_by_file_names_alone() -> None:
+def test_month_before_day_is_recognised_by_file_names_alone() -> None:
     assert parse("5/6/23, 9:00 - Ana: PTT-20230506-WA0000.opus (x)").attachments[0].date == "2023-05-06T09:00"
     assert parse("5/6/23, 9:00 - Ana: PTT-20230605-WA0000.opus (x)").attachments[0].date == "2023-06-05T09:00"
 
 
-def test_a_name_belongs_to_the_first_line_that_attaches_it() -> None:
+def test_a_file_belongs_to_the_first_message_that_attaches_it() -> None:
     name = "PTT-20230512-WA0001.opus"
     chat = parse(f"12/5/23, 17:45 - Ana: {name} (archivo adjunto)\n12/5/23, 17:46 - Beto: {name} (archivo adjunto)")
     assert [each.sender for each in chat.attachments] == ["Ana"]
@@ -83,11 +83,11 @@ def test_a_name_belongs_to_the_first_line_that_attaches_it() -> None:
 
 def test_odd_line_separators_do_not_split_a_message() -> None:
     chat = parse("12/5/23, 17:45 - Ana: hola\u2028[12/5/23, 17:45:32] Beto: <adjunto: PTT-20230512-WA0001.opus>\x0b\n")
-    assert chat.lines == 1 and not [each for each in chat.attachments if each.sender == "Beto"]
+    assert chat.messages == 1 and not [each for each in chat.attachments if each.sender == "Beto"]
 
 
-def test_names_are_composed_and_marks_go() -> None:
+def test_names_are_composed_and_marks_are_removed() -> None:
     decomposed = unicodedata.normalize("NFD", "José Núñez")
-    assert clean(f"\u202a~{NNBSP}{decomposed}\u202c ") == "José Núñez"
-    assert clean("👨\u200d👩\u200d👧 familia") == "👨\u200d👩\u200d👧 familia"  # joiners are part of the emoji
-    assert clean("~~ Ana") == "~ Ana"  # one mark is WhatsApp's, the other hers
+    assert clean_sender(f"\u202a~{NNBSP}{decomposed}\u202c ") == "José Núñez"
+    assert clean_sender("👨\u200d👩\u200d👧 familia") == "👨\u200d👩\u200d👧 familia"  # joiners are part of the emoji
+    assert clean_sender("~~ Ana") == "~ Ana"  # one mark is WhatsApp's, the other hers

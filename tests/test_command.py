@@ -1,4 +1,4 @@
-"""A command's end is one line and the right exit status."""
+"""Every command ends with one line and the right exit status."""
 
 import signal
 import subprocess
@@ -20,11 +20,11 @@ def end(body: str) -> subprocess.CompletedProcess[str]:
     [
         ("pass", 0, ""),
         ("raise UserError('a.ogg: no audio', 'remove it')", 2, "error: a.ogg: no audio; remove it\n"),
-        ("raise OSError(errno.ENOSPC, 'x', '/out')", 1, "error: /out: no space left; nothing was changed: mend it and run again\n"),
+        ("raise OSError(errno.ENOSPC, 'x', '/out')", 1, "error: /out: no space left; nothing was changed: fix that and run again\n"),
         (
             "raise PermissionError(errno.EACCES, 'x', '/out')",
             1,
-            "error: /out: permission denied; nothing was changed: mend it and run again\n",
+            "error: /out: permission denied; nothing was changed: fix that and run again\n",
         ),
         ("raise KeyboardInterrupt", 130, "interrupted; run the same command again to go on\n"),
         ("os.kill(os.getpid(), signal.SIGTERM)", 128 + signal.SIGTERM, "terminated; run the same command again to go on\n"),
@@ -35,6 +35,6 @@ def test_status_and_line(body: str, status: int, said: str) -> None:
     assert (done.returncode, done.stderr) == (status, said)
 
 
-def test_a_fault_of_ours_keeps_its_traceback() -> None:
+def test_a_bug_keeps_its_traceback() -> None:
     done = end("raise RuntimeError('bug')")
     assert done.returncode == 1 and "Traceback" in done.stderr

@@ -1,4 +1,4 @@
-"""One test per repair of voz/compat.py; each fails without it."""
+"""For each repair of voz/compat.py, a test that fails without it."""
 
 import os
 import subprocess
@@ -25,18 +25,18 @@ print(_IS_TORCHAUDIO_EXT_AVAILABLE, tuple(mel.shape), torchaudio.functional.resa
 
 
 def test_importing_xtts_keeps_the_threads_and_repairs_the_generation_config() -> None:
-    """A repair is no use in a function that nobody calls."""
+    """The module that needs the repairs has to call them."""
     done = run("""
 import numpy as np, torch
 before = torch.get_num_threads()
-import voz.xtts
+import voz.model.xtts
 from transformers import GenerationConfig
 print(before, torch.get_num_threads(), GenerationConfig(suppress_tokens=np.array([1, 2])).to_diff_dict()["suppress_tokens"])
 """)
     assert done.stdout.split("\n")[0] == "2 2 [1, 2]", done.stderr
 
 
-def test_a_generation_config_with_arrays_can_be_written_down() -> None:
+def test_a_generation_config_with_arrays_can_be_saved() -> None:
     done = run("""
 import numpy as np
 import torch

@@ -28,7 +28,7 @@ class Bench:
         (self.top / "notes" / name).write_bytes(data)
 
     def run(self, **changed: object) -> None:
-        compute = {"device": "cpu", "workers": 1, "scratch_gb": 1.0}
+        compute = {"device": "cpu", "workers": 1, "cache_gb": 1.0}
         (self.top / "params.yaml").write_text(yaml.safe_dump({"compute": compute, "convert": {**PARAMS, **changed}}))
         convert.main()
 
@@ -139,7 +139,7 @@ def test_nothing_usable_is_one_line_and_no_output(bench: Bench) -> None:
 
 def test_a_bad_parameter_is_named(bench: Bench) -> None:
     bench.put("a.opus", recordings.note())
-    with pytest.raises(command.UserError, match="convert: highpass_hz: 900"):
+    with pytest.raises(command.UserError, match=r"convert\.highpass_hz: 900\.0 should be less than or equal to 300"):
         bench.run(highpass_hz=900.0)
 
 

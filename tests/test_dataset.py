@@ -1,4 +1,4 @@
-"""The dataset folder: what is written is what stock coqui-tts reads; the split is by note and stands still."""
+"""The dataset folder: stock coqui-tts reads what is written; the split is by note, and a new note moves no other."""
 
 import hashlib
 from dataclasses import replace
@@ -29,7 +29,7 @@ def write(folder: Path) -> list[records.Example]:
 
 def test_stock_coqui_reads_it_and_its_dataset_drops_nothing(tmp_path: Path) -> None:
     examples = write(tmp_path)
-    assert compat  # first: it lets torchaudio load
+    assert compat  # imported first: torchaudio loads only with its repair
     from TTS.config.shared_configs import BaseDatasetConfig
     from TTS.tts.datasets import load_tts_samples
     from TTS.tts.layers.xtts.trainer.dataset import XTTSDataset
@@ -55,7 +55,7 @@ def test_stock_coqui_reads_it_and_its_dataset_drops_nothing(tmp_path: Path) -> N
     assert len(kept) == 3 and kept[0]["text_lengths"] > 20
 
 
-def test_read_gives_back_what_was_written(tmp_path: Path) -> None:
+def test_a_dataset_reads_back(tmp_path: Path) -> None:
     examples = write(tmp_path)
     assert dataset.read(tmp_path / "dataset") == sorted(examples, key=lambda e: e.id)
     (only,) = dataset.read(tmp_path / "dataset", "eval")
@@ -65,7 +65,7 @@ def test_read_gives_back_what_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", ["uno|dos", "uno\ndos", "uno\u2028dos", ""])
-def test_a_text_that_ljspeech_cannot_say_is_refused(tmp_path: Path, bad: str) -> None:
+def test_a_text_that_ljspeech_cannot_represent_is_refused(tmp_path: Path, bad: str) -> None:
     made = clips.write_clips(tmp_path / "clips", {"mine-0": clips.pcm("mine-0")})
     with pytest.raises(ValueError, match="line break"):
         dataset.write(tmp_path / "dataset", [replace(example(made["mine-0"], "x", "train"), text=bad)], tmp_path / "clips")
@@ -80,14 +80,14 @@ def test_adding_notes_moves_no_other() -> None:
 
 
 @pytest.mark.parametrize("count", [3, 4, 7])
-def test_no_side_is_empty(count: int) -> None:
+def test_no_split_is_empty(count: int) -> None:
     for start in range(0, 150, 7):
         notes = NOTES[start : start + count]
-        sides = dataset.split_notes(notes, eval_share=0.01, test_share=0.01)
-        assert set(sides.values()) == {"train", "eval", "test"}
-        if min(map(dataset.position, notes)) >= 0.02:  # nobody's own hash says eval or test: the lowest two are taken
-            assert [sides[note] for note in sorted(notes, key=dataset.position)] == ["test", "eval", *["train"] * (count - 2)]
-        assert sides == dataset.split_notes(reversed(notes), eval_share=0.01, test_share=0.01)
+        splits = dataset.split_notes(notes, eval_share=0.01, test_share=0.01)
+        assert set(splits.values()) == {"train", "eval", "test"}
+        if min(map(dataset.position, notes)) >= 0.02:  # no note is in eval or test by its own hash: the two lowest are
+            assert [splits[note] for note in sorted(notes, key=dataset.position)] == ["test", "eval", *["train"] * (count - 2)]
+        assert splits == dataset.split_notes(reversed(notes), eval_share=0.01, test_share=0.01)
 
 
 def test_two_notes_cannot_be_split() -> None:

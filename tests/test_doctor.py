@@ -1,4 +1,4 @@
-"""`make doctor` finds what is wrong and names the way out; `tools/system.py` runs where there is nothing yet."""
+"""`make doctor` finds what is wrong and says how to fix it; `tools/system.py` runs before anything is installed."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tools import doctor, system
 ROOT = Path(__file__).parent.parent
 
 
-def test_paths_that_choke_dvc_are_named(tmp_path: Path) -> None:
+def test_paths_that_dvc_cannot_handle_are_named(tmp_path: Path) -> None:
     (tmp_path / "good ñandú.opus").touch()
     (tmp_path / "linked.opus").symlink_to("good ñandú.opus")
     (tmp_path / "2024").mkdir()
@@ -23,10 +23,10 @@ def test_paths_that_choke_dvc_are_named(tmp_path: Path) -> None:
     (tmp_path / "itself.opus").symlink_to("itself.opus")
     (tmp_path / "2024" / "up").symlink_to("..")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/latin1-\xf1.opus")).touch()
-    found = {Path(path).name: why for path, why in doctor.choking(tmp_path)}
-    assert set(found) == {"pipe.opus", "broken.opus", "itself.opus", "up", r"latin1-\udcf1.opus"}
+    found = {Path(path).name: why for path, why in doctor.dvc_blockers(tmp_path)}
+    assert set(found) == {"pipe.opus", "broken.opus", "itself.opus", "up", r"latin1-\xf1.opus"}
     assert "FIFO" in found["pipe.opus"]
-    assert "UTF-8" in found[r"latin1-\udcf1.opus"]
+    assert "UTF-8" in found[r"latin1-\xf1.opus"]
 
 
 def test_doctor_names_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
@@ -42,9 +42,9 @@ def test_doctor_names_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("version", "well"), [((3, 10), False), ((3, 11), True), ((3, 13), True), ((3, 14), False), ((2, 7), False)])
-def test_python_versions(version: tuple[int, int], well: bool) -> None:
-    assert (system.wrong_python(version) == "") is well
+@pytest.mark.parametrize(("version", "supported"), [((3, 10), False), ((3, 11), True), ((3, 13), True), ((3, 14), False), ((2, 7), False)])
+def test_python_versions(version: tuple[int, int], supported: bool) -> None:
+    assert (system.wrong_python(version) == "") is supported
 
 
 def test_missing_package_is_one_line_with_a_command_to_paste(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_package_is_named_as_the_system_names_it(monkeypatch: pytest.MonkeyPat
     assert [system.package_of(name) for name in ("chromium-driver", "venv", "sox")] == [package, "python3-venv", "sox"]
 
 
-def test_a_browser_of_another_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_browser_may_have_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "google-chrome").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert system.missing(("chromium", "chromium-driver")) == ["chromium-driver"]
@@ -87,7 +87,7 @@ def test_notes_that_dvc_made_links_are_found(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "plain.opus").write_bytes(b"OggS")
-    assert list(doctor.linked(notes)) == []
+    assert list(doctor.cache_links(notes)) == []
     (notes / "linked.opus").symlink_to(cached)
-    [finding] = doctor.linked(notes)
-    assert finding.found.startswith("1 are links") and "cache.type" in finding.mend
+    [finding] = doctor.cache_links(notes)
+    assert finding.found.startswith("1 are links") and "cache.type" in finding.fix

@@ -1,4 +1,4 @@
-"""`make forget`: a small pipeline under a real DVC with a real remote; afterwards nothing may hold the note."""
+"""`make forget` on a small pipeline with a real DVC and a real remote: afterwards no file may hold the note."""
 
 import json
 import os
@@ -11,36 +11,36 @@ from pathlib import Path
 import pytest
 
 from voz.data import consent, corrections, origins
-from voz.pipeline import cache
+from voz.pipeline import files
 
 ROOT = Path(__file__).parent.parent
 WORDS = {"a": "el colectivo llegó tardísimo otra vez", "b": "mañana te llevo los alfajores, dale"}
 
-# A stand-in for the pipeline: every kind of file that the stages leave, written through the project's own records and scratch.
+# In place of the pipeline: writes every kind of file that the stages write, with the project's own records and cache.
 PIPELINE = """
 import csv, html, json, shutil, sys
 from pathlib import Path
-from voz import ledger, records, scratch
+from voz.pipeline import cache, files, ledger, records
 version, words = sys.argv[1], json.loads(Path("words.json").read_text())
-files = sorted(Path("data/notes").glob("*.opus"))
+sounds = sorted(Path("data/notes").glob("*.opus"))
 for name in ("data/wav", "data/clips", "data/transcripts", "data/dataset/wavs", "reports/lines/base", "reports/epochs", "models/voice"):
     Path(name).mkdir(parents=True, exist_ok=True)
-account = ledger.Account("convert", [file.name for file in files])
-convert, transcribe = (scratch.Scratch(name, 1, params={"version": version}) for name in ("convert", "transcribe"))
+account = ledger.Account("convert", [sound.name for sound in sounds])
+convert, transcribe = (cache.Cache(name, 1, params={"version": version}) for name in ("convert", "transcribe"))
 notes, clips, texts, examples = [], [], [], []
-for file in files:
-    sha = scratch.hash_file(file)
-    note, said = sha[:12], words[file.read_bytes()[:1].decode()]
+for sound in sounds:
+    sha = files.hash_file(sound)
+    note, said = sha[:12], words[sound.read_bytes()[:1].decode()]
     key = convert.key(sha)
     with convert.put(key) as entry:
-        (entry / "note.wav").write_bytes(b"RIFF\\0" + version.encode() + file.read_bytes())
-    scratch.place(convert.path(key) / "note.wav", Path(f"data/wav/{note}.wav"))
-    notes.append(records.Note(note, file.name, 1.0, "ogg-opus", 16000, 0.0))
-    account.accept(file.name, note)
+        (entry / "note.wav").write_bytes(b"RIFF\\0" + version.encode() + sound.read_bytes())
+    files.copy(convert.path(key) / "note.wav", Path(f"data/wav/{note}.wav"))
+    notes.append(records.Note(note, sound.name, 1.0, "ogg-opus", 16000, 0.0))
+    account.accept(sound.name, note)
     clip = f"{note}-0000000-0001000"
     shutil.copy(f"data/wav/{note}.wav", f"data/clips/{clip}.wav")
     shutil.copy(f"data/wav/{note}.wav", f"data/dataset/wavs/{clip}.wav")
-    key = transcribe.key(scratch.hash_file(Path(f"data/wav/{note}.wav")))
+    key = transcribe.key(files.hash_file(Path(f"data/wav/{note}.wav")))
     with transcribe.put(key) as entry:
         (entry / "heard.json").write_text(json.dumps({"text": said}))
     texts.append(records.Transcript(clip, said, -0.1, 0.0, 1.0, 0.0, "es", 1.0))
@@ -56,12 +56,12 @@ Path("reports/epochs/epochs.json").write_text(json.dumps({"line": {"id": first.i
 Path("reports/epochs/epoch-00.wav").write_bytes(b"RIFF\\0" + version.encode() + first.text.encode())
 Path("reports/report.html").write_text("<p>" + "</p><p>".join(html.escape(each.text) for each in examples) + "</p>")
 shutil.copy(f"data/dataset/wavs/{first.id}.wav", "models/voice/reference.wav")
-Path("models/voice/model.pth").write_bytes(b"PK\\0weights" + version.encode() + str(len(files)).encode())
+Path("models/voice/model.pth").write_bytes(b"PK\\0weights" + version.encode() + str(len(sounds)).encode())
 shutil.copy("models/base/vocab.json", "models/voice")
-training = scratch.root() / "train" / "ab" / "abcd"
+training = cache.root() / "train" / "ab" / "abcd"
 training.mkdir(parents=True, exist_ok=True)
 (training / "best.pth").write_bytes(b"PK\\0checkpoint")
-scratch.log("convert", computed=len(files), last=notes[-1].id)
+cache.log("convert", computed=len(sounds), last=notes[-1].id)
 """
 PLACES = ("repository/data", "repository/.dvc/cache", "repository/.cache", "remote")
 OUTS = [
@@ -96,7 +96,7 @@ def forget(folder: Path, *arguments: str, status: int = 0) -> str:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two notes taken through two versions of the pipeline, pushed after each; git knows of all of it."""
+    """Two notes, processed by two versions of the pipeline, pushed and committed after each."""
     top = tmp_path_factory.mktemp("finished")
     folder = top / "repository"
     (folder / "data/notes").mkdir(parents=True)
@@ -105,7 +105,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for first, name in (("a", "PTT-20260102-WA0001.opus"), ("b", "PTT-20260103-WA0002.opus")):
         sound = first.encode() + bytes(range(256)) + first.encode() * 500
         (folder / name).write_bytes(sound)
-        file = origins.file_name(cache.hash_file(folder / name)[:12], "2026-01-02", ".opus")
+        file = origins.file_name(files.hash_file(folder / name)[:12], "2026-01-02", ".opus")
         (folder / name).rename(folder / "data/notes" / file)
         rows.append(origins.Origin(file, "2026-01-02", "Ana", name, "1.000", first * 64))
     origins.write(folder / "data/notes", rows)
@@ -136,7 +136,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def repository(finished: Path, tmp_path: Path) -> Path:
     shutil.copytree(
         finished, tmp_path / "copy", symlinks=True, ignore=shutil.ignore_patterns("site")
-    )  # DVC keeps one by a repository's path
+    )  # DVC has one site cache for each repository path
     return tmp_path / "copy" / "repository"
 
 
@@ -145,9 +145,9 @@ def note(folder: Path, number: int) -> origins.Origin:
 
 
 def holders(top: Path, needles: list[bytes]) -> list[str]:
-    """Files below `top` that hold one of `needles` in name or content; git's own and the stand-in's script excepted."""
-    files = [path for path in top.rglob("*") if path.is_file() and ".git" not in path.parts and path.name != "words.json"]
-    return [str(path.relative_to(top)) for path in files if any(needle in os.fsencode(path) + path.read_bytes() for needle in needles)]
+    """Files below `top` that have one of `needles` in their name or content, except git's own and words.json."""
+    paths = [path for path in top.rglob("*") if path.is_file() and ".git" not in path.parts and path.name != "words.json"]
+    return [str(path.relative_to(top)) for path in paths if any(needle in os.fsencode(path) + path.read_bytes() for needle in needles)]
 
 
 def sound(first: str) -> bytes:
@@ -158,8 +158,8 @@ def test_a_note_is_gone_everywhere_and_the_other_is_whole(repository: Path) -> N
     mine, other = sorted([note(repository, 0), note(repository, 1)], key=lambda row: row.sha256)
     needles = [mine.id.encode(), WORDS["a"].encode(), json.dumps(WORDS["a"])[1:-1].encode(), sound("a")]
     before = {place: len(holders(repository.parent / place, needles)) for place in PLACES}
-    assert min(before.values()) > 2, before  # each place held it
-    shutil.copytree(repository / "data", repository / ".dvc/tmp/exps/standard/copy/data")  # what a killed `dvc exp run --temp` leaves
+    assert min(before.values()) > 2, before  # every place held it before
+    shutil.copytree(repository / "data", repository / ".dvc/tmp/exps/standard/copy/data")  # as a killed `dvc exp run --temp` leaves it
     said = forget(repository, mine.original_name, "--yes")
     assert holders(repository.parent, needles) == []
     assert f"remove   data/wav/{mine.id}.wav" in said and "rewrite  data/transcripts/manifest.jsonl" in said
@@ -181,7 +181,7 @@ def test_a_note_is_gone_everywhere_and_the_other_is_whole(repository: Path) -> N
     assert (repository.parent / "clone/models/base/vocab.json").is_file()
 
 
-def test_a_note_that_is_back_is_pushed_again(repository: Path) -> None:
+def test_a_note_that_is_added_again_is_pushed_again(repository: Path) -> None:
     mine = note(repository, 0)
     kept = (repository / "data/notes" / mine.file).read_bytes()
     forget(repository, mine.id, "--yes")
@@ -191,7 +191,7 @@ def test_a_note_that_is_back_is_pushed_again(repository: Path) -> None:
     assert any(path.read_bytes() == kept for path in (repository.parent / "remote").rglob("*") if path.is_file())
 
 
-def test_it_asks_first(repository: Path) -> None:
+def test_nothing_is_removed_without_a_yes(repository: Path) -> None:
     mine = note(repository, 0)
     before = sorted(path for path in repository.parent.rglob("*") if "site" not in path.parts)
     assert "nothing was removed" in forget(repository, mine.id, status=2)
@@ -208,13 +208,13 @@ def test_it_asks_first(repository: Path) -> None:
 def test_the_same_sound_under_another_name_goes_too(repository: Path) -> None:
     mine = note(repository, 0)
     folder = repository / "data/notes"
-    twin = folder / "gemelo.opus"
-    twin.write_bytes(b"z" + (folder / mine.file).read_bytes())  # other bytes; convert's ledger says that the sound is the same
+    duplicate = folder / "gemelo.opus"
+    duplicate.write_bytes(b"z" + (folder / mine.file).read_bytes())  # other bytes; convert's ledger says that the sound is the same
     shutil.copy(folder / mine.file, folder / "copia.opus")
     with open(repository / "reports/ledger/convert.csv", "a") as file:
         file.write(f"gemelo.opus,gemelo.opus,rejected,duplicate,,,gemelo.opus,the same sound as {mine.file} ({mine.id})\n")
     forget(repository, "gemelo.opus", "--yes")
-    assert not twin.exists() and not (folder / "copia.opus").exists() and not (folder / mine.file).exists()
+    assert not duplicate.exists() and not (folder / "copia.opus").exists() and not (folder / mine.file).exists()
     assert "gemelo" not in (repository / "reports/ledger/convert.csv").read_text()
 
 
@@ -226,7 +226,7 @@ def test_a_note_that_is_no_longer_in_the_folder_is_found_by_its_id(repository: P
     assert holders(repository.parent, [mine.id.encode()]) == []
 
 
-def test_weights_go_when_asked_for(repository: Path) -> None:
+def test_weights_are_removed_on_request(repository: Path) -> None:
     mine = note(repository, 0)
     assert "WEIGHTS=1" in forget(repository, mine.id, status=2)
     forget(repository, mine.id, "--weights", "--yes")
@@ -234,7 +234,7 @@ def test_weights_go_when_asked_for(repository: Path) -> None:
     assert holders(repository / ".dvc/cache", [b"weights2"]) == [] == holders(repository.parent / "remote", [b"weights2"])
 
 
-def test_all_notes(repository: Path) -> None:
+def test_all_notes_are_removed_and_the_base_stays(repository: Path) -> None:
     needles = [WORDS["a"].encode(), WORDS["b"].encode(), sound("a"), sound("b"), b"weights2", b"de acuerdo"]
     needles += [note(repository, number).id.encode() for number in (0, 1)]
     forget(repository, "--all", "--yes")
@@ -244,7 +244,7 @@ def test_all_notes(repository: Path) -> None:
     call(repository, "dvc", "checkout", "models/base.dvc")
 
 
-def test_what_is_not_there_or_in_git_is_refused(repository: Path) -> None:
+def test_unknown_notes_and_notes_in_git_are_refused(repository: Path) -> None:
     assert "no note in data/notes" in forget(repository, "nadie.opus", "--yes", status=2)
     assert "no trace" in forget(repository, "0123456789ab", "--yes", status=2)
     assert "which note" in forget(repository, status=2)

@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from tests import tiny_dataset
-from voz.audio import wav
+from voz.audio import limits, wav
 from voz.model import batches, gpt_trainer, xtts
-from voz.model.batches import Batch, Limits, Sample
+from voz.model.batches import Batch, Sample
 from voz.pipeline.command import UserError
 from voz.pipeline.records import Example
 
 BASE = Path("models/pocket/xtts")
-LIMITS = Limits()
 STOP = 1025  # the pocket base's stop code
 
 
@@ -45,7 +44,7 @@ def batch(lengths: list[int], slices: list[tuple[int, int]]) -> Batch:
         text_lengths=text_lengths,
         codes=torch.randint(0, 512, (len(lengths), codes), generator=numbers),
         wav_lengths=torch.tensor(lengths),
-        conditioning=0.1 * torch.randn(len(lengths), LIMITS.max_conditioning, generator=numbers),
+        conditioning=0.1 * torch.randn(len(lengths), limits.MAX_CONDITIONING_SAMPLES, generator=numbers),
         slices=torch.tensor(slices),
         latents=torch.empty(len(lengths), 0, 0),
     )
@@ -148,46 +147,46 @@ def test_a_dvae_of_another_model_is_named_not_loaded_in_silence(tmp_path: Path) 
 
 
 def load(dataset: tuple[Path, list[Example]]) -> list[Sample]:
-    return batches.load(dataset[1], dataset[0] / "wavs", xtts.read_tokenizer(BASE), LIMITS)
+    return batches.load(dataset[1], dataset[0] / "wavs", xtts.read_tokenizer(BASE))
 
 
 def test_every_clip_comes_once_an_epoch_in_an_order_of_its_own(dataset: tuple[Path, list[Example]]) -> None:
     samples = load(dataset)
-    epochs = [batches.epoch(samples, LIMITS, batch_size=3, seed=1, number=n, others=False) for n in (1, 2)]
-    orders = [[s.id for drawn in each for s, _ in drawn.clips] for each in epochs]
+    epochs = [batches.epoch(samples, batch_size=3, seed=1, number=n, other_clip=False) for n in (1, 2)]
+    orders = [[s.id for planned in each for s, _ in planned.clips] for each in epochs]
     assert [sorted(order) for order in orders] == [[s.id for s in samples]] * 2
     assert orders[0] != orders[1]
-    again = batches.epoch(list(reversed(samples)), LIMITS, batch_size=3, seed=1, number=1, others=False)
-    assert [s.id for drawn in again for s, _ in drawn.clips] == orders[0]
-    assert [len(drawn.clips) for drawn in again] == [3, 3, 2]
+    again = batches.epoch(list(reversed(samples)), batch_size=3, seed=1, number=1, other_clip=False)
+    assert [s.id for planned in again for s, _ in planned.clips] == orders[0]
+    assert [len(planned.clips) for planned in again] == [3, 3, 2]
 
 
 def test_slices_follow_coquis_lengths_and_leave_something_to_learn() -> None:
     lengths = (11_025, 66_150, 70_000, 132_300, 154_349, 154_350, 200_000, 255_995)
     for length, epoch in itertools.product(lengths, range(40)):
-        sample = Sample("0123456789ab", Path(), torch.tensor([1]), length, torch.tensor([1]))
-        start, end = batches.training_slice(sample, LIMITS, seed=1, epoch=epoch)
+        sample = Sample("0123456789ab", Path(), "", torch.tensor([1]), length)
+        start, end = batches.training_slice(sample, seed=1, epoch=epoch)
         assert 0 <= start < end <= length
         assert end - start == length // 2 or (66_150 <= end - start <= 132_300 and length - (end - start) >= 22_050)
-        assert batches.eval_slice(sample, LIMITS) == (0, 99_225 if length >= 99_225 else length // 2)
+        assert batches.eval_slice(sample) == (0, 99_225 if length >= 99_225 else length // 2)
 
 
 def test_a_batch_holds_what_the_files_hold(dataset: tuple[Path, list[Example]]) -> None:
     samples = load(dataset)[:2]
-    drawn = batches.epoch(samples, LIMITS, batch_size=2, seed=3, number=1, others=False)[0]
-    read = drawn.read()
-    for row, (sample, (start, end)) in enumerate(drawn.clips):
+    planned = batches.epoch(samples, batch_size=2, seed=3, number=1, other_clip=False)[0]
+    read = planned.read()
+    for row, (sample, (start, end)) in enumerate(planned.clips):
         assert torch.equal(read.text[row, : read.text_lengths[row]], sample.tokens)
         assert read.wav_lengths[row] == sample.length == len(wav.read(sample.path))
         heard = torch.from_numpy(wav.read(sample.path)[start:end])
         assert torch.equal(read.conditioning[row, : end - start], heard) and not read.conditioning[row, end - start :].any()
 
 
-def test_every_clip_is_heard_once_an_epoch_and_never_by_itself(dataset: tuple[Path, list[Example]]) -> None:
-    drawn = batches.epoch(load(dataset), LIMITS, batch_size=3, seed=1, number=1, others=True)
-    pairs = [(spoken.id, heard.id) for each in drawn for (spoken, _), heard in zip(each.clips, each.heard, strict=True)]
-    assert sorted(spoken for spoken, _ in pairs) == sorted(heard for _, heard in pairs)
-    assert all(spoken != heard for spoken, heard in pairs)
+def test_every_clip_conditions_once_an_epoch_and_never_itself(dataset: tuple[Path, list[Example]]) -> None:
+    planned = batches.epoch(load(dataset), batch_size=3, seed=1, number=1, other_clip=True)
+    pairs = [(spoken.id, reference.id) for each in planned for (spoken, _), reference in zip(each.clips, each.references, strict=True)]
+    assert sorted(spoken for spoken, _ in pairs) == sorted(reference for _, reference in pairs)
+    assert all(spoken != reference for spoken, reference in pairs)
 
 
 def test_the_voice_of_another_clip_masks_nothing_and_teaches_all_but_the_ears(
@@ -195,11 +194,11 @@ def test_the_voice_of_another_clip_masks_nothing_and_teaches_all_but_the_ears(
 ) -> None:
     model.learning(False)
     samples = [replace(s, codes=model.codes(batches.pcm(s)), latents=model.latents(batches.pcm(s))) for s in load(dataset)[:2]]
-    drawn = batches.epoch(samples, LIMITS, batch_size=1, seed=1, number=1, others=True)[0]
-    given = drawn.read()
+    planned = batches.epoch(samples, batch_size=1, seed=1, number=1, other_clip=True)[0]
+    given = planned.read()
     assert model.counts(given) == model.counts(given, masked=False) and given.conditioning.numel() == 0
     text, mel = model(given)
-    alone = model.loss_given(drawn.clips[0][0], drawn.heard[0].latents[None])
+    alone = model.loss_given(planned.clips[0][0], planned.references[0].latents[None])
     assert mel.item() / model.counts(given)[1] == pytest.approx(alone, abs=1e-4)
     (text + mel).backward()
     learnt = {name for name, weight in model.xtts.gpt.named_parameters() if weight.grad is not None and weight.grad.abs().sum() > 0}
@@ -220,11 +219,11 @@ def test_a_bad_clip_is_an_error_that_names_it(tmp_path: Path, text: str, seconds
     wav.write(tmp_path / "0123456789ab.wav", np.zeros(int(seconds * 22_050), dtype=np.float32))
     example = Example("0123456789ab", "0123456789ab", "train", text, text, seconds, False, {})
     with pytest.raises(UserError, match=rf"0123456789ab\.wav.*{message}"):
-        batches.load([example], tmp_path, xtts.read_tokenizer(BASE), LIMITS)
+        batches.load([example], tmp_path, xtts.read_tokenizer(BASE))
 
 
 def test_a_truncated_clip_is_named(tmp_path: Path) -> None:
     (tmp_path / "0123456789ab.wav").write_bytes(b"RIFF\x00\x00")
     example = Example("0123456789ab", "0123456789ab", "train", "hola", "hola", 3.0, False, {})
     with pytest.raises(UserError, match=r"0123456789ab\.wav: unreadable"):
-        batches.load([example], tmp_path, xtts.read_tokenizer(BASE), LIMITS)
+        batches.load([example], tmp_path, xtts.read_tokenizer(BASE))

@@ -121,7 +121,7 @@ SPECIAL = {
 
 def _params(folder: Path) -> None:
     convert = {"highpass_hz": 60.0, "level_db": -23.0, "accept_damaged": False}
-    (folder / "params.yaml").write_text(yaml.safe_dump({"compute": {"device": "cpu", "workers": 2, "scratch_gb": 1.0}, "convert": convert}))
+    (folder / "params.yaml").write_text(yaml.safe_dump({"compute": {"device": "cpu", "workers": 2, "cache_gb": 1.0}, "convert": convert}))
 
 
 def _convert(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""in = accepted + rejected, or the stage fails."""
+"""Inputs = accepted + rejected, or the stage fails."""
 
 from pathlib import Path
 

@@ -105,7 +105,7 @@ def test_character_errors_are_of_what_is_heard() -> None:
 
 def test_voiceprint_is_coquis_own(tmp_path: Path) -> None:
     model = xtts.load_model(tiny_base.make(tmp_path / "base"))
-    one, other = (measures.voiceprint(model, clips.pcm(name)) for name in ("mine-0", "mine-1"))
+    one, other = (xtts.speaker_embedding(model, clips.pcm(name)) for name in ("mine-0", "mine-1"))
     assert one.shape == (512,) and np.linalg.norm(one) == pytest.approx(1.0, abs=1e-5)
     assert np.array_equal(one, xtts.conditioning(model, clips.pcm("mine-0")).speaker.flatten().numpy())
     assert measures.similarity(one, [one]) == pytest.approx(1.0, abs=1e-5)

@@ -1,11 +1,11 @@
-"""Spanish text as XTTS reads it."""
+"""Spanish text is written out as it is read aloud, and fits the base's tokenizer."""
 
 from pathlib import Path
 
 import pytest
 
 from voz.model import xtts
-from voz.text import normalize, numerals
+from voz.text import normalize, numerals, tokens
 
 BASE = Path(__file__).parent.parent / "models" / "pocket" / "xtts"
 SAID = {
@@ -47,35 +47,35 @@ def test_normalize(written: str) -> None:
 
 
 @pytest.mark.parametrize("written", SAID)
-def test_normalized_text_is_left_alone_by_a_second_time_and_by_coquis_own_cleaner(written: str) -> None:
+def test_normalized_text_is_changed_neither_by_a_second_pass_nor_by_coquis_own_cleaner(written: str) -> None:
     said = normalize.normalize(written)
     assert normalize.normalize(said) == said
     tokenizer = xtts.read_tokenizer(BASE)
-    fitted = normalize.fit(said, tokenizer)
+    fitted = tokens.fit(said, tokenizer)
     assert tokenizer.preprocess_text(fitted, "es") == fitted.lower()
-    assert not normalize.unknown_characters(fitted, tokenizer)
+    assert not tokens.unknown_characters(fitted, tokenizer)
 
 
-def test_fit_drops_unknown_signs_keeps_base_letters_and_names_the_rest() -> None:
+def test_fit_drops_unknown_signs_and_accents_and_unknown_characters_names_the_rest() -> None:
     tokenizer = xtts.read_tokenizer(BASE)
-    assert normalize.fit("Ça va, ñandú; Müller§", tokenizer) == "Ca va, ñandú; Müller"
-    assert normalize.unknown_characters(normalize.fit("weiß дом", tokenizer), tokenizer) == "ßдом"
+    assert tokens.fit("Ça va, ñandú; Müller§", tokenizer) == "Ca va, ñandú; Müller"
+    assert tokens.unknown_characters(tokens.fit("weiß дом", tokenizer), tokenizer) == "ßдом"
 
 
-def test_spoken_compares_what_is_heard() -> None:
+def test_spoken_ignores_what_cannot_be_heard() -> None:
     assert normalize.spoken("¡Che, son 2 PESOS!") == normalize.spoken("che son dos pesos") == "che son dos pesos"
     assert normalize.spoken("llegás") != normalize.spoken("llegas")  # voseo is audible
 
 
 def test_split_sentences_cuts_at_ends_then_commas_then_words_and_loses_nothing() -> None:
     whole = "Hola, ¿qué tal? Todo bien por acá. " + "Mirá que sí, " * 9 + "y listo. " + "a" * 70
-    parts = normalize.split_sentences(whole, 60)
+    parts = tokens.split_sentences(whole, 60)
     assert max(map(len, parts)) <= 60
     assert "".join(parts).replace(" ", "") == whole.replace(" ", "")
     assert parts[0] == "Hola, ¿qué tal? Todo bien por acá." and parts[1].endswith(",")
-    assert normalize.split_sentences("Corto. Y queda entero.", 239) == ["Corto. Y queda entero."]
+    assert tokens.split_sentences("Corto. Y queda entero.", 239) == ["Corto. Y queda entero."]
     with pytest.raises(ValueError, match="limit 0"):
-        normalize.split_sentences("x", 0)
+        tokens.split_sentences("x", 0)
 
 
 @pytest.mark.parametrize(

@@ -1,30 +1,27 @@
-"""params.yaml is read into a stage's dataclass or refused in one line."""
+"""A section of params.yaml is read into a stage's Params, or refused in one line."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 from voz.pipeline import params
+from voz.pipeline.checked import section
 from voz.pipeline.command import UserError
 
 
-@dataclass(frozen=True)
+@section
 class Stage:
-    lr: float
+    lr: float = Field(gt=0)
     epochs: int
     betas: list[float]
     careful: bool
-
-    def __post_init__(self) -> None:
-        if self.lr <= 0:
-            raise ValueError(f"lr {self.lr} is not above 0")
 
 
 GOOD = "stage:\n  lr: 5e-6\n  epochs: 2\n  betas: [0.9, 1]\n  careful: true\n"
 
 
-def test_numbers_mean_what_a_person_meant(tmp_path: Path) -> None:
+def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(GOOD)  # YAML 1.1 reads 5e-6 as text
     assert params.load("stage", Stage, tmp_path / "p.yaml") == Stage(lr=5e-6, epochs=2, betas=[0.9, 1.0], careful=True)
 
@@ -32,18 +29,18 @@ def test_numbers_mean_what_a_person_meant(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("epochs: 2", "epochs: 2.5", "stage.epochs: 2.5 is no int"),
-        ("epochs: 2", "epochs: true", "stage.epochs: True is no int"),
-        ("lr: 5e-6", "lr: fast", "stage.lr: 'fast' is no number"),
-        ("lr: 5e-6", "lr: .nan", "stage.lr: nan is no float"),
-        ("lr: 5e-6", "lr: -1", "lr -1.0 is not above 0"),
+        ("epochs: 2", "epochs: 2.5", "stage.epochs: 2.5 should be a valid integer"),
+        ("epochs: 2", "epochs: true", "stage.epochs: True should be a valid integer"),
+        ("lr: 5e-6", "lr: fast", "stage.lr: 'fast' should be a valid number"),
+        ("lr: 5e-6", "lr: .nan", "stage.lr: nan should be a finite number"),
+        ("lr: 5e-6", "lr: -1", "stage.lr: -1 should be greater than 0"),
         ("careful: true", "careless: true", "unknown ['careless']"),
         ("  careful: true\n", "", "missing ['careful']"),
         ("stage:", "other:", "section `stage` missing"),
-        ("lr: 5e-6", "lr: [", "no YAML"),
+        ("lr: 5e-6", "lr: [", "not YAML"),
     ],
 )
-def test_bad_values_are_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_a_bad_value_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
     (tmp_path / "p.yaml").write_text(GOOD.replace(old, new))
     with pytest.raises(UserError) as error:
         params.load("stage", Stage, tmp_path / "p.yaml")

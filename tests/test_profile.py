@@ -1,4 +1,4 @@
-"""`make profile`: profiles lie over params.yaml, comments stay, and a missing base is refused."""
+"""`make profile`: a profile's values replace those of params.yaml, comments stay, and a missing base is refused."""
 
 import shutil
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tools import profile
+from voz.data.base_files import BASE_FILES
 from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -16,7 +17,7 @@ PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
 
 
 def leaves(node: dict, where: str = "") -> dict[str, object]:
-    """{"train.lr": 5e-06, ...} of a nested dict."""
+    """A nested dict as {"train.lr": 5e-06, ...}."""
     flat = {}
     for key, value in node.items():
         flat |= leaves(value, f"{where}{key}.") if isinstance(value, dict) else {f"{where}{key}": value}
@@ -50,10 +51,10 @@ def run(checkout: Path, name: str) -> subprocess.CompletedProcess[str]:
 
 
 def put_base(checkout: Path) -> None:
-    """Empty files where the profiles say that models are: `make profile` looks only whether they are there."""
+    """Create empty files in place of the models: `make profile` checks only that they exist."""
     for path in PROFILES:
         values = load(path)
-        for file in [*(checkout / str(values["base"]) / name for name in profile.BASE_FILES), checkout / str(values["asr"])]:
+        for file in [*(checkout / str(values["base"]) / name for name in BASE_FILES), checkout / str(values["asr"])]:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
 

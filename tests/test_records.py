@@ -1,6 +1,7 @@
 """A manifest is checked on read and on write."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,14 @@ def test_manifest_is_sorted_and_reads_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value", "said"),
-    [("duration_s", "2.5", "duration_s: '2.5' is no float"), ("id", "../../etc", "id: '../../etc'"), ("duration_s", float("nan"), "nan")],
+    [
+        ("duration_s", "2.5", "duration_s: '2.5' should be a valid number"),
+        ("id", "../../etc", "id: '../../etc'"),
+        ("duration_s", float("nan"), "nan"),
+    ],
 )
 def test_bad_value_names_file_line_field_and_value(tmp_path: Path, field: str, value: object, said: str) -> None:
-    good = vars(NOTE)
+    good = asdict(NOTE)
     (tmp_path / records.MANIFEST).write_text(json.dumps(good) + "\n" + json.dumps(good | {field: value}) + "\n")
     with pytest.raises(records.BadRecord) as error:
         records.read(tmp_path, records.Note)
@@ -34,14 +39,6 @@ def test_an_id_may_occur_once(tmp_path: Path) -> None:
     records.write(tmp_path, [NOTE, NOTE])
     with pytest.raises(records.BadRecord, match="0123456789ab occurs twice"):
         records.read(tmp_path, records.Note)
-
-
-def test_metrics_refuse_nan(tmp_path: Path) -> None:
-    records.write_json(tmp_path / "m.json", {"a": {"b": 0.123456789}})
-    assert json.loads((tmp_path / "m.json").read_text()) == {"a": {"b": 0.123457}}
-    with pytest.raises(ValueError, match="nan"):
-        records.write_json(tmp_path / "m.json", {"a": float("nan")})
-    assert json.loads((tmp_path / "m.json").read_text()) == {"a": {"b": 0.123457}}  # the old file is whole
 
 
 def test_a_clip_late_in_a_long_note_has_an_id() -> None:

@@ -1,4 +1,4 @@
-"""`make review`: the real page in a real Chromium, what it writes, and what curate makes of that."""
+"""`make review`: the real page in a real Chromium, the corrections that it writes, and what curate does with them."""
 
 import os
 import re
@@ -20,20 +20,20 @@ from tests import clips, recordings
 from tests.browser import Browser
 from voz.audio import wav
 from voz.data import corrections, dataset
-from voz.pipeline import ledger, records
+from voz.pipeline import files, ledger, records
 
 ROOT = Path(__file__).parent.parent
 REVIEW = Path(sys.prefix) / "review" / "bin" / "python"
 CODE = "<img src=x onerror=window.struck=1>"  # as a text and as a file's name
 TRUNCATED = f"{CODE}.opus"
-HEARD = {"mine-3": f"hola {CODE} che", "mine-5": "Bueno, esto lo oyó mal, che."}
+TRANSCRIBED = {"mine-3": f"hola {CODE} che", "mine-5": "Bueno, esto lo oyó mal, che."}
 CURATE = ["data/clips", "data/transcripts", "data/dataset", "--corrections", "c.csv", "--base", str(ROOT / "models/pocket/xtts")]
 CURATE += ["--ledger", "reports/ledger/curate.csv", "--metrics", "reports/curate.json"]
 
 
 @dataclass
 class Site:
-    """A folder as the pipeline leaves it, with the page's server running in it."""
+    """A folder with the outputs of the pipeline, in which the page's server runs."""
 
     folder: Path
     clips: dict[str, records.Clip]
@@ -48,15 +48,16 @@ class Site:
 
 
 def pipeline(folder: Path) -> dict[str, records.Clip]:
-    """Eight clean clips and a stranger's, of which one is doubtful; a stretch and two files that were left out before."""
+    """Eight clips of the speaker and one of another; a stretch and three files that segment and convert have rejected."""
     sounds = {f"mine-{n}": clips.pcm(f"mine-{n}") for n in range(8)} | {"other-0": clips.pcm("other-0")}
     made = clips.write_clips(folder / "data/clips", sounds)
-    sure = {"mine-5": -1.2, "mine-6": -0.9}
-    heard = [
-        clips.transcript_of(clip, HEARD.get(name, clips.texts()[name]), avg_logprob=sure.get(name, -0.2)) for name, clip in made.items()
+    unsure = {"mine-5": -1.2, "mine-6": -0.9}
+    transcripts = [
+        clips.transcript_of(clip, TRANSCRIBED.get(name, clips.texts()[name]), avg_logprob=unsure.get(name, -0.2))
+        for name, clip in made.items()
     ]
-    records.write(folder / "data/transcripts", heard)
-    records.write_json(folder / "data/transcripts" / curate.SETTINGS, {"prompt": clips.PROMPT})
+    records.write(folder / "data/transcripts", transcripts)
+    files.write_json(folder / "data/transcripts" / curate.SETTINGS, {"prompt": clips.PROMPT})
     notes = folder / "notes"
     notes.mkdir()
     (notes / TRUNCATED).write_bytes(recordings.no_end())
@@ -65,7 +66,7 @@ def pipeline(folder: Path) -> dict[str, records.Clip]:
     account = ledger.Account("convert", [TRUNCATED, "empty.opus", "../c.csv"])
     account.reject(TRUNCATED, TRUNCATED, "truncated", name=TRUNCATED, detail="no end-of-stream page")
     account.reject("empty.opus", "empty.opus", "empty_file", name="empty.opus", detail="zero bytes")
-    account.reject("../c.csv", "../c.csv", "damaged", name="../c.csv", detail="a name that leads out of the folder")
+    account.reject("../c.csv", "../c.csv", "damaged", name="../c.csv", detail="a name that points outside of the folder")
     account.close(folder / "reports/ledger/convert.csv")
     clip = made["mine-0"]
     (folder / "data/wav").mkdir()
@@ -74,8 +75,8 @@ def pipeline(folder: Path) -> dict[str, records.Clip]:
     account = ledger.Account("segment", [clip.note])
     account.reject(clip.note, f"{clip.note}-0001000-0003000", "too_short", start_s=1.0, end_s=3.0, detail="2.00 s of speech")
     account.close(folder / "reports/ledger/segment.csv")
-    told = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"notes": "notes", "corrections": "c.csv"}
-    (folder / "params.yaml").write_text(yaml.safe_dump(told))
+    values = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"notes": "notes", "corrections": "c.csv"}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
     (folder / "c.csv").write_text("clip,action,text\n")
     return made
 
@@ -92,7 +93,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     made = pipeline(folder)
     command = [str(REVIEW), "-m", "tools.review.serve", "data/clips", "data/transcripts", "data/wav", "reports/ledger"]
-    # The environment that would open it to the world does not.
+    # Gradio would obey these and let other machines in.
     env = os.environ | {"PYTHONPATH": str(ROOT), "GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SHARE": "True", "GRADIO_ALLOWED_PATHS": "/"}
     run_curate(folder)
     process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True)
@@ -115,7 +116,7 @@ def window() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(site: Site, window: Browser) -> Browser:
-    """The page, freshly loaded, nothing decided."""
+    """The page, just loaded, without decisions."""
     (site.folder / "c.csv").write_text("clip,action,text\n")
     return load(site, window)
 
@@ -133,8 +134,8 @@ def shows(page: Browser, clip: records.Clip) -> bool:
 
 
 def test_a_day_of_review(site: Site, page: Browser) -> None:
-    """Open, play, edit, save, accept, reject by keys alone; reload; and curate does what was decided."""
-    assert shows(page, site.clips["other-0"])  # what a filter left out comes first, the farthest beyond its limit on top
+    """Open, play, edit, save, accept and reject by keys alone; reload; curate follows the decisions."""
+    assert shows(page, site.clips["other-0"])  # clips that a filter rejected come first, the farthest beyond its limit on top
     assert "other_speaker" in page.text("#card") and page.text("#text textarea") == clips.texts()["other-0"]
     page.press(Keys.SPACE)
     page.see('#clip-sound [aria-label="Pause"]')
@@ -148,7 +149,7 @@ def test_a_day_of_review(site: Site, page: Browser) -> None:
     assert shows(page, site.clips["mine-6"])
     assert site.of("mine-5") == corrections.Correction(site.clips["mine-5"].id, True, 'Dije "bueno", che | y nada más.')
     page.press("a")
-    page.wait("#said", "accepted")
+    page.wait("#message", "accepted")
     assert site.of("mine-6") == corrections.Correction(site.clips["mine-6"].id, True, "")
     page.wait(".progress", "3 of 9")
     load(site, page)
@@ -156,8 +157,8 @@ def test_a_day_of_review(site: Site, page: Browser) -> None:
     page.write("nada más")
     page.press(Keys.ENTER)
     assert shows(page, site.clips["mine-5"])
-    assert "8 of 9" in page.text("#card .place")  # decided: at the end, in the old order
-    assert page.text("#text textarea") == 'Dije "bueno", che | y nada más.' and HEARD["mine-5"] in page.text("#heard")
+    assert "8 of 9" in page.text("#card .place")  # decided clips are at the end, in the same order
+    assert page.text("#text textarea") == 'Dije "bueno", che | y nada más.' and TRANSCRIBED["mine-5"] in page.text("#transcript")
     rows = run_curate(site.folder)
     ids = {name: clip.id for name, clip in site.clips.items()}
     assert {row.input: row.reason for row in rows.values() if row.reason} == {ids["other-0"]: "rejected_by_person"}
@@ -167,7 +168,7 @@ def test_a_day_of_review(site: Site, page: Browser) -> None:
 
 
 def test_no_words_are_lost(site: Site, page: Browser) -> None:
-    """An unsaved text keeps the page where it is; accepting takes it along; undo takes it back, and the decision too."""
+    """The page does not leave a clip with an unsaved text; accepting saves it; undo restores it, or withdraws the decision."""
     first = page.text("#clip")
     page.press("e")
     page.write("Otra cosa, che.")
@@ -176,18 +177,18 @@ def test_no_words_are_lost(site: Site, page: Browser) -> None:
     page.wait(".toast-body", "not saved")
     assert page.text("#clip") == first and page.text("#text textarea") == "Otra cosa, che."
     page.press("u")
-    page.wait("#said", "as it was")
+    page.wait("#message", "restored")
     assert page.text("#text textarea") != "Otra cosa, che." and not site.decisions()
     page.press("e")
     page.write("Otra cosa, che.")
     page.press(Keys.ESCAPE)
     page.press("a")
-    page.wait("#said", "accepted")
+    page.wait("#message", "accepted")
     assert site.decisions() == {first: corrections.Correction(first, True, "Otra cosa, che.")}
     page.press("p")
     page.wait("#clip", first)
     page.press("u")
-    page.wait("#said", "taken back")
+    page.wait("#message", "withdrawn")
     assert not site.decisions()
     page.wait("#decision", "undecided")
     page.press("e")
@@ -197,12 +198,12 @@ def test_no_words_are_lost(site: Site, page: Browser) -> None:
     assert not site.decisions()
 
 
-def test_what_others_write_meanwhile_stays(site: Site, page: Browser) -> None:
+def test_other_writers_corrections_stay(site: Site, page: Browser) -> None:
     by_hand = f'{site.clips["mine-1"].id},text,"A mano, che."\n'
     with open(site.folder / "c.csv", "a", encoding="utf-8") as file:
         file.write(by_hand)
     page.press("r")
-    page.wait("#said", "rejected")
+    page.wait("#message", "rejected")
     assert by_hand in (site.folder / "c.csv").read_text() and len(site.decisions()) == 2
     (site.folder / "c.csv").write_text("no,such,header\n")
     page.press("r")
@@ -210,23 +211,23 @@ def test_what_others_write_meanwhile_stays(site: Site, page: Browser) -> None:
     assert (site.folder / "c.csv").read_text() == "no,such,header\n"
 
 
-def test_the_ledger_plays_what_was_left_out(site: Site, page: Browser) -> None:
+def test_the_ledger_plays_what_was_rejected(site: Site, page: Browser) -> None:
     page.press("l")
-    page.wait("#left-card", "convert: damaged")
-    page.wait("#silent", "Nothing")  # the name led out of the folder
+    page.wait("#rejected-card", "convert: damaged")
+    page.wait("#no-sound", "No sound")  # the name points outside of the folder
     page.press("n")
-    page.wait("#left-card", "empty_file")
-    page.wait("#silent", "Nothing")
+    page.wait("#rejected-card", "empty_file")
+    page.wait("#no-sound", "No sound")
     page.press("n")
-    page.wait("#left-card", TRUNCATED)
-    page.wait("#left-sound #duration", "0:25")
+    page.wait("#rejected-card", TRUNCATED)
+    page.wait("#rejected-sound #duration", "0:25")
     page.press("n")
-    page.wait("#left-card", "PTT-mine.opus · 1.00–3.00 s")
-    page.wait("#left-sound #duration", "0:02")
-    page.wait("#left-sound time", "0:01")  # it plays by itself after the first key
+    page.wait("#rejected-card", "PTT-mine.opus · 1.00–3.00 s")
+    page.wait("#rejected-sound #duration", "0:02")
+    page.wait("#rejected-sound time", "0:01")  # after the first key it plays without another
     page.press("n")
-    page.wait("#left-card", "curate")
-    wanted = next(clip for clip in site.clips.values() if clip.id in page.text("#left-card"))
+    page.wait("#rejected-card", "curate")
+    wanted = next(clip for clip in site.clips.values() if clip.id in page.text("#rejected-card"))
     page.press("c")
     assert shows(page, wanted)
 
@@ -236,34 +237,34 @@ def test_words_and_names_are_never_markup(site: Site, page: Browser) -> None:
     page.write("onerror")
     page.press(Keys.ENTER)
     assert shows(page, site.clips["mine-3"])
-    assert page.text("#text textarea") == HEARD["mine-3"]
+    assert page.text("#text textarea") == TRANSCRIBED["mine-3"]
     page.wait("#list", CODE)
     page.press("u")
     page.press("l")
-    page.wait("#left-list", TRUNCATED)
+    page.wait("#rejected-list", TRUNCATED)
     assert page.script("return [window.struck, document.querySelectorAll('img[src=x]').length]") == [None, 0]
 
 
-def test_the_page_asks_nothing_of_any_other_machine(site: Site, page: Browser) -> None:
+def test_the_page_fetches_nothing_from_other_machines(site: Site, page: Browser) -> None:
     found = page.requests()
     assert len(found) > 20
     assert not [address for address in found if not address.removeprefix("blob:").startswith((site.address, "data:"))]
 
 
-def test_it_listens_to_this_machine_alone(site: Site) -> None:
-    open_to = [each.laddr.ip for each in psutil.Process(site.process.pid).net_connections("inet") if each.status == psutil.CONN_LISTEN]
-    assert open_to == ["127.0.0.1"]
+def test_only_this_machine_can_connect(site: Site) -> None:
+    addresses = [each.laddr.ip for each in psutil.Process(site.process.pid).net_connections("inet") if each.status == psutil.CONN_LISTEN]
+    assert addresses == ["127.0.0.1"]
     rebound = urllib.request.Request(site.address, headers={"Host": "evil.example"})
     assert status(rebound) == 400
 
 
 @pytest.mark.parametrize("path", ["notes/page.html", "c.csv", "data/transcripts/manifest.jsonl", "params.yaml", "/etc/passwd"])
-def test_it_serves_no_file_but_the_sounds_it_opened(site: Site, path: str) -> None:
+def test_only_opened_sounds_can_be_fetched(site: Site, path: str) -> None:
     assert status(urllib.request.Request(f"{site.address}gradio_api/file={site.folder / path}")) == 403
 
 
-def test_a_page_that_is_older_than_the_clips_says_so(site: Site, page: Browser) -> None:
-    """dvc repro made other clips, and another page was opened on them: the first one must not decide about what is gone."""
+def test_a_page_older_than_the_clips_decides_nothing(site: Site, page: Browser) -> None:
+    """`dvc repro` has made other clips and another page has loaded them: the first page must not decide on clips that are gone."""
     manifest = site.folder / "data/clips" / records.MANIFEST
     before = manifest.read_text()
     shown = page.text("#clip")
@@ -285,7 +286,7 @@ def test_narrow_windows_need_no_sideways_scrolling(site: Site, page: Browser) ->
     size = {"width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
-        for card in ("#card", "#left-card"):
+        for card in ("#card", "#rejected-card"):
             page.see(card)
             assert page.script("return document.documentElement.scrollWidth") <= 400
             page.press("l")

@@ -1,4 +1,4 @@
-"""What a person should hear first, and the file that keeps what they decided."""
+"""The order of the clips on the review page, and the file that stores the decisions."""
 
 import dataclasses
 import subprocess
@@ -10,14 +10,15 @@ import yaml
 
 from stages import curate
 from tests import clips
-from tools.review import desk, doubt
+from tools.review import backend, doubt
 from voz.data import corrections
+from voz.metrics import filters
 from voz.pipeline import command, ledger, records
 
 ROOT = Path(__file__).parent.parent
-# The figures below are written for whisper's own limit of confidence, whatever whisper params.yaml is made for.
+# The numbers below are for the confidence of the real Whisper, params.yaml is for the pocket one.
 PARAMS = curate.Params(**yaml.safe_load((ROOT / "params.yaml").read_text())["curate"] | {"min_avg_logprob": -1.0})
-LIMITS = dataclasses.asdict(PARAMS)
+KNOBS = dataclasses.asdict(PARAMS)
 CLEAN = {
     "hallucination": 0.0,
     "other_language_prob": 0.0,
@@ -30,22 +31,22 @@ CLEAN = {
     "speaker_deviations": 0.5,
     "duplicate": 0.0,
 }
-# Either side of every limit, by curate's own comparison.
-EDGES = [(score, LIMITS[knob] + step) for score, knob in doubt.FILTERS.values() for step in (-0.01, 0.0, 0.01)]
+SCORED = [each for each in filters.FILTERS if each.score in CLEAN]
+EDGES = [(each.score, each.limit(KNOBS) + step) for each in SCORED for step in (-0.01, 0.0, 0.01)]
+
+
+def test_every_filter_with_a_knob_has_a_closeness() -> None:
+    found = {each.filter.code for each in doubt.closeness(CLEAN, KNOBS)}
+    assert found == {each.code for each in filters.FILTERS if each.knob} == {each.code for each in SCORED}
 
 
 @pytest.mark.parametrize(("score", "value"), [*EDGES, ("snr_db", -3.0), ("chars_per_s", 0.0), ("speaker_deviations", -1.0)])
 def test_a_share_is_above_one_exactly_where_curate_rejects(score: str, value: float) -> None:
     clip = clips.clip_of("mine-0", clips.pcm("mine-0"))
     scores = CLEAN | {score: value}
-    one = curate.Candidate(clip, clips.transcript_of(clip, ""), None, "bueno che dale", "bueno che dale", scores)
-    over = {each.reason for each in doubt.closeness(scores, LIMITS) if each.share > 1}
-    assert over == set(curate.doubts(one, PARAMS, 239))
-
-
-def test_every_filter_with_a_score_is_there() -> None:
-    without = {"too_few_words", "text_too_long"}  # counted, not scored
-    assert set(doubt.FILTERS) == set(curate.FILTERS) - without
+    candidate = curate.Candidate(clip, clips.transcript_of(clip, ""), None, "bueno che dale", "bueno che dale", scores)
+    over = [each.filter.code for each in doubt.closeness(scores, KNOBS) if each.share > 1]
+    assert sorted(over) == sorted(curate.failed_filters(candidate, PARAMS))
 
 
 def case_of(name: str, scores: dict[str, float], reason: str = "", remark: str = "") -> tuple[records.Clip, ledger.Row]:
@@ -55,14 +56,14 @@ def case_of(name: str, scores: dict[str, float], reason: str = "", remark: str =
     return clip, ledger.Row(clip.id, clip.id, "rejected" if reason else "accepted", reason, "0", "1", "", detail)
 
 
-def test_order_is_left_out_then_near_a_limit_then_sure_and_decided_last() -> None:
+def test_order_is_rejected_then_near_a_limit_then_sure_then_decided() -> None:
     given = [
         case_of("sure", CLEAN),
         case_of("near", CLEAN | {"snr_db": 12.5}),
         case_of("words", CLEAN, "too_few_words"),
         case_of("far", CLEAN | {"avg_logprob": -1.7}, "low_confidence", "copy of; = 'ab'"),
     ]
-    found = doubt.cases([clip for clip, _ in given], [], [row for _, row in given], LIMITS)
+    found = doubt.cases([clip for clip, _ in given], [], [row for _, row in given], KNOBS)
     order = [given[i][0].id for i in (3, 2, 1, 0)]
     assert [case.clip.id for case in found] == order
     assert [round(case.doubt, 2) for case in found] == [1.7, 1.0, 0.96, 0.56]
@@ -71,23 +72,23 @@ def test_order_is_left_out_then_near_a_limit_then_sure_and_decided_last() -> Non
     assert [case.clip.id for case in doubt.undecided_first(found, decided)] == [*order[1:], order[0]]
 
 
-def test_a_clip_that_curate_has_not_seen_is_judged_by_its_confidence() -> None:
+def test_a_clip_that_curate_has_not_seen_has_whispers_confidence_alone() -> None:
     clip = clips.clip_of("new", clips.pcm("mine-0"))
-    found = doubt.cases([clip], [clips.transcript_of(clip, "che", avg_logprob=-0.8)], [], LIMITS)
-    assert found[0].doubt == pytest.approx(0.8) and found[0].heard == "che"
+    found = doubt.cases([clip], [clips.transcript_of(clip, "che", avg_logprob=-0.8)], [], KNOBS)
+    assert found[0].doubt == pytest.approx(0.8) and found[0].transcript == "che"
 
 
 WRITER = """
 import sys
 from pathlib import Path
-from voz import corrections
+from voz.data import corrections
 for n in range(25):
     clip = f"{sys.argv[1]}-{n:07d}-9999999"
     corrections.decide(Path("c.csv"), clip, corrections.Correction(clip, True, f"línea {n}, che"))
 """
 
 
-def test_two_pages_lose_no_decision_of_each_other(tmp_path: Path) -> None:
+def test_pages_that_write_at_once_lose_no_decision(tmp_path: Path) -> None:
     corrections.write(tmp_path / "c.csv", [])
     command_of = [sys.executable, "-c", WRITER]
     writers = [subprocess.Popen([*command_of, note * 12], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}) for note in "abcd"]
@@ -96,7 +97,7 @@ def test_two_pages_lose_no_decision_of_each_other(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["c.csv"]
 
 
-def test_a_file_that_is_broken_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+def test_an_invalid_file_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_text("clip;action;text\n")
     with pytest.raises(command.UserError, match="write `clip,action,text`"):
@@ -105,4 +106,4 @@ def test_a_file_that_is_broken_meanwhile_is_not_overwritten(tmp_path: Path) -> N
 
 
 def test_a_text_is_one_line_without_control_characters() -> None:
-    assert desk.clean(" hola\n\tche\x00\u202e  ñandú ") == "hola che ñandú"
+    assert backend.one_line(" hola\n\tche\x00\u202e  ñandú ") == "hola che ñandú"

@@ -55,7 +55,7 @@ def test_a_list_becomes_numbered_wavs_and_a_manifest(
     (outputs / "99-old.wav").touch()
     given = ("voice", "outputs", "--texts", "texts.txt", "--asr", "whisper.pt")
     run(folder, monkeypatch, *given, max_tries=2)
-    rows = sorted(records.read(outputs, records.Utterance), key=lambda row: row.file)
+    rows = sorted(records.read(outputs, records.SpokenLine), key=lambda row: row.file)
     names = ["01-bueno-muchachos-gracias-por-la-bancada.wav", "02-son-las-3.wav", "03-bueno-muchachos-gracias-por-la-bancada.wav"]
     assert [row.file for row in rows] == names == sorted(path.name for path in outputs.glob("*.wav"))
     assert [row.text for row in rows] == list(TEXTS)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import yaml
 
 from stages import train as train_stage
 from tests import tiny_base, tiny_dataset
+from voz.audio import limits
 from voz.data import consent
 from voz.model import batches, gpt_trainer, voice, xtts
 from voz.pipeline import records
@@ -27,8 +29,8 @@ TRAIN = {
     "epochs": 4,
     "batch_size": 2,
     "grad_accumulation": 1,
-    "conditioning": "others",
-    "lower_layers": 0.6,
+    "conditioning": "other_clip",
+    "lower_layers_alpha": 0.6,
     "lr": 1e-3,
     "weight_decay": 1e-2,
     "betas": [0.9, 0.96],
@@ -49,7 +51,7 @@ def lay(folder: Path, base: Path, dataset: Path, **train: object) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "base").symlink_to(base)
     (folder / "dataset").symlink_to(dataset)
-    compute = {"device": "cpu", "workers": 1, "scratch_gb": 1.0}
+    compute = {"device": "cpu", "workers": 1, "cache_gb": 1.0}
     (folder / "params.yaml").write_text(yaml.safe_dump({"compute": compute, "train": {**TRAIN, **train}}))
     return folder
 
@@ -142,9 +144,9 @@ def eval_loss(model: gpt_trainer.Trainer, dataset: Path) -> float:
     model.learning(False)
     examples = [e for e in records.read(dataset, records.Example) if e.split == "eval"]
     sums = np.zeros(4)
-    for sample in batches.load(examples, dataset / "wavs", xtts.read_tokenizer(tiny_base.POCKET), batches.Limits()):
-        heard = batches.Sample(sample.id, sample.path, sample.tokens, sample.length, model.codes(batches.pcm(sample)))
-        _, batch = next(batches.singles([heard], batches.Limits()))
+    for sample in batches.load(examples, dataset / "wavs", xtts.read_tokenizer(tiny_base.POCKET)):
+        heard = replace(sample, codes=model.codes(batches.pcm(sample)))
+        _, batch = next(batches.singles([heard]))
         sums += [float(value) for value in (*model(batch, False), *model.counts(batch, masked=False))]
     return float(0.01 * sums[0] / sums[2] + sums[1] / sums[3])
 
@@ -169,7 +171,7 @@ def card_of(folder: Path) -> voice.Card:
 
 
 def sample_of(folder: Path) -> batches.Sample:
-    return batches.Sample("0123456789ab", folder / "models/voice/reference.wav", torch.tensor([1]), 1, torch.tensor([1]))
+    return batches.Sample("0123456789ab", folder / "models/voice/reference.wav", "", torch.tensor([1]), 1)
 
 
 def test_terminated_then_killed_then_run_again_gives_the_same_bytes(trained: Path, base: Path, dataset: Path, tmp_path: Path) -> None:
@@ -224,12 +226,12 @@ def test_the_real_profile_is_the_seed_recipe_to_the_digit() -> None:
     overlay = yaml.safe_load((ROOT / "profiles" / "xtts_v2.yaml").read_text())
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text())
     recipe = TRAIN | {"epochs": 10, "batch_size": 2, "grad_accumulation": 1, "lr": 5e-6, "weight_decay": 1e-2, "precision": "fp32"}
-    recipe |= {"conditioning": "own", "lower_layers": 1.0}
+    recipe |= {"conditioning": "same_clip", "lower_layers_alpha": 1.0}
     assert train_stage.Params(**{**shipped["train"], **overlay["train"]}) == train_stage.Params(**recipe)  # type: ignore[arg-type]
     spoken = {**shipped["synthesize"], **overlay["synthesize"]}
     assert (spoken["temperature"], spoken["top_p"], spoken["top_k"]) == (0.7, 0.85, 50)
-    limits = vars(batches.Limits())
-    assert limits == {"min_conditioning": 66_150, "max_conditioning": 132_300, "max_wav": 255_995, "max_text": 200}
+    assert (limits.MIN_CONDITIONING_SAMPLES, limits.MAX_CONDITIONING_SAMPLES) == (66_150, 132_300)
+    assert (limits.MAX_SAMPLES, limits.MAX_TEXT_TOKENS) == (255_995, 200)
 
 
 @torch.no_grad()
@@ -237,7 +239,7 @@ def test_stock_coqui_loads_and_speaks_a_voice_of_stock_widths(dataset: Path, tmp
     """Stock `Xtts` in a fresh process without voz."""
     base = tiny_base.make(tmp_path / "base", xtts.Widths())
     examples = records.read(dataset, records.Example)
-    reference = batches.Sample(examples[0].id, dataset / "wavs" / f"{examples[0].id}.wav", torch.tensor([1]), 1, torch.tensor([1]))
+    reference = batches.Sample(examples[0].id, dataset / "wavs" / f"{examples[0].id}.wav", "", torch.tensor([1]), 1)
     weights = {key: value for key, value in xtts.read_weights(base / "model.pth").items() if key.startswith("gpt.")}
     folder = tmp_path / "voice"
     folder.mkdir()

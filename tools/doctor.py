@@ -1,8 +1,8 @@
-"""Say what this machine is and what is missing: device, versions, system packages, disk, inputs.
+"""Report what this machine has and what is missing: device, versions, system packages, disk, inputs.
 
     python -m tools.doctor [--params params.yaml]        (`make doctor`)
 
-Exit status: 0 nothing needed is missing, 2 something is (each with the way to get it).
+Exit status: 0 nothing is missing, 2 something is. Whatever is missing is printed with the way to get it.
 """
 
 import argparse
@@ -21,147 +21,145 @@ from typing import Any
 import yaml
 
 from tools import system
+from voz.pipeline import files
 
-FREE_GB = 30.0  # the real base twice (file and DVC's cache), Whisper twice, a voice, checkpoints of one training: 3.7 + 3 + 3.7 + 13
+FREE_GB = 30.0  # XTTS_v2 twice (file and DVC's cache) 3.7, Whisper twice 3, a voice 3.7, checkpoints of one training 13; some to spare
 PINNED = re.compile(r"([A-Za-z0-9_.-]+)==(\S+)")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor: what was looked at, what was found, and, if it is not well, how to mend it."""
+    """One line of the report: what was checked, what was found, and how to fix it (empty if all is well)."""
 
     what: str
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def machine() -> Iterator[Finding]:
     """Operating system, Python, system packages, free disk."""
     release = platform.release()
     yield Finding("system", f"{platform.system()} {release}{' (WSL2)' if 'microsoft' in release.lower() else ''}, {os.cpu_count()} cores")
-    yield Finding("python", platform.python_version(), system.wrong_python(sys.version_info))
-    for name in (*system.NEEDED, *system.WANTED):
-        there = system.is_there(name)
-        lacking = f"missing: {system.WANTED[name]}" if name in system.WANTED else "missing"
-        yield Finding(name, "there" if there else lacking, "" if there else system.install_command([name]))
+    yield Finding("python", platform.python_version(), system.wrong_python(sys.version_info[:2]))
+    for name in (*system.NEEDED, *system.OPTIONAL):
+        if system.is_installed(name):
+            yield Finding(name, "installed")
+        else:
+            consequence = f": {system.OPTIONAL[name]}" if name in system.OPTIONAL else ""
+            yield Finding(name, f"missing{consequence}", system.install_command([name]))
     free_gb = shutil.disk_usage(".").free / 1e9
-    mend = (
-        "" if free_gb >= FREE_GB else f"the demo needs 1 GB, XTTS_v2 with 200 notes about {FREE_GB:.0f}: `make clean-scratch`, `dvc gc -w`"
-    )
-    yield Finding("free disk", f"{free_gb:.0f} GB", mend)
+    fix = "" if free_gb >= FREE_GB else f"the demo needs 1 GB, XTTS_v2 with 200 notes about {FREE_GB:.0f}: `make clean-cache`, `dvc gc -w`"
+    yield Finding("free disk", f"{free_gb:.0f} GB", fix)
 
 
-def packages(files: list[Path]) -> Iterator[Finding]:
-    """Installed Python packages against the pins of the requirements files."""
+def packages(requirements: list[Path]) -> Iterator[Finding]:
+    """Installed Python packages compared with the pins of the requirements files."""
+    lines = [line for path in requirements for line in path.read_text(encoding="utf-8").splitlines()]
+    pins = [match.groups() for line in lines if (match := PINNED.match(line))]
     wrong = []
-    total = 0
-    for name, version in (
-        match.groups() for path in files for match in map(PINNED.match, path.read_text(encoding="utf-8").splitlines()) if match
-    ):
-        total += 1
-        try:
-            found = importlib.metadata.version(name).split("+")[0]
-        except importlib.metadata.PackageNotFoundError:
-            found = "nothing"
-        if found != version.split("+")[0]:
-            wrong.append(f"{name} {found} (pinned {version})")
-    yield Finding(
-        "packages",
-        "; ".join(wrong) or f"{total} as pinned",
-        "`make setup` (after `rm .venv/.installed` if it says there is nothing to do)" if wrong else "",
-    )
+    for name, version in pins:
+        installed = _installed_version(name)
+        if installed != version.split("+")[0]:
+            wrong.append(f"{name} {installed} (pinned {version})")
+    fix = "`make setup` (after `rm .venv/.installed` if it says there is nothing to do)" if wrong else ""
+    yield Finding("packages", "; ".join(wrong) or f"{len(pins)} as pinned", fix)
+
+
+def _installed_version(name: str) -> str:
+    """The version of an installed package without its local part (`+cu126`)."""
+    try:
+        return importlib.metadata.version(name).split("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def device() -> Iterator[Finding]:
-    """Where torch computes: CUDA, ROCm or the CPU, and what `compute.device: auto` takes."""
+    """Where torch computes: CUDA, ROCm or the CPU; `compute.device: auto` takes the accelerator if there is one."""
     try:
         import torch
-    except (ImportError, OSError) as error:  # OSError: a shared library of the build is not there
+    except (ImportError, OSError) as error:  # OSError: a shared library of the build is missing
         yield Finding("torch", f"does not load ({error})", "`make setup`")
         return
     hip, cuda = torch.version.hip, torch.version.cuda
     build = f"ROCm {hip}" if hip else f"CUDA {cuda}" if cuda else "CPU"
     yield Finding("torch", f"{torch.__version__}, built for {build}, {torch.get_num_threads()} threads")
-    if torch.cuda.is_available():  # ROCm's torch answers here too
+    if torch.cuda.is_available():  # also True for a ROCm build
         for index in range(torch.cuda.device_count()):
-            about = torch.cuda.get_device_properties(index)
-            arch = f", {about.gcnArchName}" if hip else ""
-            yield Finding(f"accelerator {index}", f"{about.name}{arch}, {about.total_memory / 1e9:.0f} GB")
+            card = torch.cuda.get_device_properties(index)
+            arch = f", {card.gcnArchName}" if hip else ""
+            yield Finding(f"accelerator {index}", f"{card.name}{arch}, {card.total_memory / 1e9:.0f} GB")
         return
     yield Finding("accelerator", "none: everything runs on the CPU", _why_no_accelerator(build))
 
 
 def _why_no_accelerator(build: str) -> str:
-    """What to do when a card is there and torch does not use it; empty when there is none."""
+    """What to do if the machine has a card that torch does not use; empty if it has none."""
     nvidia, amd = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi"), Path("/dev/kfd").exists()
     if nvidia and not build.startswith("CUDA"):
-        return "an NVIDIA driver is here, but this torch is not built for CUDA: install the pinned torch from the public index"
+        return "there is an NVIDIA driver, but this torch is not built for CUDA: install the pinned torch from the public index"
     if nvidia:
-        return "torch is built for CUDA, but the driver does not answer: see `nvidia-smi`"
+        return "torch is built for CUDA, but the driver does not respond: see `nvidia-smi`"
     if amd and not build.startswith("ROCm"):
-        return "an AMD compute device (/dev/kfd) is here: `.venv/bin/pip install -r requirements-rocm.txt`, docs/rocm.md"
-    if amd:
-        return (
-            "" if os.access("/dev/kfd", os.R_OK | os.W_OK) else "/dev/kfd is closed to you: join the groups render and video, log in again"
-        )
+        return "there is an AMD compute device (/dev/kfd): `.venv/bin/pip install -r requirements-rocm.txt`, docs/rocm.md"
+    if amd and not os.access("/dev/kfd", os.R_OK | os.W_OK):
+        return "you may not use /dev/kfd: join the groups render and video, log in again"
     return ""
 
 
 def inputs(params: dict[str, Any]) -> Iterator[Finding]:
-    """What params.yaml names: notes, base, Whisper; and what in the notes folder DVC would choke on."""
+    """The inputs that params.yaml names (notes, base, Whisper), and what in the notes folder DVC cannot handle."""
     demo = "`git checkout -- models/pocket data/demo`"
-    for key, mend in (
+    for key, fix in (
         ("base", f"`make base`, or for the demo {demo}"),
         ("asr", f"`make base`, or for the demo {demo}"),
         ("notes", f"put your notes there, or {demo}"),
     ):
-        there = Path(params[key]).exists()
-        yield Finding(key, f"{params[key]}{'' if there else ': missing'}", "" if there else mend)
+        exists = Path(params[key]).exists()
+        yield Finding(key, f"{params[key]}{'' if exists else ': missing'}", "" if exists else fix)
     notes = Path(params["notes"])
-    yield from linked(notes)
-    for path, why in choking(notes) if notes.is_dir() else []:
-        yield Finding("notes", f"{path}: {why}", "take it out of the folder: `dvc repro` hangs or stops on it")
+    if notes.is_dir():
+        yield from cache_links(notes)
+        for path, problem in dvc_blockers(notes):
+            yield Finding("notes", f"{path}: {problem}", "move it out of the folder: `dvc repro` hangs or stops on it")
 
 
-def linked(notes: Path) -> Iterator[Finding]:
-    """DVC's `cache.type symlink` puts links in the place of notes, and convert takes no link: it may lead anywhere."""
-    links = [path for path in notes.iterdir() if path.is_symlink() and "files/md5" in os.readlink(path)] if notes.is_dir() else []
+def cache_links(notes: Path) -> Iterator[Finding]:
+    """Notes that are links into DVC's cache (DVC's `cache.type symlink` makes them). Convert does not follow links."""
+    links = [path for path in notes.iterdir() if path.is_symlink() and "files/md5" in os.readlink(path)]
     if links:
-        mend = "`dvc config cache.type reflink,hardlink,copy && dvc checkout --relink`: convert takes no links"
-        yield Finding("notes", f"{len(links)} are links into DVC's cache", mend)
+        fix = "`dvc config cache.type reflink,hardlink,copy && dvc checkout --relink`: convert does not follow links"
+        yield Finding("notes", f"{len(links)} are links into DVC's cache", fix)
 
 
-def choking(folder: Path) -> list[tuple[str, str]]:
-    """Paths in a folder that DVC hangs on (a FIFO) or stops at (a broken link, a link loop, a name that is not UTF-8).
+def dvc_blockers(folder: Path) -> list[tuple[str, str]]:
+    """Paths in a folder that make DVC hang (a FIFO) or stop (a broken link, a link loop, a name that is not UTF-8).
 
     Returns:
-        (path made printable, what is wrong with it), sorted.
+        (path in printable form, what is wrong with it), sorted.
     """
     found: list[tuple[str, str]] = []
-    for parent, folders, files in os.walk(os.fsencode(folder)):
-        for name in [*folders, *files]:
+    for parent, folders, names in os.walk(os.fsencode(folder)):
+        for name in [*folders, *names]:
             path = os.path.join(parent, name)
-            wrong = _wrong_path(path)
-            if wrong:
-                found.append((os.fsdecode(path).encode("utf-8", "backslashreplace").decode("utf-8"), wrong))
+            problem = _path_problem(path)
+            if problem:
+                found.append((files.printable(path), problem))
     return sorted(found)
 
 
-def _wrong_path(path: bytes) -> str:
+def _path_problem(path: bytes) -> str:
+    """Why DVC cannot handle a path; empty if it can."""
     mode = os.lstat(path).st_mode
     try:
         path.decode("utf-8")
     except UnicodeDecodeError:
         return "its name is not UTF-8"
     if stat.S_ISLNK(mode):
-        target = os.path.realpath(path)
         if not os.path.exists(path):
             return "a link to nothing, or to itself"
-        return (
-            "a link to a folder that holds it"
-            if os.path.isdir(path) and os.path.commonpath([target, os.path.realpath(os.path.dirname(path))]) == target
-            else ""
-        )
+        target, parent = os.path.realpath(path), os.path.realpath(os.path.dirname(path))
+        inside_target = os.path.isdir(path) and os.path.commonpath([target, parent]) == target
+        return "a link to a folder that contains it" if inside_target else ""
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         return "neither a file nor a folder (FIFO, socket or device)"
     return "" if os.access(path, os.R_OK) else "not readable"
@@ -172,18 +170,18 @@ def main() -> int:
     with open(args.params, encoding="utf-8") as file:
         params = yaml.safe_load(file)
     requirements = [args.params.parent / "requirements.txt", args.params.parent / "requirements-nodeps.txt"]
-    bad = 0
+    faults = 0
     for findings in (machine(), packages(requirements), device(), inputs(params)):
         for each in findings:
-            bad += bool(each.mend)
-            print(f"{'!' if each.mend else ' '} {each.what:<14} {each.found}" + (f"\n{'':<17}-> {each.mend}" if each.mend else ""))
-    print(f"\n{bad} to mend" if bad else "\nall well")
-    return 2 if bad else 0
+            faults += bool(each.fix)
+            print(f"{'!' if each.fix else ' '} {each.what:<14} {each.found}" + (f"\n{'':<17}-> {each.fix}" if each.fix else ""))
+    print(f"\n{faults} to fix" if faults else "\nall well")
+    return 2 if faults else 0
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="the requirements files lie beside it")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="the requirements files are expected beside it")
     return parser.parse_args()
 
 

@@ -1,14 +1,13 @@
-"""Fetch XTTS_v2 and a Whisper into models/, checked against their published SHA-256.
+"""Fetch XTTS_v2 and a Whisper model into models/, checked against their published SHA-256.
 
     python -m tools.fetch_base [--whisper medium]        (`make base`, `make base WHISPER=small`)
 
-Writes models/xtts_v2/ and models/whisper/<name>.pt, and tells DVC about both without ever pushing them. A download that
-stopped goes on where it was. Files that are there and right are left alone.
+Writes models/xtts_v2/ and models/whisper/<name>.pt, and puts both under DVC, marked as never to be pushed. An interrupted
+download is resumed. A file that exists with the right SHA-256 is not fetched again.
 """
 
 import argparse
 import os
-import subprocess
 import sys
 import time
 import urllib.error
@@ -21,9 +20,10 @@ from typing import IO
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
+from tools.dvc_add import dvc_add
 from voz.pipeline import command
-from voz.pipeline.cache import hash_file, require_free
 from voz.pipeline.command import UserError
+from voz.pipeline.files import hash_file, require_free
 
 XTTS_URL = "https://huggingface.co/coqui/XTTS-v2/resolve/6c2b0d75eae4b7047358e3b6bd9325f857d43f77"
 XTTS_SHA256 = {  # of that revision, as several public repositories record them
@@ -35,26 +35,26 @@ XTTS_SHA256 = {  # of that revision, as several public repositories record them
     "speakers_xtts.pth": "f0f6137c19a4eab0cbbe4c99b5babacf68b1746e50da90807708c10e645b943b",
 }
 XTTS, WHISPER = Path("models/xtts_v2"), Path("models/whisper")
-AGREED = "tos_agreed.txt"  # coqui-tts keeps the same file with the same words
+AGREED = "tos_agreed.txt"  # coqui-tts writes the same file with the same text
 AGREEMENT = "I have read, understood and agreed to the Terms and Conditions."
 LICENCE = """XTTS_v2 is under the Coqui Public Model License 1.0.0 (CPML): https://huggingface.co/coqui/XTTS-v2/blob/main/LICENSE.txt
 In short: the model, what is made from it (your fine-tuned voice too) and what it speaks are for NON-COMMERCIAL use only."""
-TRIES = 5  # of a connection that drops, each going on where the last one stopped
-WAIT_S = 0.5  # before the first new try; four times as long before each further one
+TRIES = 5  # connections per file; each resumes where the one before was dropped
+WAIT_S = 0.5  # before the second try; four times as long before each further one
 CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file to fetch: where it is, what its bytes hash to (SHA-256, hex), where it goes."""
+    """A file to fetch."""
 
     url: str
-    sha256: str
-    path: Path
+    sha256: str  # of its bytes, hex
+    path: Path  # where to put it
 
     @property
     def part(self) -> Path:
-        """Where the bytes wait until all are there and right."""
+        """The file that holds the bytes until all have arrived and their hash was checked."""
         return self.path.with_name(self.path.name + ".part")
 
 
@@ -68,42 +68,43 @@ def xtts_files(folder: Path = XTTS) -> list[Remote]:
 
 
 def whisper_file(name: str, folder: Path = WHISPER) -> Remote:
-    """A checkpoint of openai-whisper; the package's own table holds its address, and the address its SHA-256.
+    """A checkpoint of openai-whisper. The package has a table of URLs, and each URL contains the file's SHA-256.
 
     Raises:
-        UserError: no such model.
+        UserError: there is no such model.
     """
-    import whisper  # 3 s; only here
+    import whisper  # takes 3 s, and only this function needs it
 
     url = whisper._MODELS.get(name)
     if url is None:
-        raise UserError(f"whisper: no model {name!r}", f"take one of {', '.join(whisper.available_models())}")
+        raise UserError(f"whisper: unknown model {name!r}", f"choose one of {', '.join(whisper.available_models())}")
     return Remote(url, url.split("/")[-2], folder / f"{name}.pt")
 
 
 def fetch(file: Remote) -> None:
-    """Download a file, going on where an earlier attempt stopped, and put it in place only when its hash is right.
+    """Download a file, resuming an earlier attempt, and put it in place only if its SHA-256 is the published one.
 
     Raises:
-        UserError: the server refuses, the connection keeps dropping, or the bytes are not the published ones.
+        UserError: the server refuses, the connection keeps dropping, or the SHA-256 differs.
     """
     if file.path.is_file():
         if hash_file(file.path) == file.sha256:
-            print(f"{file.path}: there already, SHA-256 right")
+            print(f"{file.path}: exists, SHA-256 correct")
             return
-        raise UserError(f"{file.path}: not the published bytes (SHA-256 differs)", "move it away and run `make base` again")
+        raise UserError(f"{file.path}: not the published file (SHA-256 differs)", "move it away and run `make base` again")
     file.path.parent.mkdir(parents=True, exist_ok=True)
     _transfer(file)
     found = hash_file(file.part)
     if found != file.sha256:
         start = file.part.read_bytes()[:40] if file.part.stat().st_size < CHUNK_BYTES else b""
         file.part.unlink()
-        page = ": it is a web page" if b"<" in start[:5] else ""
+        page = ": the server sent a web page" if b"<" in start[:5] else ""
         raise UserError(
-            f"{file.url}: SHA-256 {found[:12]}…, published is {file.sha256[:12]}…{page}", "run `make base` again; nothing was kept"
+            f"{file.url}: SHA-256 is {found[:12]}…, the published one is {file.sha256[:12]}…{page}",
+            "run `make base` again; nothing was kept",
         )
     os.replace(file.part, file.path)
-    print(f"{file.path}: fetched, SHA-256 right")
+    print(f"{file.path}: fetched, SHA-256 correct")
 
 
 def _transfer(file: Remote) -> None:
@@ -113,44 +114,49 @@ def _transfer(file: Remote) -> None:
             return _receive(file)
         except urllib.error.HTTPError as error:
             raise UserError(
-                f"{file.url}: {error.code} {error.reason}", "see whether the address still stands, or put the file there by hand"
+                f"{file.url}: {error.code} {error.reason}",
+                f"check the address, or put the file at {file.path} by hand",
             ) from error
         except (Dropped, urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as error:
             last = error
             time.sleep(WAIT_S * 4**attempt if attempt < TRIES - 1 else 0)
-    had = file.part.stat().st_size / 1e6 if file.part.exists() else 0.0
-    raise UserError(f"{file.url}: {last} ({had:.0f} MB are kept)", "run `make base` again: it goes on from there")
+    kept_mb = file.part.stat().st_size / 1e6 if file.part.exists() else 0.0
+    raise UserError(f"{file.url}: {last} ({kept_mb:.0f} MB are kept)", "run `make base` again: it goes on from there")
 
 
 def _receive(file: Remote) -> None:
-    """One connection: ask for what is missing of `file.part` and append it.
+    """Open one connection, request the bytes that `file.part` still lacks, and append them.
 
     Raises:
-        Dropped: fewer bytes came than the server promised.
+        Dropped: fewer bytes arrived than the server announced.
     """
     have = file.part.stat().st_size if file.part.exists() else 0
     request = urllib.request.Request(file.url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         response = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing lies beyond what we have: the hash will say whether it is all
+        if error.code == 416 and have:  # "range not satisfiable": no more bytes; the hash tells whether the file is complete
             return
         raise
     with response, open(file.part, "ab") as out:
-        if response.status != 206:  # the server starts over
+        if response.status != 206:  # not a partial answer: the server sends the file from the start
             out.truncate(0)
             have = 0
         length = int(response.headers.get("Content-Length") or 0)
-        require_free(file.path.parent, 2 * (have + length) - have, what=f"{file.path.name} (once here, once in DVC's cache)")
+        require_free(file.path.parent, 2 * (have + length) - have, what=f"{file.path.name} (one copy here, one in DVC's cache)")
         _copy(response, out, have, length, file.path.name)
         os.fsync(out.fileno())
 
 
 def _copy(response: IO[bytes], out: IO[bytes], have: int, length: int, label: str) -> None:
-    """Copy a response's body with a progress bar; raises Dropped when it ends early."""
+    """Copy a response's body with a progress bar.
+
+    Raises:
+        Dropped: the body ended early.
+    """
     received = 0
-    watched = sys.stderr.isatty()
-    with tqdm(desc=label, total=have + length, initial=have, unit="B", unit_scale=True, delay=2, mininterval=0.2 if watched else 20) as bar:
+    interval_s = 0.2 if sys.stderr.isatty() else 20.0  # a terminal shows a bar, anything else a line now and then
+    with tqdm(desc=label, total=have + length, initial=have, unit="B", unit_scale=True, delay=2, mininterval=interval_s) as bar:
         while chunk := response.read(CHUNK_BYTES):
             out.write(chunk)
             received += len(chunk)
@@ -160,10 +166,10 @@ def _copy(response: IO[bytes], out: IO[bytes], have: int, length: int, label: st
 
 
 def agree(folder: Path = XTTS) -> None:
-    """Show the licence and have it accepted, once.
+    """Show the licence and ask the user to accept it, once.
 
     Raises:
-        UserError: not accepted, or nobody is there to ask.
+        UserError: the user does not accept it, or there is no terminal to ask in.
     """
     if (folder / AGREED).is_file():
         return
@@ -178,14 +184,12 @@ def agree(folder: Path = XTTS) -> None:
 
 
 def track(path: Path) -> None:
-    """`dvc add` a file or folder and mark it as never to be pushed: everybody fetches it from its publisher.
+    """Put a file or folder under DVC, marked as never to be pushed: everybody fetches it from its publisher.
 
     Raises:
-        UserError: dvc refuses; its own words are in the message.
+        UserError: DVC refuses.
     """
-    done = subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", str(path)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"dvc add {path}: {(done.stderr or done.stdout).strip()}", "mend that and run `make base` again")
+    dvc_add(path, fix="fix that and run `make base` again")
     pointer = path.with_name(path.name + ".dvc")
     yaml = YAML()
     document = yaml.load(pointer)
@@ -202,7 +206,7 @@ def main() -> None:
         fetch(file)
     for path in (XTTS, whisper.path):
         track(path)
-    print(f"base: {XTTS}, whisper: {whisper.path}; `make profile NAME=xtts_v2` takes them into use")
+    print(f"base: {XTTS}, whisper: {whisper.path}; `make profile NAME=xtts_v2` makes params.yaml use them")
 
 
 def parse_args() -> argparse.Namespace:

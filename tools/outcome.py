@@ -1,4 +1,4 @@
-"""Name what a finished pipeline left: the voice, the samples, the report.
+"""Print where the results of a finished pipeline are: the voice, the samples, the report.
 
     python -m tools.outcome [--voice models/voice] [--samples outputs] [--report reports/report.html]
 
@@ -21,7 +21,7 @@ def main() -> None:
             raise UserError(f"{path}: missing", "run `make demo`")
     print(f"\nvoice    {args.voice}/  (model.pth, {(args.voice / 'model.pth').stat().st_size / 1e6:.0f} MB)")
     for path in samples:
-        print(f"sample   {path}  ({wav.duration_s(path):.1f} s)")
+        print(f"sample   {path}  ({wav.samples(path, rate_hz=wav.OUTPUT_RATE_HZ) / wav.OUTPUT_RATE_HZ:.1f} s)")
     print(f"report   {args.report.resolve().as_uri()}")
 
 

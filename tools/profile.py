@@ -1,4 +1,4 @@
-"""Lay a profile over params.yaml: its values replace those there, comments and everything else stay.
+"""Apply a profile to params.yaml: its values replace the ones there; comments and all other values stay.
 
     python -m tools.profile xtts_v2 [--params params.yaml] [--profiles profiles]        (`make profile NAME=xtts_v2`)
 
@@ -13,28 +13,29 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase, CommentedMap
 
-from tools.fetch_base import XTTS_SHA256
+from voz.data.base_files import BASE_FILES
 from voz.pipeline import command
 from voz.pipeline.command import UserError
-from voz.pipeline.records import write_text
-
-BASE_FILES = tuple(name for name in XTTS_SHA256 if name != "speakers_xtts.pth")  # its presets are no part of training
+from voz.pipeline.files import write_text
 
 
 def overlay(params: CommentedMap, profile: dict[str, Any], *, where: str = "") -> list[str]:
     """Set the values of `profile` in `params`, in place.
 
+    Args:
+        where: prefix of the keys in the returned lines ("train.").
+
     Returns:
-        A line for each value that changed.
+        One line for each value that changed.
 
     Raises:
-        UserError: the profile names a key that params.yaml does not have.
+        UserError: the profile has a key that params.yaml does not have.
     """
     changes = []
     for key, value in profile.items():
         name = f"{where}{key}"
         if key not in params:
-            raise UserError(f"profile: {name}: params.yaml has no such key", "mend the profile")
+            raise UserError(f"profile: {name}: params.yaml has no such key", "correct the profile")
         if isinstance(value, dict):
             changes += overlay(params[key], value, where=f"{name}.")
         elif params[key] != value:
@@ -44,7 +45,7 @@ def overlay(params: CommentedMap, profile: dict[str, Any], *, where: str = "") -
 
 
 def missing_files(params: dict[str, Any], root: Path) -> list[Path]:
-    """Files of the base and the Whisper that `params` names and that are not there."""
+    """Those files of the base and the Whisper named in `params` that do not exist."""
     wanted = [root / params["base"] / name for name in BASE_FILES] + [root / params["asr"]]
     return [path for path in wanted if not path.is_file()]
 
@@ -61,24 +62,24 @@ def read(path: Path) -> CommentedMap:
     """Read a YAML file with its comments.
 
     Raises:
-        UserError: missing.
+        UserError: the file is missing; names the others of its folder.
     """
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in path.parent.glob("*.yaml")))
-        raise UserError(f"{path}: no such file", f"{path.parent} holds {known or 'none'}")
+        raise UserError(f"{path}: no such file", f"choose one of the files in {path.parent}: {known or 'none'}")
     document: CommentedMap = yaml_tool().load(path.read_text(encoding="utf-8"))
     return document
 
 
 def dump(document: CommentedMap) -> str:
-    """The text of a document, each end-of-line comment one space behind its value (not at its old column)."""
-    _unpin_comments(document)
+    """The text of a document, each end-of-line comment one space after its value (ruamel would keep its old column)."""
+    _reset_comment_columns(document)
     text = io.StringIO()
     yaml_tool().dump(document, text)
     return text.getvalue()
 
 
-def _unpin_comments(node: CommentedBase) -> None:
+def _reset_comment_columns(node: CommentedBase) -> None:
     for tokens in node.ca.items.values():
         for token in tokens:
             if token is not None and not isinstance(token, list):
@@ -86,7 +87,7 @@ def _unpin_comments(node: CommentedBase) -> None:
     if isinstance(node, CommentedMap):
         for value in node.values():
             if isinstance(value, CommentedBase):
-                _unpin_comments(value)
+                _reset_comment_columns(value)
 
 
 def main() -> None:
@@ -95,10 +96,10 @@ def main() -> None:
     changes = overlay(params, read(args.profiles / f"{args.name}.yaml"))
     missing = missing_files(params, args.params.parent)
     if missing:
-        mend = "run `make base`" if args.name != "pocket" else "run `git checkout -- models/pocket`"
-        raise UserError(f"{missing[0]}: missing ({len(missing)} files in all); params.yaml stays as it is", mend)
+        fix = "run `make base`" if args.name != "pocket" else "run `git checkout -- models/pocket`"
+        raise UserError(f"{missing[0]}: missing ({len(missing)} files in all), params.yaml was not changed", fix)
     write_text(args.params, dump(params))
-    print("\n".join(changes) or f"{args.params} is the {args.name} profile already")
+    print("\n".join(changes) or f"{args.params} has the values of the {args.name} profile already")
 
 
 def parse_args() -> argparse.Namespace:

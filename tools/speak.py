@@ -37,7 +37,7 @@ def voice_of(rev: str) -> Path:
             commit = resolve_rev(repo.scm, rev)
         except RevError as error:
             raise UserError(f"{rev}: no commit and no experiment", "`git log`, `dvc exp show` list them") from error
-    store = cache.Scratch("voices", STEP_VERSION, params={})
+    store = cache.Cache("voices", STEP_VERSION, params={})
     key = store.key(commit)
     if store.get(key) is None:
         with store.put(key) as folder:

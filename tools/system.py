@@ -1,10 +1,10 @@
-"""Check what must be there before any Python package is: the Python version and the system packages.
+"""Check what must be installed before any Python package: the Python version and the system packages.
 
     python3 -m tools.system [--install] [espeak-ng]
 
-Runs on the system's Python, old ones included (to say that they are too old), so it imports only the standard library.
-With --install it installs what is missing by apt where that needs no password, and prints the exact command otherwise.
-Exit status: 0 all there, or only what is wanted and not needed lacks; 2 something is missing.
+Imports only the standard library, and runs on old versions of Python too, to say that they are too old. With --install
+it installs what is missing by apt if that needs no password; otherwise it prints the exact command.
+Exit status: 0 nothing is missing, or only optional packages are; 2 something is missing.
 """
 
 import argparse
@@ -16,11 +16,11 @@ import shutil
 import subprocess
 import sys
 
-OLDEST, NEWEST = (3, 11), (3, 13)  # numpy 2.4 and scipy 1.17 need 3.11; newer than 3.13: no wheels looked at
+OLDEST, NEWEST = (3, 11), (3, 13)  # numpy 2.4 and scipy 1.17 need 3.11; above 3.13 nobody checked that there are wheels
 FFMPEG_LIBRARIES = ("avutil", "avcodec", "avformat", "avdevice", "avfilter", "swscale", "swresample")  # what torchcodec links to
 NEEDED = ("git", "sox", "ffmpeg", "venv")
-WANTED = {"espeak-ng": "accent is not measured without it"}
-PROGRAMS = {  # what a package is for, where that is called otherwise; any of them will do
+OPTIONAL = {"espeak-ng": "the accent is not measured without it"}
+PROGRAMS = {  # the programs of a package that has another name than its program; one of them is enough
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "chromium-driver": ("chromedriver",),
 }
@@ -35,8 +35,8 @@ INSTALLERS = (
 
 
 def wrong_python(version):
-    # type: (tuple) -> str
-    """What is wrong with a Python of this (major, minor), or an empty text."""
+    # type: (tuple[int, ...]) -> str
+    """What is wrong with a Python of this (major, minor) version; empty if nothing is."""
     if OLDEST <= tuple(version[:2]) <= NEWEST:
         return ""
     return "Python {}.{} found, 3.11, 3.12 or 3.13 needed; install one, or name it: make setup PYTHON=/path/to/python3.11".format(
@@ -44,19 +44,19 @@ def wrong_python(version):
     )
 
 
-def is_there(name):
+def is_installed(name):
     # type: (str) -> bool
-    """True if a system package does its work here."""
+    """True if a system package can be used on this machine."""
     if name == "ffmpeg":
         return all(ctypes.util.find_library(library) for library in FFMPEG_LIBRARIES)
-    if name == "venv":  # Debian cuts it out of its Python
+    if name == "venv":  # Debian packages it separately from Python
         return importlib.util.find_spec("ensurepip") is not None and importlib.util.find_spec("venv") is not None
     return any(shutil.which(program) for program in PROGRAMS.get(name, (name,)))
 
 
 def package_of(name):
     # type: (str) -> str
-    """What a package is called where we are; the names are Debian's."""
+    """The name of a package on this system; `name` is Debian's."""
     try:
         ubuntu = platform.freedesktop_os_release().get("ID") == "ubuntu"
     except OSError:  # not Linux
@@ -65,14 +65,14 @@ def package_of(name):
 
 
 def missing(names=NEEDED):
-    # type: (tuple) -> list
-    """Those of `names` that are not here, in their order."""
-    return [name for name in names if not is_there(name)]
+    # type: (tuple[str, ...]) -> list[str]
+    """Those of `names` that are not installed, in their order."""
+    return [name for name in names if not is_installed(name)]
 
 
 def install_command(names):
-    # type: (list) -> str
-    """The command that installs `names` here, ready to paste; without a known installer, a sentence."""
+    # type: (list[str]) -> str
+    """The command that installs `names` on this system, ready to paste; a sentence if no installer is known."""
     packages = [package_of(name) for name in names]
     for program, command in INSTALLERS:
         if shutil.which(program):
@@ -83,7 +83,7 @@ def install_command(names):
 
 def can_install():
     # type: () -> bool
-    """True if apt is here and asks for no password."""
+    """True if apt is available and needs no password."""
     if not shutil.which("apt-get"):
         return False
     if os.geteuid() == 0:
@@ -92,8 +92,8 @@ def can_install():
 
 
 def install(names):
-    # type: (list) -> None
-    """Install by apt, quietly; raises subprocess.CalledProcessError with apt's own words on the screen."""
+    # type: (list[str]) -> None
+    """Install by apt, quietly. If apt fails, its message is on the screen and subprocess.CalledProcessError is raised."""
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
     subprocess.check_call([*apt, "update"])
@@ -104,14 +104,14 @@ def install(names):
 def main():
     # type: () -> int
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--install", action="store_true", help="install what is missing by apt where that needs no password")
-    parser.add_argument("names", nargs="*", help="what to look for (default: what the set-up needs)")
+    parser.add_argument("--install", action="store_true", help="install what is missing by apt if that needs no password")
+    parser.add_argument("names", nargs="*", help="packages to look for (default: those that the set-up needs)")
     args = parser.parse_args()
-    problem = wrong_python(sys.version_info)
+    problem = wrong_python(sys.version_info[:2])
     if problem:
         print("error: " + problem, file=sys.stderr)
         return 2
-    names = missing(tuple(args.names) or (*NEEDED, *WANTED))
+    names = missing(tuple(args.names) or (*NEEDED, *OPTIONAL))
     if names and args.install and can_install():
         print("installing " + ", ".join(names))
         try:
@@ -119,14 +119,14 @@ def main():
         except subprocess.CalledProcessError as error:
             print(f"apt-get failed with status {error.returncode}", file=sys.stderr)
         names = missing(tuple(names))
-    needed = [name for name in names if name in args.names or name not in WANTED]
+    needed = [name for name in names if name in args.names or name not in OPTIONAL]
     if needed:
         print("error: {} missing; run: {}".format(", ".join(needed), install_command(needed)), file=sys.stderr)
         return 2
     for name in names:
-        print(f"{name} missing ({WANTED[name]}); run: {install_command([name])}")
+        print(f"{name} missing ({OPTIONAL[name]}); run: {install_command([name])}")
     if not names:
-        print("system packages: all there")
+        print("system packages: all installed")
     return 0
 
 

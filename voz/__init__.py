@@ -1,1 +1,1 @@
-"""What the stages share: one noun, one file."""
+"""What the stages share, in rooms. CONTRIBUTING.md has a picture of which room imports which."""

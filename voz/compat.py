@@ -1,7 +1,7 @@
-"""Every change to somebody else's package, in one room: what breaks, where, and when the repair can go.
+"""Repairs of other people's packages: what breaks, in which versions, and when the repair can go.
 
-Import this module before anything that imports torchaudio, transformers' generation or `TTS`.
-`tests/test_compat.py` holds one test per repair that fails without it.
+Import this module before anything that imports torchaudio, transformers' generation or `TTS`. For each repair,
+`tests/test_compat.py` holds a test that fails without it.
 """
 
 import importlib.util
@@ -18,13 +18,13 @@ import torch
 def load_torchaudio_without_extension() -> None:
     """Keep torchaudio from loading its compiled extension.
 
-    Breaks: torchaudio 2.11.0 from the public index is a CUDA build; beside a CPU or ROCm torch `import torchaudio`
-    fails on `libc10_cuda.so`. XTTS needs only MelSpectrogram and resample, which are pure PyTorch, and torchaudio's
-    own code takes the same path when its `.so` is absent.
+    Breaks: torchaudio 2.11.0 from the public index is a CUDA build. With a CPU or ROCm build of torch, `import torchaudio`
+    fails on `libc10_cuda.so`. XTTS needs only MelSpectrogram and resample, which are pure PyTorch; torchaudio's own code
+    does the same when its `.so` is absent.
     Can go: when torchaudio publishes a build without CUDA for the pinned torch.
     """
     name = "torchaudio._extension.utils"
-    spec = importlib.util.find_spec("torchaudio")  # top-level: finds the folder without importing it
+    spec = importlib.util.find_spec("torchaudio")  # of the top-level package: finds its folder without importing it
     if name in sys.modules or spec is None or spec.origin is None:
         return
     path = Path(spec.origin).parent / "_extension" / "utils.py"
@@ -41,9 +41,9 @@ def load_torchaudio_without_extension() -> None:
 def torch_threads_kept() -> Iterator[None]:
     """Restore torch's thread count after an import.
 
-    Breaks: `TTS.tts.layers.xtts.trainer.dataset` (coqui-tts 0.28.0) runs `torch.set_num_threads(1)` on import, and all
-    CPU work of the process drops to one thread.
-    Can go: when coqui-tts stops doing it.
+    Breaks: importing `TTS.tts.layers.xtts.trainer.dataset` (coqui-tts 0.28.0) runs `torch.set_num_threads(1)`, so that all
+    CPU work of the process uses one thread.
+    Can go: when coqui-tts stops doing so.
     """
     threads = torch.get_num_threads()
     try:
@@ -55,15 +55,15 @@ def torch_threads_kept() -> Iterator[None]:
 def repair_generation_config() -> None:
     """Let `GenerationConfig.to_diff_dict` compare values that are arrays or tensors.
 
-    Breaks: transformers (seen up to 5.23.0) compares each value with its default by `!=` inside an `if`; an array there
-    (`suppress_tokens=np.array([1, 2])`) raises `ValueError: The truth value of an array ... is ambiguous` wherever a
-    generation config is printed, logged or saved, XTTS's `generate` among them.
-    Can go: when transformers compares such values itself.
+    Breaks: transformers (seen up to 5.23.0) compares each value with its default by `!=` inside an `if`. With an array
+    (`suppress_tokens=np.array([1, 2])`) this raises `ValueError: The truth value of an array ... is ambiguous` wherever a
+    generation config is printed, logged or saved, as in XTTS's `generate`.
+    Can go: when transformers can compare such values.
     """
     from transformers import GenerationConfig
 
     def to_diff_dict(self: GenerationConfig) -> dict[str, Any]:
-        """Return the settings that differ from the defaults, ready to serialise."""
+        """The settings that differ from the defaults, as JSON values."""
         own, default = self.to_dict(), GenerationConfig().to_dict()
         different = {
             key: value
@@ -77,7 +77,7 @@ def repair_generation_config() -> None:
 
 
 def _same(a: object, b: object) -> bool:
-    """Equality that is one bool also for arrays and tensors."""
+    """Equality as one bool, for arrays and tensors too."""
     if isinstance(a, np.ndarray | torch.Tensor) or isinstance(b, np.ndarray | torch.Tensor):
         return type(a) is type(b) and np.array_equal(np.asarray(a), np.asarray(b))
     return bool(a == b)

@@ -11,10 +11,7 @@ Among the notes: one of 40 s, one of 1 s, one by another speaker, a truncated fi
 """
 
 import argparse
-import csv
 import datetime
-import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +22,7 @@ from pocket.corpus import acoustics, opus, speech
 from pocket.corpus.demo_texts import CUT_NOTE, LONG_NOTE, NOTES, OTHER_SPEAKER_NOTE, SHORT_NOTE
 from pocket.corpus.voices import DEMO_SPEAKER, OTHER_SPEAKER, Voice
 from voz.audio import wav
-from voz.pipeline import command, records
+from voz.pipeline import command, files
 
 SEED = 1_806
 FIRST_DAY = datetime.date(2026, 3, 14)
@@ -82,53 +79,42 @@ def _silence(rng: np.random.Generator, span_s: tuple[float, float]) -> np.ndarra
 
 def make_notes() -> tuple[dict[str, bytes], list[Sentence], float]:
     """File name to bytes, the truth, and the seconds of the demo speaker's whole files."""
-    files: dict[str, bytes] = {}
+    notes: dict[str, bytes] = {}
     truth: list[Sentence] = []
     speech_s = 0.0
     for number, texts in enumerate(NOTES):
         pcm, rows = say_note(number, texts, OTHER_SPEAKER if number == OTHER_SPEAKER_NOTE else DEMO_SPEAKER)
         data = opus.encode(pcm, bitrate_bps=BITRATES_BPS[number % len(BITRATES_BPS)])
         if number == CUT_NOTE:
-            files[note_name(number)] = data[: int(len(data) * CUT_SHARE)]
+            notes[note_name(number)] = data[: int(len(data) * CUT_SHARE)]
             continue
-        files[note_name(number)] = data
+        notes[note_name(number)] = data
         truth += rows
         speech_s += 0 if number == OTHER_SPEAKER_NOTE else len(pcm) / opus.SAMPLE_RATE_HZ
         if number in (LONG_NOTE, SHORT_NOTE):
             print(f"{note_name(number)}: {len(pcm) / opus.SAMPLE_RATE_HZ:.1f} s")
     twice, empty = note_name(len(NOTES)), note_name(len(NOTES) + 1)
-    files |= {twice: files[note_name(DUPLICATE_OF)], empty: b""}
+    notes |= {twice: notes[note_name(DUPLICATE_OF)], empty: b""}
     truth += [Sentence(**{**vars(row), "name": twice}) for row in truth if row.name == note_name(DUPLICATE_OF)]
-    return files, truth, speech_s
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a note atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_bytes(content)
-    os.replace(draft, path)
+    return notes, truth, speech_s
 
 
 def truth_csv(rows: list[Sentence]) -> str:
     """The content of truth.csv."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, [*Sentence.__dataclass_fields__], lineterminator="\n")
-    table.writeheader()
-    table.writerows(vars(row) for row in rows)
-    return text.getvalue()
+    return files.csv_text([Sentence.__dataclass_fields__, *(vars(row).values() for row in rows)])
 
 
 def main() -> None:
     args = parse_args()
-    files, truth, speech_s = make_notes()
-    for name, data in files.items():
-        write(args.demo / "notes" / name, data)
-    records.write_text(args.demo / "notes" / "consent.yaml", yaml.safe_dump(CONSENT, allow_unicode=True, sort_keys=False, width=200))
-    records.write_text(args.demo / "truth.csv", truth_csv(truth))
+    notes, truth, speech_s = make_notes()
+    for name, data in notes.items():
+        with files.atomic(args.demo / "notes" / name) as file:
+            file.write(data)
+    files.write_text(args.demo / "notes" / "consent.yaml", yaml.safe_dump(CONSENT, allow_unicode=True, sort_keys=False, width=200))
+    files.write_text(args.demo / "truth.csv", truth_csv(truth))
     if not (args.demo / "corrections.csv").exists():
-        records.write_text(args.demo / "corrections.csv", "clip,action,text\n")
-    print(f"{len(files)} files, {speech_s / 60:.1f} minutes of the demo speaker, {sum(map(len, files.values())) / 1e6:.2f} MB")
+        files.write_text(args.demo / "corrections.csv", "clip,action,text\n")
+    print(f"{len(notes)} files, {speech_s / 60:.1f} minutes of the demo speaker, {sum(map(len, notes.values())) / 1e6:.2f} MB")
 
 
 def parse_args() -> argparse.Namespace:

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from voz.pipeline import records
+from voz.pipeline import files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Recording:
 def write_manifest(folder: Path, rows: list[Recording]) -> None:
     """Write `manifest.jsonl`, sorted by id."""
     lines = [json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in sorted(rows, key=lambda row: row.id)]
-    records.write_text(folder / "manifest.jsonl", "".join(lines))
+    files.write_text(folder / "manifest.jsonl", "".join(lines))
 
 
 def read_manifest(folder: Path, *, role: str | None = None, split: str | None = None) -> list[Recording]:

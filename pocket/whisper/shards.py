@@ -13,7 +13,6 @@ In train most clips get reverberation, noise or Opus at 12-24 kb/s; dev and test
 
 import argparse
 import json
-import os
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from tqdm import tqdm
 from pocket.corpus import acoustics, opus
 from pocket.corpus.manifest import Recording, read_manifest
 from voz.audio import wav
-from voz.pipeline import command, records
+from voz.pipeline import command, files
 
 RATE_HZ = opus.SAMPLE_RATE_HZ
 TEST_BITRATE_BPS = 16_000
@@ -86,15 +85,14 @@ def write_shard(corpus: Path, out: Path, shard: str, rows: list[Recording], pool
         row.id for row in rows
     ]:
         return
-    draft, lines, at = out / f"{shard}.part", [], 0
-    with open(draft, "wb") as file:
+    lines, at = [], 0
+    with files.atomic(out / f"{shard}.i16") as file:
         for row, pcm in zip(rows, pool(joblib.delayed(degraded)(corpus / row.path, row) for row in rows), strict=True):
             file.write(pcm.tobytes())
             clip = ShardClip(id=row.id, text=row.text, split=row.split, shard=shard, start=at, length=len(pcm))
             lines.append(json.dumps(asdict(clip), ensure_ascii=False) + "\n")
             at += len(pcm)
-    os.replace(draft, out / f"{shard}.i16")
-    records.write_text(listing, "".join(lines))
+    files.write_text(listing, "".join(lines))
 
 
 def main() -> None:

@@ -7,8 +7,6 @@ Writes  models/pocket/xtts/{model.pth,config.json,vocab.json,dvae.pth,mel_stats.
 """
 
 import argparse
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import torch
 
 from pocket.xtts import base
 from voz.model import checkpoint, xtts
-from voz.pipeline import command
+from voz.pipeline import command, files
 
 SIZE_LIMIT_MB = 42
 
@@ -57,9 +55,7 @@ def main() -> None:
     checkpoint.write(args.base / "dvae.pth", half(dvae.state_dict()))
     checkpoint.write(args.base / "speakers_xtts.pth", {})  # no built-in voices: every voice comes from a recording
     for name in ("config.json", "vocab.json", "mel_stats.pth"):
-        temporary = args.base / f".{name}.tmp"
-        shutil.copyfile(args.build / name, temporary)
-        os.replace(temporary, args.base / name)
+        files.copy(args.build / name, args.base / name)
     size_mb = sum(path.stat().st_size for path in args.base.iterdir()) / 1e6
     print(f"{args.base}: {size_mb:.1f} MB")
     if size_mb > SIZE_LIMIT_MB:

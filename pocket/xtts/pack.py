@@ -12,7 +12,6 @@ voice of its own: the GPT's conditioning and its target codes then come from the
 
 import argparse
 import json
-import os
 import zlib
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from pocket.corpus import acoustics, opus
 from pocket.corpus.manifest import Recording, read_manifest
 from pocket.xtts.packed import PHONE
 from voz.audio import leveling, wav
-from voz.pipeline import command
+from voz.pipeline import command, files
 
 LEVEL_DB, LEVEL_JITTER_DB = -23.0, 1.0  # convert.level_db, and by how much its notes differ
 PHONE_SHARE, PHONE_SNR_DB, PHONE_BPS = 0.33, (22.0, 40.0), (16_000, 20_000, 24_000)
@@ -70,10 +69,9 @@ def pack(corpus: Path, packed: Path, *, jobs: int) -> None:
         {key: getattr(row, key) for key in kept} | {"voice": row.voice + PHONE * by_phone(row), "start": int(start), "samples": len(clip)}
         for row, start, clip in zip(rows, starts, clips, strict=True)
     ]
-    packed.mkdir(parents=True, exist_ok=True)
-    np.save(packed / "pcm.part.npy", np.concatenate(clips))
-    os.replace(packed / "pcm.part.npy", packed / "pcm.npy")
-    (packed / "pcm.json").write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
+    with files.atomic(packed / "pcm.npy") as file:
+        np.save(file, np.concatenate(clips))
+    files.write_text(packed / "pcm.json", json.dumps(index, ensure_ascii=False))
 
 
 def main() -> None:

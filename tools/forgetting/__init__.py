@@ -1,1 +1,1 @@
-"""Remove a note and all that was made of it, everywhere. Run by `make forget`."""
+"""Remove a voice note and everything that was made from it. Run by `make forget`."""

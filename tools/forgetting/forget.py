@@ -1,11 +1,11 @@
-"""Remove a voice note, and everything that came of it, from this machine and from the DVC remotes.
+"""Remove a voice note, and everything that was made from it, from this machine and from the DVC remotes.
 
     python -m tools.forgetting.forget NOTE... [--weights]        (`make forget NOTE=…`, with WEIGHTS=1 the trained voice too)
     python -m tools.forgetting.forget --all                      (`make forget ALL=1`: all notes, consent, words, voice)
 
-NOTE is the note's id, a clip's id, the file's name in the notes folder, or its original name in notes.csv. Lists what it
-would remove and what it cannot, asks, removes: from the notes folder and all outputs of the pipeline, the scratch
-(.cache), DVC's cache and every configured remote. Run it again if it was interrupted.
+NOTE is the note's id, the id of one of its clips, the file's name in the notes folder, or its original name in notes.csv.
+Lists what it would remove and what it cannot remove, asks, and removes it: from the notes folder, all outputs of the
+pipeline, the cache (.cache), DVC's cache and every configured remote. If it was interrupted, run it again.
 """
 
 import argparse
@@ -20,91 +20,91 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from tools.dvc_add import dvc_add
 from tools.forgetting import traces
+from tools.forgetting.traces import Removal, Trail
 from voz.data import notes, origins
-from voz.pipeline import cache, command, ledger, params
+from voz.pipeline import cache, command, files, ledger, params
 from voz.pipeline.command import UserError
-from voz.pipeline.records import write_text
+from voz.pipeline.records import ID
 
-ID = re.compile(r"([0-9a-f]{12})(-\d{7,8}-\d{7,8})?\Z")
-SHOWN = 40  # lines of files before "and so many more"
+MAX_LINES = 40  # how many files are listed by name
+DVC_CACHE = "DVC cache"
 
 
 @dataclass
 class Plan:
-    """What is to go, by place, and what cannot."""
+    """What will be removed, by place, and what cannot be."""
 
-    workspace: traces.Found = field(default_factory=traces.Found)
-    cache: set[Path] = field(default_factory=set)
-    stores: dict[str, set[Path]] = field(default_factory=dict)  # by "DVC cache", "remote NAME"
-    far: dict[str, list[str]] = field(default_factory=dict)  # object names, by remote that is no folder here
-    cannot: list[str] = field(default_factory=list)
+    workspace: Removal = field(default_factory=Removal)
+    cache_entries: set[Path] = field(default_factory=set)
+    stores: dict[str, set[Path]] = field(default_factory=dict)  # objects by store: "DVC cache", and remotes in a folder of this machine
+    remote_objects: dict[str, list[str]] = field(default_factory=dict)  # names of objects, by remote on another machine
+    out_of_reach: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        here = self.workspace.files or self.workspace.tables or self.scratch
-        return bool(here or any(self.stores.values()) or any(self.far.values()))
+        here = self.workspace.files or self.workspace.tables or self.cache_entries
+        return bool(here or any(self.stores.values()) or any(self.remote_objects.values()))
 
 
-def find_notes(wanted: list[str], folder: Path, convert_ledger: Path) -> traces.Trail:
-    """The ids and file names of the notes meant, and of every other file with the same bytes or the same sound.
+def find_notes(wanted: list[str], folder: Path, convert_ledger: Path) -> Trail:
+    """The ids and file names of the wanted notes, and of all other files with the same bytes or the same sound.
 
     Raises:
-        UserError: a name that is nobody's. (An id may be of a note that is no longer in the folder.)
+        UserError: a name fits no note. (An id is accepted even if its note is no longer in the folder.)
     """
-    files = {each.name: cache.hash_file(each.path)[:12] for each in notes.find(folder) if not each.problem} if folder.is_dir() else {}
+    ids_by_name = {each.name: notes.id_of(each.path) for each in notes.find(folder) if not each.problem} if folder.is_dir() else {}
     table = origins.read(folder)
     ids: set[str] = set()
     for name in wanted:
         match = ID.match(name)
-        found = {match[1]} if match else {origin.id for origin in table if name == origin.original_name}
-        found |= {note_id for file, note_id in files.items() if name in (file, (folder / file).as_posix())}
+        found = {match["note"]} if match else {origin.id for origin in table if name == origin.original_name}
+        found |= {note_id for file, note_id in ids_by_name.items() if name in (file, (folder / file).as_posix())}
         if not found:
             raise UserError(f"{name}: no note in {folder} has this id, file name or original name", f"look into {folder / origins.NAME}")
         ids |= found
     sounds = {origin.sha256 for origin in table if origin.id in ids} - {""}
     ids |= {origin.id for origin in table if origin.sha256 in sounds}
     for row in ledger.read(convert_ledger) if convert_ledger.is_file() else []:
-        if row.reason == "duplicate" and row.name in files:
-            same = {files[row.name], *re.findall(r"\(([0-9a-f]{12})\)", row.detail)}
-            ids |= same if same & ids else set()
-    return traces.Trail(ids, {name for name, note_id in files.items() if note_id in ids})
+        if row.reason == "duplicate" and row.name in ids_by_name:
+            duplicates = {ids_by_name[row.name], *re.findall(r"\(([0-9a-f]{12})\)", row.detail)}
+            ids |= duplicates if duplicates & ids else set()
+    return Trail(ids, {name for name, note_id in ids_by_name.items() if note_id in ids})
+
+
+def make_plan(repo: Repo, trail: Trail, args: argparse.Namespace, values: dict[str, Any]) -> Plan:
+    """Search every place.
+
+    Args:
+        values: the content of params.yaml.
+    """
+    outputs, added = tracked(repo)
+    personal = [Path(values["notes"]), Path(values["corrections"])]  # the inputs that hold the speaker's data, unlike the base models
+    if args.all:
+        trail.ids |= {note_id for folder in _local_stores(repo) for note_id in traces.ids_in_store(folder)}
+    plan = Plan(workspace=_search_workspace(repo, trail, args, [*personal, *outputs]))
+    protected = {md5 for path in added - set(personal) for md5 in md5s_of(repo, path)}
+    if args.all or args.weights:
+        whole = [*outputs, *personal] if args.all else [args.voice]
+        trail.md5s |= {md5 for path in whole for md5 in md5s_of(repo, path)} - protected
+        trail.trained = True
+    _search_stores(repo, trail, protected, plan)
+    root = cache.root()
+    plan.cache_entries = {path for path in root.glob("*") if path.is_dir()} if args.all else traces.in_cache(root, trail)
+    plan.out_of_reach += _out_of_reach(repo, trail, [*personal, *outputs], args)
+    return plan
 
 
 def tracked(repo: Repo) -> tuple[list[Path], set[Path]]:
-    """(outputs of the stages that DVC caches, what `dvc add` added), relative to the working directory."""
+    """(outputs of the stages that DVC caches, what `dvc add` put under DVC), relative to the working directory."""
     here = Path.cwd().resolve()
     outs = [out for out in repo.index.outs if out.use_cache and Path(out.fs_path).is_relative_to(here)]
     added = {Path(out.fs_path).relative_to(here) for out in outs if out.stage.is_data_source}
     return sorted(Path(out.fs_path).relative_to(here) for out in outs if not out.stage.is_data_source), added
 
 
-def plan(repo: Repo, trail: traces.Trail, args: argparse.Namespace, values: dict[str, Any]) -> Plan:
-    """Search every place."""
-    derived, added = tracked(repo)
-    if args.all:
-        trail.ids |= {each for folder in _folders(repo) for each in traces.ids_in_store(folder)}
-    mine = [Path(values["notes"]), Path(values["corrections"])]
-    roots = [path for path in [*mine, *derived, cache.root() / cache.LOG, Path(repo.dvc_dir) / "tmp" / "exps"] if path.exists()]
-    found = Plan(workspace=traces.in_workspace(roots, trail))
-    if args.all:
-        found.workspace.files |= {path for root in [*mine, *derived] for path in [root, *root.rglob("*")] if path.is_file()}
-        found.workspace.tables = {path: text for path, text in found.workspace.tables.items() if path not in found.workspace.files}
-    elif args.weights:
-        found.workspace.files |= {path for path in args.voice.rglob("*") if path.is_file()}
-    protected = {md5 for path in added - set(mine) for md5 in md5s_of(repo, path)}
-    if args.all or args.weights:
-        theirs = derived if args.all else [args.voice]
-        trail.md5s |= {md5 for path in [*theirs, *(mine if args.all else [])] for md5 in md5s_of(repo, path)} - protected
-        trail.trained = True
-    _search_stores(repo, trail, protected, found)
-    root = cache.root()
-    found.scratch = {path for path in root.glob("*") if path.is_dir()} if args.all else traces.in_scratch(root, trail)
-    found.cannot += _beyond(repo, trail, [*mine, *derived], args)
-    return found
-
-
 def md5s_of(repo: Repo, path: Path) -> set[str]:
-    """MD5s of a tracked output and of all files in it, as far as the cache knows them."""
+    """MD5s of a tracked output and of all files in it, as far as DVC's cache knows them."""
     found: set[str] = set()
     for out in repo.index.outs:
         if Path(out.fs_path) == path.resolve() and out.hash_info:
@@ -114,94 +114,104 @@ def md5s_of(repo: Repo, path: Path) -> set[str]:
     return found
 
 
-def _folders(repo: Repo) -> list[Path]:
-    """The cache, and those remotes that are folders on this machine."""
+def _search_workspace(repo: Repo, trail: Trail, args: argparse.Namespace, paths: list[Path]) -> Removal:
+    """Search inputs and outputs, the log of the cache, and copies of the workspace that a killed experiment left."""
+    roots = [path for path in [*paths, cache.root() / cache.LOG, Path(repo.dvc_dir) / "tmp" / "exps"] if path.exists()]
+    removal = traces.in_workspace(roots, trail)
+    if args.all:
+        removal.files |= {path for root in paths for path in [root, *root.rglob("*")] if path.is_file()}
+        removal.tables = {path: text for path, text in removal.tables.items() if path not in removal.files}
+    elif args.weights:
+        removal.files |= {path for path in args.voice.rglob("*") if path.is_file()}
+    return removal
+
+
+def _local_stores(repo: Repo) -> list[Path]:
+    """The folders of objects on this machine: DVC's cache, and those remotes that are folders."""
     remotes = [repo.config["remote"][name]["url"] for name in sorted(repo.config["remote"])]
     return [Path(repo.cache.local.path), *(Path(url, "files", "md5") for url in remotes if Path(url).is_dir())]
 
 
-def _search_stores(repo: Repo, trail: traces.Trail, protected: set[str], found: Plan) -> None:
-    """Search the cache, then each remote: all of it where it is a folder on this machine, else the objects known by then."""
-    cache = Path(repo.cache.local.path)
-    found.stores["DVC cache"] = traces.in_store(cache, trail, protected=protected)
+def _search_stores(repo: Repo, trail: Trail, protected: set[str], plan: Plan) -> None:
+    """Search DVC's cache, then each remote.
+
+    A remote in a folder of this machine is searched completely. On any other remote, only the objects that are known by
+    then can be looked up by name.
+    """
+    plan.stores[DVC_CACHE] = traces.in_store(Path(repo.cache.local.path), trail, protected=protected)
     for name in sorted(repo.config["remote"]):
         try:
             odb = repo.cloud.get_remote_odb(name)
             if odb.fs.protocol == "local":
-                found.stores[f"remote {name}"] = traces.in_store(Path(odb.path), trail, protected=protected)
+                plan.stores[f"remote {name}"] = traces.in_store(Path(odb.path), trail, protected=protected)
                 continue
-            known = trail.md5s | {path.parent.name + path.name for objects in found.stores.values() for path in objects}
-            found.far[name] = [oid for oid in sorted(known) if odb.exists(oid)]
-            found.cannot.append(
-                f"remote {name}: older versions there that this machine never had (`dvc gc --cloud` removes what no commit needs)"
+            known = trail.md5s | {path.parent.name + path.name for objects in plan.stores.values() for path in objects}
+            plan.remote_objects[name] = [oid for oid in sorted(known) if odb.exists(oid)]
+            plan.out_of_reach.append(
+                f"remote {name}: older versions that were never on this machine (`dvc gc --cloud` removes what no commit needs)"
             )
         except (DvcException, OSError) as error:
-            found.cannot.append(f"remote {name}: not reachable ({error}); run this again when it is")
+            plan.out_of_reach.append(f"remote {name}: not reachable ({error}); run this again when it is")
 
 
-def _beyond(repo: Repo, trail: traces.Trail, paths: list[Path], args: argparse.Namespace) -> list[str]:
-    """What no command on this machine can reach."""
+def _out_of_reach(repo: Repo, trail: Trail, paths: list[Path], args: argparse.Namespace) -> list[str]:
+    """What no command on this machine can remove."""
     git = ["git", "log", "--all", "--oneline", "--", *map(str, paths)]
     commits = subprocess.run(git, capture_output=True, text=True, check=False, cwd=repo.root_dir).stdout.splitlines()
-    kept = (
-        f"{len(commits)} commits hold files of these folders: `git filter-repo` rewrites them"
-        if commits
-        else "names, hashes and aggregate numbers only"
-    )
-    lines = [f"git history: {kept}", "other people's copies: clones that pulled, backups, the phone, the chat itself"]
+    history = "names, hashes and aggregate numbers only"
+    if commits:
+        history = f"{len(commits)} commits hold files of these folders: `git filter-repo` rewrites them"
+    lines = [f"git history: {history}", "other people's copies: clones that pulled, backups, the phone, the chat itself"]
     if trail.trained:
-        stay = (
-            ""
-            if args.all or args.weights
-            else f"; {args.voice} keeps them until `dvc repro`, DVC's cache longer: --weights (WEIGHTS=1) removes them"
-        )
-        lines.append(f"trained weights: a voice that was trained with the note has learnt from it, wherever it was copied{stay}")
+        weights = "trained weights: every copy of a voice that was trained with the note has learnt from it"
+        if not (args.all or args.weights):
+            weights += f"; {args.voice} stays until `dvc repro`, DVC's cache keeps it longer: --weights (WEIGHTS=1) removes both"
+        lines.append(weights)
     return lines
 
 
-def show(found: Plan) -> None:
-    """Print what would go and what cannot."""
-    lines = [f"  remove   {path}" for path in sorted(found.workspace.files)] + [
-        f"  rewrite  {path}" for path in sorted(found.workspace.tables)
-    ]
-    print("\n".join(lines[:SHOWN]))
-    if len(lines) > SHOWN:
-        print(f"  and {len(lines) - SHOWN} files more")
-    print(f"  remove   {len(found.scratch)} entries of the scratch")
-    for name, objects in found.stores.items():
+def show(plan: Plan) -> None:
+    """Print what would be removed and what cannot be."""
+    lines = [f"  remove   {path}" for path in sorted(plan.workspace.files)]
+    lines += [f"  rewrite  {path}" for path in sorted(plan.workspace.tables)]
+    print("\n".join(lines[:MAX_LINES]))
+    if len(lines) > MAX_LINES:
+        print(f"  and {len(lines) - MAX_LINES} more files")
+    print(f"  remove   {len(plan.cache_entries)} entries of the cache")
+    for name, objects in plan.stores.items():
         print(f"  remove   {len(objects)} objects of {name} ({sum(path.stat().st_size for path in objects) / 1e6:.1f} MB)")
-    for name, oids in found.far.items():
+    for name, oids in plan.remote_objects.items():
         print(f"  remove   {len(oids)} objects of remote {name}")
-    for line in found.cannot:
+    for line in plan.out_of_reach:
         print(f"  cannot   {line}")
 
 
-def remove(repo: Repo, found: Plan) -> None:
-    """Remove it: far places first, so that an interrupted run still finds here what it has to look for there."""
-    for name, oids in found.far.items():
+def remove(repo: Repo, plan: Plan) -> None:
+    """Carry out the plan. Remotes first: if the run is interrupted, what is still here tells the next one what to look for there."""
+    for name, oids in plan.remote_objects.items():
         odb = repo.cloud.get_remote_odb(name)
         for oid in oids:
             odb.delete(oid)
-    for objects in reversed(found.stores.values()):
+    for objects in reversed(plan.stores.values()):
         for path in objects:
             path.unlink(missing_ok=True)
-    for path in found.scratch:
+    for path in plan.cache_entries:
         shutil.rmtree(path, ignore_errors=True)
-    for path, text in found.workspace.tables.items():
-        write_text(path, text)
-    for path in found.workspace.files:
+    for path, text in plan.workspace.tables.items():
+        files.write_text(path, text)
+    for path in plan.workspace.files:
         path.unlink(missing_ok=True)
 
 
-def settle(values: dict[str, Any], *, everything: bool) -> None:
-    """Tell DVC of the new notes and corrections; with everything gone, take away its pointers to them."""
+def update_dvc_pointers(values: dict[str, Any], *, everything: bool) -> None:
+    """Put the changed notes and corrections under DVC again; if everything was removed, remove their .dvc files instead."""
     for path in (Path(values["notes"]), Path(values["corrections"])):
         pointer = Path(f"{path}.dvc")
         if pointer.is_file() and (everything or not path.exists()):
             pointer.unlink()
             shutil.rmtree(path, ignore_errors=True)
         elif pointer.is_file():
-            subprocess.run([sys.executable, "-m", "dvc", "add", "-q", "--", str(path)], check=True)
+            dvc_add(path, fix=f"fix that, then `dvc add {path}`")
 
 
 def main() -> None:
@@ -210,28 +220,39 @@ def main() -> None:
     folder = Path(values["notes"])
     if subprocess.run(["git", "ls-files", "--error-unmatch", "--", str(folder)], capture_output=True, check=False).returncode == 0:
         raise UserError(
-            f"{folder}: in git, where nothing can be forgotten", "`git rm` it; `make notes` keeps notes out of git from the start"
+            f"{folder}: in git, whose history this cannot change", "`git rm` it; `make notes` keeps notes out of git from the start"
         )
     if args.all == bool(args.note):
         raise UserError("which note?", "NOTE=<id or file name>, or ALL=1")
     wanted = [each.name for each in notes.find(folder) if not each.problem] if args.all and folder.is_dir() else args.note
     trail = find_notes(wanted, folder, args.ledger)
     try:
-        with Repo() as repo:
-            found = plan(repo, trail, args, values)
-            if not found:
-                raise UserError(f"{', '.join(args.note) or folder}: no trace of it anywhere", f"look into {folder / origins.NAME}")
-            show(found)
-            if not args.yes and not _agreed():
-                raise UserError("nothing was removed", "answer yes, or --yes in a script")
-            remove(repo, found)
-            notebook = repo.site_cache_dir
-        shutil.rmtree(notebook, ignore_errors=True)  # names and hashes of every file that DVC saw here; it makes it anew
+        search_and_remove(trail, args, values)
     except DvcException as error:
-        raise UserError(f"DVC: {error}", "mend that and run this again") from error
-    settle(values, everything=args.all)
+        raise UserError(f"DVC: {error}", "fix that and run this again") from error
+    update_dvc_pointers(values, everything=args.all)
     print(f"forgotten: {'all notes' if args.all else ', '.join(sorted(trail.ids))}")
     print("next: `make notes` or `make profile NAME=pocket`" if args.all else "next: dvc repro && dvc push && git commit -a")
+
+
+def search_and_remove(trail: Trail, args: argparse.Namespace, values: dict[str, Any]) -> None:
+    """Make the plan, show it, ask, and carry it out.
+
+    Raises:
+        UserError: there is nothing to remove, or the user does not agree.
+        DvcException: DVC fails.
+    """
+    with Repo() as repo:
+        plan = make_plan(repo, trail, args, values)
+        if not plan:
+            where = ", ".join(args.note) or values["notes"]
+            raise UserError(f"{where}: no trace of it anywhere", f"look into {Path(values['notes'], origins.NAME)}")
+        show(plan)
+        if not args.yes and not _agreed():
+            raise UserError("nothing was removed", "answer yes, or --yes in a script")
+        remove(repo, plan)
+        site_cache = repo.site_cache_dir
+    shutil.rmtree(site_cache, ignore_errors=True)  # DVC's index: names and hashes of every file it saw here; DVC rebuilds it
 
 
 def _agreed() -> bool:
@@ -241,11 +262,13 @@ def _agreed() -> bool:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("note", nargs="*", help="id, file name or original name")
-    parser.add_argument("--all", action="store_true", help="every note, and all that was made of them")
+    parser.add_argument("--all", action="store_true", help="every note, and everything that was made from them")
     parser.add_argument("--weights", action="store_true", help="also the trained voice and its checkpoints")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--params", type=Path, default=params.PATH)
-    parser.add_argument("--ledger", type=Path, default=Path("reports/ledger/convert.csv"), help="convert's, which knows of duplicates")
+    parser.add_argument(
+        "--ledger", type=Path, default=Path("reports/ledger/convert.csv"), help="convert's ledger, which lists notes with the same sound"
+    )
     parser.add_argument("--voice", type=Path, default=Path("models/voice"))
     return parser.parse_args()
 

@@ -1,7 +1,8 @@
-"""Find what a note left: in the workspace, in the scratch, in a DVC store. Finds only; `forget.py` removes.
+"""Find what voice notes left behind: in the workspace, in the cache, in a DVC store. `forget.py` does the removing.
 
-A trace is known by the note's id in its name or text, by being a byte-wise copy of a file that is one, by having been
-made of one (the scratch remembers of what), or by holding the note's words.
+A file is a trace of a note if its name or text contains the note's id, if it is a copy of a file that is a trace, if it
+was made from one (an entry of the cache stores the hashes of what it was made from), or if it contains a sentence that was
+said in the note.
 """
 
 import csv
@@ -15,28 +16,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voz.pipeline import cache, parallel
+from voz.data import notes
+from voz.pipeline import cache, files, parallel
+from voz.pipeline.records import ID_DIGITS
 
-MAX_BYTES = 512 * 2**20  # larger files are weights: not searched, only recognised by name
-MIN_WORDS = 3  # shorter sentences are anybody's
-ID_DIGITS = 12
-TRAINING = "train"  # the scratch of checkpoints, which come of all notes together
+MAX_BYTES = 512 * 2**20  # larger files are model weights: their content is not searched
+MIN_WORDS = 3  # a shorter sentence could be anybody's
+TRAINING = "train"  # the cache's folder of checkpoints, which are made from all notes together
 _HEX = re.compile(rb"(?<![0-9a-f])[0-9a-f]{12,64}(?![0-9a-f])")
-_WORDY = ("text", "normalized", "heard")  # fields of records that hold words begin so
+_WORD_FIELDS = ("text", "normalized", "heard")  # the names of record fields that hold words start with these
 _TABLES = (".jsonl", ".csv")
+
+Listing = list[dict[str, str]]  # how DVC stores a folder: [{"md5": ..., "relpath": ...}, ...]
 
 
 @dataclass
 class Trail:
-    """What is known of the notes so far. Grows while it is followed.
+    """What identifies the traces of the notes. It grows during the search: each trace that is found can lead to more.
 
     Attributes:
-        ids: of the notes, 12 hex digits.
-        names: of their files in the notes folder.
-        hashes: SHA-256 of files that are theirs alone.
-        md5s: the same files as DVC names them.
-        words: sentences that were said in them.
-        trained: a dataset had them in its train or eval split.
+        ids: the ids of the notes, 12 hex digits.
+        names: the names of their files in the notes folder.
+        hashes: SHA-256 of the files that were made from these notes alone.
+        md5s: MD5 of the same files, which is how DVC names them.
+        words: sentences that were said in the notes.
+        trained: True if a dataset had a clip of the notes in its train or eval split.
     """
 
     ids: set[str]
@@ -46,170 +50,198 @@ class Trail:
     words: set[str] = field(default_factory=set)
     trained: bool = False
 
-    def follow(self, path: Path) -> None:
-        """`path` is theirs alone: so is every copy of it, and what was made of it."""
+    def add_file(self, path: Path) -> None:
+        """Add a file that was made from these notes alone, so that its copies and what was made from it are found too."""
         data = path.read_bytes()
-        if not data:  # every empty file is a copy of every other
+        if not data:  # an empty file identifies nothing: every other empty file has the same hash
             return
         self.hashes.add(hashlib.sha256(data).hexdigest())
         self.md5s.add(hashlib.md5(data, usedforsecurity=False).hexdigest())
 
-    def named_in(self, text: str | bytes) -> bool:
-        """True if an id of theirs, or the hash of a file of theirs, stands in `text`. (A note's own hash begins with its id.)"""
+    def is_named_in(self, text: str | bytes) -> bool:
+        """True if `text` contains an id of the notes, or the SHA-256 of one of their files. (A note's own SHA-256 starts with its id.)"""
         data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-        found = {token.decode() for token in _HEX.findall(data)}
-        return not found.isdisjoint(self.hashes) or any(token[:ID_DIGITS] in self.ids for token in found)
+        tokens = {token.decode() for token in _HEX.findall(data)}
+        return not tokens.isdisjoint(self.hashes) or any(token[:ID_DIGITS] in self.ids for token in tokens)
 
-    def spoken_in(self, data: bytes) -> bool:
-        """True if `data` names them or holds a sentence of theirs, as plain text, JSON or HTML."""
-        return self.named_in(data) or any(form in data for words in self.words for form in _forms(words))
+    def occurs_in(self, data: bytes) -> bool:
+        """True if `data` names the notes, or contains a sentence of theirs as plain text, JSON or HTML."""
+        return self.is_named_in(data) or any(form in data for words in self.words for form in _encodings(words))
 
-    def learn(self, data: bytes) -> None:
-        """Take up the words from those lines of a manifest that name them, and whether they were trained with."""
+    def learn_from_manifest(self, data: bytes) -> None:
+        """Learn, from the lines of a JSONL file that name the notes, what was said in them and whether they were trained on."""
         for line in data.splitlines():
-            if line.startswith(b"{") and self.named_in(line):
-                self._learn_record(_json(line))
+            if line.startswith(b"{") and self.is_named_in(line):
+                self._learn_record(_parsed_json(line))
 
-    def learn_all(self, data: bytes) -> None:
-        """Take up the words from a JSON file that is theirs alone."""
-        self._learn_record(_json(data))
+    def learn_from_json(self, data: bytes) -> None:
+        """The same from a JSON file that was made from these notes alone, and so does not have to name them."""
+        self._learn_record(_parsed_json(data))
 
     def _learn_record(self, record: Any) -> None:
         if not isinstance(record, dict):
             return
         self.trained |= record.get("split") in ("train", "eval")
         for key, value in record.items():
-            if key.startswith(_WORDY) and isinstance(value, str) and len(value.split()) >= MIN_WORDS:
+            if key.startswith(_WORD_FIELDS) and isinstance(value, str) and len(value.split()) >= MIN_WORDS:
                 self.words.add(value)
 
 
 @dataclass
-class Found:
-    """Files to remove, and tables to rewrite with the text that remains."""
+class Removal:
+    """What to change in the workspace: files to remove, and tables to rewrite, each with its remaining text."""
 
     files: set[Path] = field(default_factory=set)
     tables: dict[Path, str] = field(default_factory=dict)
 
 
-def in_workspace(roots: Iterable[Path], trail: Trail) -> Found:
-    """Search files and folders. A JSON file that names the notes speaks for its folder: what lies there was made with them."""
-    files = [path for root in roots for path in sorted([root, *root.rglob("*")]) if path.is_file() and not path.is_symlink()]
-    files = [path for path in files if path.stat().st_size <= MAX_BYTES]
-    hashes = {path: cache.hash_file(path) for path in parallel.progress(files, total=len(files), label="search outputs", unit="file")}
-    found = Found({path for path in files if trail.named_in(path.name) or hashes[path][:12] in trail.ids})
-    for path in sorted(found.files):
-        trail.follow(path)
-    texts = {path: data for path in files if path not in found.files and (data := _text(path)) is not None}
+def in_workspace(roots: Iterable[Path], trail: Trail) -> Removal:
+    """Search files and folders, and extend the trail.
+
+    If a JSON file is a trace, all files of its folder are removed: they were made together with it.
+    """
+    candidates = [path for root in roots for path in sorted([root, *root.rglob("*")]) if path.is_file() and not path.is_symlink()]
+    candidates = [path for path in candidates if path.stat().st_size <= MAX_BYTES]
+    progress = parallel.progress(candidates, total=len(candidates), label="search outputs", unit="file")
+    hashes = {path: files.hash_file(path) for path in progress}
+    removal = Removal({path for path in candidates if trail.is_named_in(path.name) or hashes[path][:ID_DIGITS] in trail.ids})
+    for path in sorted(removal.files):
+        trail.add_file(path)
+    texts = {path: data for path in candidates if path not in removal.files and (data := _read_text(path)) is not None}
     for data in texts.values():
-        trail.learn(data)
-    for path in files:
-        if path in found.files or hashes[path] in trail.hashes:
-            found.files.add(path)
-        elif path.suffix in _TABLES and path in texts:
-            remaining = without(texts[path].decode("utf-8"), path.suffix, trail)
-            if remaining.encode() != texts[path]:
-                found.tables[path] = remaining
-        elif path in texts and trail.spoken_in(texts[path]):
-            found.files.add(path)
+        trail.learn_from_manifest(data)
+    removal.files |= {path for path in candidates if hashes[path] in trail.hashes}
+    for path, data in texts.items():
+        if path in removal.files:
+            continue
+        if path.suffix in _TABLES:
+            remaining = without_rows(data.decode("utf-8"), path.suffix, trail)
+            if remaining.encode() != data:
+                removal.tables[path] = remaining
+        elif trail.occurs_in(data):
+            removal.files.add(path)
             if path.suffix == ".json":
-                found.files |= {each for each in files if path.parent in each.parents}
-    found.tables = {path: text for path, text in found.tables.items() if path not in found.files}
-    return found
+                removal.files |= {other for other in candidates if path.parent in other.parents}
+    removal.tables = {path: text for path, text in removal.tables.items() if path not in removal.files}
+    return removal
 
 
-def without(text: str, suffix: str, trail: Trail) -> str:
+def without_rows(text: str, suffix: str, trail: Trail) -> str:
     """A manifest or table without the rows of the notes."""
     lines = text.split("\n")
-    if suffix == ".jsonl" or "|" in lines[0]:  # coqui's metadata: one line a row, never quoted
-        return "\n".join(line for line in lines if not trail.named_in(line))
+    if suffix == ".jsonl" or "|" in lines[0]:  # coqui's metadata.csv: one line per row, never quoted
+        return "\n".join(line for line in lines if not trail.is_named_in(line))
     rows = list(csv.reader(io.StringIO(text, newline="")))
-    kept = [row for row in rows if not (trail.named_in(" ".join(row)) or trail.names.intersection(row))]
-    if len(kept) == len(rows):
-        return text
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(kept)
-    return out.getvalue()
+    kept = [row for row in rows if not (trail.is_named_in(" ".join(row)) or trail.names.intersection(row))]
+    return text if len(kept) == len(rows) else files.csv_text(kept)
 
 
-def in_scratch(root: Path, trail: Trail) -> set[Path]:
-    """Entries of the scratch that were made of the notes, of something that was, and so on; entries that do not say of what;
-    checkpoints, if the notes were trained with; whatever an interrupted command left."""
-    entries = {path: _made_of(path) for path in sorted(root.glob("*/??/*")) if path.is_dir() and path.parts[-3] != TRAINING}
-    found = {path for path, parts in entries.items() if parts is None} | set(root.glob("*/??/.tmp-*")) | set(root.glob("import-*"))
-    grown = True
-    while grown:
-        grown = False
-        for path, parts in entries.items():
-            if path not in found and (trail.named_in(parts or "") or _holds(path, trail)):
+def in_cache(root: Path, trail: Trail) -> set[Path]:
+    """Search the cache, and extend the trail.
+
+    Returns:
+        Entries that were made from the notes, directly or through other entries; entries that do not say what they were made
+        from; all checkpoints, if the notes were trained on; the temporary folders of interrupted commands.
+    """
+    entries = {path: _label(path) for path in sorted(root.glob("*/??/*")) if path.is_dir() and path.parts[-3] != TRAINING}
+    found = {path for path, label in entries.items() if label is None} | set(root.glob("*/??/.tmp-*")) | set(root.glob("import-*"))
+    searching = True
+    while searching:  # a file of an entry found in one round can be named in the label of another
+        searching = False
+        for path, label in entries.items():
+            if path not in found and (trail.is_named_in(label or "") or _has_named_file(path, trail)):
                 found.add(path)
-                grown = True
-                _follow_entry(path, trail)
-    return found | ({path for path in root.glob(f"{TRAINING}/*") if path.is_dir()} if trail.trained else set())
+                searching = True
+                _add_entry(path, trail)
+    checkpoints = {path for path in root.glob(f"{TRAINING}/*") if path.is_dir()} if trail.trained else set()
+    return found | checkpoints
 
 
 def in_store(folder: Path, trail: Trail, *, protected: set[str]) -> set[Path]:
-    """Objects of a DVC store (`files/md5`): the notes' sound and words in every version, and the listings that name them.
+    """Search a DVC store (`files/md5`), and extend the trail.
 
     Args:
-        protected: MD5s that are not theirs whatever holds them (the base).
+        protected: MD5s of files that are never traces, whatever they contain: the base models.
+
+    Returns:
+        The objects that are traces, of every version, and the listings that name one.
     """
     objects = {path.parent.name + path.name: path for path in sorted(folder.glob("??/*")) if path.is_file()}
-    listings = {oid: _json(path.read_bytes()) for oid, path in objects.items() if oid.endswith(".dir")}
-    texts = []
-    for oid, path in parallel.progress(objects.items(), total=len(objects), label=f"search {folder}", unit="object"):
-        if oid in listings or oid in protected or not 0 < path.stat().st_size <= MAX_BYTES:
-            continue
-        if _text(path) is not None:
-            texts.append(oid)
-        elif cache.hash_file(path)[:ID_DIGITS] in trail.ids:
-            trail.md5s.add(oid)
+    listings: dict[str, Listing] = {oid: _parsed_json(path.read_bytes()) for oid, path in objects.items() if oid.endswith(".dir")}
+    contents = {oid: path for oid, path in objects.items() if oid not in listings and oid not in protected}
+    texts = _add_recordings(contents, trail, label=f"search {folder}")
     for listing in listings.values():
-        trail.md5s |= {each["md5"] for each in listing if trail.named_in(each["relpath"])}
-    known = (-1, -1)
-    while known != (len(trail.md5s), len(trail.words)):
-        known = (len(trail.md5s), len(trail.words))
-        for oid in texts:  # read again in each round: all versions of all manifests need not fit into memory
-            if oid not in trail.md5s and trail.spoken_in(data := objects[oid].read_bytes()):
-                trail.md5s.add(oid)
-                trail.learn(data)
-        for listing in listings.values():
-            trail.md5s |= _beside_json(listing, trail.md5s)
-        trail.md5s -= protected
-    named = {oid for oid, listing in listings.items() if any(each["md5"] in trail.md5s for each in listing)}
-    return {objects[oid] for oid in (trail.md5s | named) if oid in objects}
+        trail.md5s |= {entry["md5"] for entry in listing if trail.is_named_in(entry["relpath"])}
+    _follow_texts(texts, listings.values(), trail, protected)
+    naming = {oid for oid, listing in listings.items() if any(entry["md5"] in trail.md5s for entry in listing)}
+    return {objects[oid] for oid in (trail.md5s | naming) if oid in objects}
 
 
 def ids_in_store(folder: Path) -> set[str]:
-    """Ids of every note that a listing in a DVC store ever named, clips and wavs included."""
-    listed = [each["relpath"] for path in sorted(folder.glob("??/*.dir")) for each in _json(path.read_bytes())]
-    return {token.decode() for name in listed for token in _HEX.findall(name.encode()) if len(token) == ID_DIGITS}
+    """The ids in all file names that a listing of a DVC store has: those of every note that DVC ever tracked."""
+    names = [entry["relpath"] for path in sorted(folder.glob("??/*.dir")) for entry in _parsed_json(path.read_bytes())]
+    return {token.decode() for name in names for token in _HEX.findall(name.encode()) if len(token) == ID_DIGITS}
 
 
-def _beside_json(listing: list[dict[str, str]], md5s: set[str]) -> set[str]:
-    folders = [each["relpath"].rpartition("/")[0] for each in listing if each["relpath"].endswith(".json") and each["md5"] in md5s]
-    return {each["md5"] for each in listing for folder in folders if not folder or each["relpath"].startswith(f"{folder}/")}
+def _add_recordings(objects: dict[str, Path], trail: Trail, *, label: str) -> dict[str, Path]:
+    """Add the objects that are the notes themselves to the trail; return the objects that are text."""
+    texts = {}
+    for oid, path in parallel.progress(objects.items(), total=len(objects), label=label, unit="object"):
+        if not 0 < path.stat().st_size <= MAX_BYTES:
+            continue
+        if _read_text(path) is not None:
+            texts[oid] = path
+        elif notes.id_of(path) in trail.ids:
+            trail.md5s.add(oid)
+    return texts
 
 
-def _made_of(entry: Path) -> str | None:
+def _follow_texts(texts: dict[str, Path], listings: Iterable[Listing], trail: Trail, protected: set[str]) -> None:
+    """Add the texts that are traces to the trail, and what lies beside them, until a round finds nothing new.
+
+    Each round reads the files again: all versions of all manifests together might not fit into memory.
+    """
+    listings = list(listings)
+    before: tuple[int, int] | None = None
+    while before != (len(trail.md5s), len(trail.words)):
+        before = (len(trail.md5s), len(trail.words))
+        for oid, path in texts.items():
+            if oid not in trail.md5s and trail.occurs_in(data := path.read_bytes()):
+                trail.md5s.add(oid)
+                trail.learn_from_manifest(data)
+        for listing in listings:
+            trail.md5s |= _beside_json(listing, trail.md5s)
+        trail.md5s -= protected
+
+
+def _beside_json(listing: Listing, md5s: set[str]) -> set[str]:
+    """MD5s of all files that lie in the folder of a JSON file, or below it, if that JSON file is among `md5s`."""
+    folders = [entry["relpath"].rpartition("/")[0] for entry in listing if entry["relpath"].endswith(".json") and entry["md5"] in md5s]
+    return {entry["md5"] for entry in listing for folder in folders if not folder or entry["relpath"].startswith(f"{folder}/")}
+
+
+def _label(entry: Path) -> str | None:
+    """The label of an entry of the cache: what the entry was made from. None if it has none."""
     path = entry / cache.LABEL
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-def _holds(entry: Path, trail: Trail) -> bool:
-    return any(trail.named_in(path.name) for path in entry.rglob("*"))
+def _has_named_file(entry: Path, trail: Trail) -> bool:
+    return any(trail.is_named_in(path.name) for path in entry.rglob("*"))
 
 
-def _follow_entry(entry: Path, trail: Trail) -> None:
+def _add_entry(entry: Path, trail: Trail) -> None:
+    """Add the files of an entry that was made from the notes, and the words in its JSON files, to the trail."""
     for path in sorted(entry.rglob("*")):
         if path.is_file() and path.name != cache.LABEL:
-            trail.follow(path)
-            data = _text(path)
+            trail.add_file(path)
+            data = _read_text(path)
             if data is not None and path.suffix == ".json":
-                trail.learn_all(data)
+                trail.learn_from_json(data)
 
 
-def _text(path: Path) -> bytes | None:
-    """The bytes of a text file; None for anything else."""
+def _read_text(path: Path) -> bytes | None:
+    """The bytes of a file if they are UTF-8 text without NUL in the first 8 KiB; else None."""
     with open(path, "rb") as file:
         if b"\0" in file.read(8192):
             return None
@@ -221,12 +253,14 @@ def _text(path: Path) -> bytes | None:
     return data
 
 
-def _json(data: bytes) -> Any:
+def _parsed_json(data: bytes) -> Any:
+    """The value of a JSON text; an empty list if it is not JSON."""
     try:
         return json.loads(data)
     except ValueError:
         return []
 
 
-def _forms(words: str) -> set[bytes]:
+def _encodings(words: str) -> set[bytes]:
+    """How a sentence can be written: plain, as a JSON string with escapes, in HTML."""
     return {words.encode(), json.dumps(words)[1:-1].encode(), html.escape(words).encode()}

@@ -1,1 +1,1 @@
-"""The page on which a person listens to clips and corrects them. Run by `make review`."""
+"""A local web page to listen to clips and correct them. Run by `make review`."""

@@ -1,5 +1,5 @@
 () => {
-  // Keys press the visible tab's buttons, so that a key does what its button does and nothing else.
+  // A key presses a button of the visible tab, so that it does exactly what the button does.
   const visible = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent !== null);
   const press = (selector) => visible(selector)?.click();
   const focus = (selector) => {
@@ -23,9 +23,9 @@
   const inField = (event, field) => {
     if (event.key === "Escape") field.blur();
     if (event.key !== "Enter" || event.isComposing) return;
-    if (field.closest("#find")) setTimeout(() => field.blur()); // once Gradio has seen the key, the keys are keys again
+    if (field.closest("#find")) setTimeout(() => field.blur()); // after Gradio has handled Enter; keys are shortcuts again
     if (!field.closest("#text")) return;
-    event.preventDefault(); // a text is one line
+    event.preventDefault(); // no line breaks in a text
     field.blur();
     press("button.save");
   };
@@ -35,7 +35,7 @@
       const field = event.target.closest("textarea, input, select, [contenteditable=true]");
       if (field) return inField(event, field);
       if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-      // Who walks the page with Tab presses the focused button with Space, as everywhere.
+      // Space presses the focused button, for people who use Tab to move through the page.
       if (event.key === " " && event.target.closest("button, [role=tab]")?.matches(":focus-visible")) return;
       const act = keys[event.key.toLowerCase()];
       if (!act) return;

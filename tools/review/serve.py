@@ -3,10 +3,10 @@
     .venv/review/bin/python -m tools.review.serve data/clips data/transcripts data/wav reports/ledger
 
 Reads   the stages' outputs, and from params.yaml: `notes`, `corrections` and the limits of `curate`
-Writes  the corrections file, after every decision; `dvc repro` then redoes what depends on it
+Writes  the corrections file, after every decision; `dvc repro` applies them
 
-The page is served to this machine alone (127.0.0.1) and asks nothing of any other. It needs Gradio, which needs an older
-Pillow than the stages: an environment of its own.
+Only this machine can open the page (127.0.0.1), and the page fetches nothing from others. Gradio needs an older Pillow than
+the stages, so it has an environment of its own (requirements-review.txt).
 """
 
 import argparse
@@ -21,61 +21,68 @@ from voz.pipeline.command import UserError
 HOST = "127.0.0.1"
 
 
-def settle(copies: Path) -> None:
-    """Set Gradio's environment, before it is imported: no analytics, its copies in our folder, and nobody's GRADIO_SHARE or the like."""
+def set_environment(copies: Path) -> None:
+    """Set Gradio's environment, before it is imported: no analytics, its files in `copies`, no GRADIO_SHARE or the like."""
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(copies), HF_HUB_DISABLE_TELEMETRY="1")
-    for name in ("no_proxy", "NO_PROXY"):  # Gradio looks whether its own page answers
+    for name in ("no_proxy", "NO_PROXY"):  # Gradio requests its own page once to check that it is up
         os.environ[name] = ",".join(part for part in (os.environ.get(name, ""), HOST) if part)
 
 
-def named(key: str) -> Path:
-    """A path that params.yaml names."""
+def read_path(key: str) -> Path:
+    """A path out of params.yaml.
+
+    Raises:
+        UserError: the key is missing or is not a text.
+    """
     value = params.read().get(key)
     if not isinstance(value, str):
-        raise UserError(f"{params.PATH}: `{key}:` names no path", "`git checkout params.yaml`, or see README.md")
+        raise UserError(f"{params.PATH}: `{key}:` is not a path", "`git checkout params.yaml`, or see README.md")
     return Path(value)
 
 
 def serve(args: argparse.Namespace, copies: Path) -> None:
     """Serve the page until Ctrl-C."""
-    settle(copies)
-    # Not before: these import Gradio, which reads its environment then.
+    set_environment(copies)
+    # Imported only now: Gradio reads its environment when it is imported.
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from tools.review import desk, page
+    from tools.review import page
+    from tools.review.backend import Backend, Folders
 
-    paths = (args.clips, args.transcripts, args.wav, named("notes"), args.ledger, named("corrections"), copies)
-    shown = page.build(desk.Desk(desk.Folders(*paths)))
+    paths = (args.clips, args.transcripts, args.wav, read_path("notes"), args.ledger, read_path("corrections"), copies)
+    blocks = page.build(Backend(Folders(*paths)))
     try:
-        shown.launch(
+        blocks.launch(
             server_name=HOST,
             server_port=args.port or None,
             share=False,
             quiet=True,
             prevent_thread_lock=True,
             footer_links=[],
-            run_history=False,  # Gradio would keep texts in the browser
+            run_history=False,  # the browser would store texts
             ssr_mode=False,
             mcp_server=False,
             enable_monitoring=False,
-            # Another site that points its own name at 127.0.0.1 must not read the page.
+            # A web site whose name resolves to 127.0.0.1 must not read the page.
             app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])]},
             theme=page.THEME,
             css_paths=page.CSS,
             js=page.KEYS.read_text(encoding="utf-8"),
         )
     except OSError as error:
-        raise UserError(f"port {args.port or 7860}: taken", "close the other page, or name another: make review PORT=7999") from error
-    print(f"review: {shown.local_url} (this machine only; Ctrl-C ends it)", flush=True)
+        raise UserError(
+            f"port {args.port or 7860}: in use", "stop the other server, or choose another port: make review PORT=7999"
+        ) from error
+    print(f"review: {blocks.local_url} (this machine only; Ctrl-C stops it)", flush=True)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
         print()
     finally:
-        shown.close(verbose=False)
+        blocks.close(verbose=False)
 
 
 def main() -> None:
@@ -88,7 +95,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for folder in ("clips", "transcripts", "wav", "ledger"):
         parser.add_argument(folder, type=Path)
-    parser.add_argument("--port", type=int, default=0, help="default: the first free one from 7860 on")
+    parser.add_argument("--port", type=int, default=0, help="default: the first free port from 7860 on")
     return parser.parse_args()
 
 

@@ -1,1 +1,1 @@
-"""Voice notes out of a WhatsApp export: the chat's text, the archive, whose note is whose. Run by `make notes`."""
+"""Import voice notes from a WhatsApp export: read the chat, open the archive, choose one sender's notes. Run by `make notes`."""

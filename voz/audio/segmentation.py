@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voz.audio.vad import HOP_S, Heard, decibel, frames_db, runs
+from voz.audio.level import decibel, frames_db, quiet_db
+from voz.audio.vad import HOP_S, NoteAnalysis, runs
+from voz.pipeline import records
 
 PAD_S = 0.15  # silence wanted before and after the speech of a clip
 MARGIN_S = 0.03  # a cut is never nearer to speech
@@ -43,16 +45,46 @@ class _Gap:
     pause: int
 
 
+def describe(note: str, analysis: NoteAnalysis, stretch: Stretch) -> records.Clip:
+    """The record of an accepted stretch."""
+    start_ms, end_ms = middle_ms(stretch.start), middle_ms(stretch.end)
+    inside = slice(stretch.start, stretch.end + 1)
+    mask, energy = analysis.mask[inside], analysis.energy[inside]
+    frames = frames_db(analysis.energy)
+    return records.Clip(
+        id=f"{note}-{start_ms:07d}-{end_ms:07d}",
+        note=note,
+        start_s=start_ms / 1000,
+        end_s=end_ms / 1000,
+        duration_s=(end_ms - start_ms) / 1000,
+        speech_s=seconds(mask),
+        level_db=round(decibel(float(energy[mask].mean())), 2),
+        noise_db=round(quiet_db(energy), 2),
+        start_db=round(float(frames[stretch.start]), 2),
+        end_db=round(float(frames[stretch.end]), 2),
+    )
+
+
+def middle_ms(hop: int) -> int:
+    """The middle of a hop, in milliseconds."""
+    return round((hop + 0.5) * HOP_S * 1000)
+
+
+def seconds(mask: np.ndarray) -> float:
+    """How long the True hops of a mask last. [N] bool"""
+    return round(int(mask.sum()) * HOP_S, 6)
+
+
 class _Note:
     """Prefix sums, so that any clip's speech level takes one step."""
 
-    def __init__(self, heard: Heard) -> None:
-        self.heard = heard
-        self.db = frames_db(heard.energy)
-        self.speech = np.concatenate([[0], np.cumsum(heard.mask)])
-        self.energy = np.concatenate([[0.0], np.cumsum(np.where(heard.mask, heard.energy, 0.0))])
+    def __init__(self, analysis: NoteAnalysis) -> None:
+        self.analysis = analysis
+        self.db = frames_db(analysis.energy)
+        self.speech = np.concatenate([[0], np.cumsum(analysis.mask)])
+        self.energy = np.concatenate([[0.0], np.cumsum(np.where(analysis.mask, analysis.energy, 0.0))])
         self.spoken_db = self.level_db(0, len(self.db))
-        self.calm = (heard.probability < NOISE_PROBABILITY) & (self.db <= heard.noise_db + NOISE_DB)
+        self.calm = (analysis.probability < NOISE_PROBABILITY) & (self.db <= analysis.noise_db + NOISE_DB)
 
     def level_db(self, start: int, end: int) -> float:
         """RMS of the speech within hops [start, end)."""
@@ -64,7 +96,7 @@ class _Note:
         return np.asarray(self.calm[hops] | (self.db[hops] <= level_db - QUIET_DB))
 
 
-def plan(heard: Heard, *, target_s: float, min_s: float, max_s: float, min_gap_ms: float) -> list[Stretch]:
+def plan(analysis: NoteAnalysis, *, target_s: float, min_s: float, max_s: float, min_gap_ms: float) -> list[Stretch]:
     """Choose the clips of a note.
 
     Dynamic programming over the gaps between speech, O(N * K) for N gaps of which K lie within `max_s`.
@@ -76,8 +108,8 @@ def plan(heard: Heard, *, target_s: float, min_s: float, max_s: float, min_gap_m
     Returns:
         Stretches in order, not overlapping, that hold all speech between them; empty if there is none. The rest is silence.
     """
-    note = _Note(heard)
-    spoken = _merge(runs(heard.mask), round(min_gap_ms / 1000 / HOP_S))
+    note = _Note(analysis)
+    spoken = _merge(runs(analysis.mask), round(min_gap_ms / 1000 / HOP_S))
     gaps = _gaps(note, spoken)
     allowed = _allowed(note, gaps, target_s=target_s, min_s=min_s, max_s=max_s)
     stretches: list[Stretch] = []
@@ -130,7 +162,7 @@ def _quietest(note: _Note, start: int, end: int, *, wanted: int) -> int:
     if safe.any():
         hops = hops[safe]
     away = np.abs(hops - wanted) * (HOP_S / PAD_S) * AWAY_DB
-    return int(hops[np.argmin(np.maximum(note.db[hops], note.heard.noise_db) + away)])
+    return int(hops[np.argmin(np.maximum(note.db[hops], note.analysis.noise_db) + away)])
 
 
 def _allowed(note: _Note, gaps: list[_Gap], *, target_s: float, min_s: float, max_s: float) -> dict[tuple[int, int], float | None]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
 from voz import compat
+from voz.audio import wav
+from voz.audio.level import decibel, frames_db, quiet_db
 from voz.audio.wav import ASR_RATE_HZ, SAMPLE_RATE_HZ
 
 with compat.torch_threads_kept():
@@ -23,7 +24,6 @@ HOP_S = HOP / SAMPLE_RATE_HZ  # 6.67 ms
 VAD_FRAME = 512  # samples at 16 kHz that silero takes at a time: 32 ms
 _BATCH = 128  # frames through silero's network at once: 4 s
 _VAD_CONTEXT = 64  # samples of the frame before that it hears with each
-FLOOR_DB = -100.0  # digital silence is reported as this
 
 ON, OFF = 0.5, 0.35  # silero's own thresholds: speech begins at ON and lasts until the probability is below OFF
 BRIDGE_S = 0.1  # shorter dips are closures (p, t, k), not pauses
@@ -34,7 +34,7 @@ _BLOCK = HOP * 4096  # about 27 s
 
 
 @dataclass(frozen=True)
-class Heard:
+class NoteAnalysis:
     """A note on a grid of hops of 147 samples.
 
     energy: mean square of each hop. [N]
@@ -51,15 +51,13 @@ class Heard:
     samples: int
 
 
-def listen(wav: Path) -> Heard:
+def analyse(path: Path) -> NoteAnalysis:
     """Measure a mono wav of 22 050 Hz. The same bytes give the same result."""
     silero = _Silero()
     to_16k = soxr.ResampleStream(SAMPLE_RATE_HZ, ASR_RATE_HZ, 1, dtype="float32", quality="HQ")
     energies, probabilities, rest, samples = [], [], np.zeros(0, np.float32), 0
-    with open(wav, "rb") as file, soundfile.SoundFile(file) as opened:
-        if opened.samplerate != SAMPLE_RATE_HZ or opened.channels != 1:
-            raise ValueError(f"{wav}: {opened.samplerate} Hz, {opened.channels} channels; expected {SAMPLE_RATE_HZ} Hz mono")
-        while len(block := opened.read(_BLOCK, dtype="float32")):
+    with wav.opened(path) as sound:
+        while len(block := sound.read(_BLOCK, dtype="float32")):
             samples += len(block)
             padded = np.pad(block, (0, -len(block) % HOP)).astype(np.float64)
             energies.append((padded.reshape(-1, HOP) ** 2).mean(axis=1))
@@ -72,7 +70,7 @@ def listen(wav: Path) -> Heard:
     energy = np.concatenate(energies) if energies else np.zeros(0)
     probability = _on_hops(np.concatenate(probabilities), len(energy))
     noise_db = quiet_db(energy)
-    return Heard(energy, probability, speech_mask(probability, energy, noise_db=noise_db), noise_db, samples)
+    return NoteAnalysis(energy, probability, speech_mask(probability, energy, noise_db=noise_db), noise_db, samples)
 
 
 def speech_mask(probability: np.ndarray, energy: np.ndarray, *, noise_db: float) -> np.ndarray:
@@ -94,25 +92,6 @@ def runs(mask: np.ndarray) -> list[tuple[int, int]]:
     """The stretches `[start, end)` where `mask` is True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
-
-
-def frames_db(energy: np.ndarray) -> np.ndarray:
-    """RMS of the 20 ms (three hops) around each hop, dB below full scale. [N] -> [N]"""
-    if not len(energy):
-        return np.zeros(0)
-    mean = np.convolve(np.pad(energy, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")
-    return 10.0 * np.log10(np.maximum(mean, 10.0 ** (FLOOR_DB / 10.0)))
-
-
-def quiet_db(energy: np.ndarray) -> float:
-    """RMS of the quietest tenth of the 20 ms frames: the noise floor."""
-    frames = np.sort(frames_db(energy))[: max(1, len(energy) // 10)]
-    return decibel(float((10.0 ** (frames / 10.0)).mean())) if len(frames) else FLOOR_DB
-
-
-def decibel(energy: float) -> float:
-    """Mean square in dB below full scale, not under FLOOR_DB."""
-    return max(FLOOR_DB, 10.0 * float(np.log10(energy))) if energy > 0 else FLOOR_DB
 
 
 def _lasting(loud: np.ndarray) -> int:

@@ -1,46 +1,63 @@
 """PCM in and out of WAV files, and the sample rates of the system. Decoding what a phone made is `voz/audio/decode.py`."""
 
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
+from voz.pipeline import files
+
 SAMPLE_RATE_HZ = 22_050  # what XTTS's GPT, DVAE and conditioning hear; every wav between the stages has it
 OUTPUT_RATE_HZ = 24_000  # what XTTS's decoder speaks
 ASR_RATE_HZ = 16_000  # Whisper, Silero and XTTS's speaker encoder
 
 
-def read(path: Path, *, rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """Read a mono WAV of a known rate.
-
-    Returns:
-        float32 in [-1, 1]. [T]
+@contextmanager
+def opened(path: Path, *, rate_hz: int = SAMPLE_RATE_HZ) -> Iterator[soundfile.SoundFile]:
+    """Open a mono WAV of a known rate, to be read block by block.
 
     Raises:
         ValueError: the file has another rate or more than one channel.
     """
-    with open(path, "rb") as file:  # by object: soundfile raises on names that are not UTF-8
-        pcm, found_hz = soundfile.read(file, dtype="float32", always_2d=True)
-    if found_hz != rate_hz or pcm.shape[1] != 1:
-        raise ValueError(f"{path}: {found_hz} Hz, {pcm.shape[1]} channels; expected {rate_hz} Hz mono")
-    return pcm[:, 0]
+    with open(path, "rb") as file, soundfile.SoundFile(file) as sound:  # by object: soundfile raises on names that are not UTF-8
+        if sound.samplerate != rate_hz or sound.channels != 1:
+            raise ValueError(f"{path}: {sound.samplerate} Hz, {sound.channels} channels; expected {rate_hz} Hz mono")
+        yield sound
+
+
+def read(path: Path, *, rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+    """Read a mono WAV of a known rate, see `opened`. -> float32 in [-1, 1] [T]"""
+    with opened(path, rate_hz=rate_hz) as sound:
+        return np.asarray(sound.read(dtype="float32"))
+
+
+def samples(path: Path, *, rate_hz: int = SAMPLE_RATE_HZ) -> int:
+    """Length of a mono WAV of a known rate in samples, from its header; see `opened`."""
+    with opened(path, rate_hz=rate_hz) as sound:
+        return int(sound.frames)
 
 
 def write(path: Path, pcm: np.ndarray, *, rate_hz: int = SAMPLE_RATE_HZ) -> None:
     """Write mono PCM16, atomically. `pcm` is float in [-1, 1] (clipped) or int16. [T]"""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    encode(temporary, pcm, rate_hz=rate_hz)
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    with files.atomic(path) as file:
+        soundfile.write(file, to_int16(pcm), rate_hz, format="WAV", subtype="PCM_16")
 
 
 def encode(path: Path, pcm: np.ndarray, *, rate_hz: int = SAMPLE_RATE_HZ) -> None:
-    """As `write`, straight into a file: for a scratch entry, which appears as a whole."""
+    """As `write`, straight into a file: for an entry of the cache, which appears as a whole."""
     with open(path, "wb") as file:
         soundfile.write(file, to_int16(pcm), rate_hz, format="WAV", subtype="PCM_16")
+
+
+def copy_stretch(source: Path, target: Path, *, start_s: float, end_s: float) -> None:
+    """Write a stretch of a 22 050 Hz wav, sample by sample as it was."""
+    first, last = round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)
+    with opened(source) as sound:
+        sound.seek(first)
+        encode(target, sound.read(last - first, dtype="int16"))
 
 
 def to_int16(pcm: np.ndarray) -> np.ndarray:
@@ -55,10 +72,3 @@ def resample(pcm: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     if from_hz == to_hz:
         return pcm
     return soxr.resample(pcm, from_hz, to_hz, quality="VHQ").astype(np.float32)
-
-
-def duration_s(path: Path) -> float:
-    """Length of a WAV file in seconds, from its header."""
-    with open(path, "rb") as file:
-        info = soundfile.info(file)
-    return float(info.frames / info.samplerate)

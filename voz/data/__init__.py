@@ -1,4 +1,4 @@
-"""What people put in and get out as data: notes, their origins, consent, corrections, the LJSpeech dataset.
+"""Data that people give and receive: notes, where they came from, consent, corrections, the base's files, the LJSpeech dataset.
 
-The records that flow between stages are in `pipeline`.
+The records that flow between stages are in `voz/pipeline/records.py`.
 """

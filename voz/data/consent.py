@@ -1,7 +1,7 @@
-"""The consent record: who speaks in the notes, and that they agree to a voice being made of it.
+"""The consent record: who speaks in the notes, and that they agree to a synthetic voice.
 
-`consent.yaml` lies in the notes folder and travels with the data (wav -> clips -> dataset). Fields, all of them text
-that says something:
+`consent.yaml` lies in the notes folder and is copied along with the data (wav -> clips -> dataset). Its fields, none of
+them empty:
 
     speaker: Ana Pérez
     date: 2026-05-12
@@ -10,14 +10,13 @@ that says something:
 """
 
 import datetime
-import shutil
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import yaml
 
+from voz.pipeline import files
 from voz.pipeline.command import UserError
-from voz.pipeline.records import write_text
 
 NAME = "consent.yaml"
 MAKE = "make notes ZIP=… SENDER=… asks for it; by hand: a consent.yaml with speaker, date (YYYY-MM-DD), statement, scope"
@@ -27,7 +26,11 @@ SCOPE = "private use by the speaker; not to be published, sold or passed on"
 
 @dataclass(frozen=True)
 class Consent:
-    """What a speaker agreed to. `date` is an ISO day."""
+    """What a speaker agreed to. `date` is an ISO date.
+
+    Raises:
+        ValueError: a field is empty or not text, or the date is not a date.
+    """
 
     speaker: str
     date: str
@@ -38,18 +41,18 @@ class Consent:
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, str) or not value.strip():
-                raise ValueError(f"{field.name}: {value!r} says nothing")
+                raise ValueError(f"{field.name}: {value!r} is empty or not text")
         try:
             datetime.date.fromisoformat(self.date)
         except ValueError as error:
-            raise ValueError(f"date: {self.date!r} is no day like 2026-05-12") from error
+            raise ValueError(f"date: {self.date!r} is not a date like 2026-05-12") from error
 
 
 def read(path: Path) -> Consent:
     """Read a consent record; `path` is the file, or the folder that holds `consent.yaml`.
 
     Raises:
-        UserError: missing, no YAML, a field missing or empty, a date that is none.
+        UserError: the file is missing or not YAML, or a field is missing, empty or invalid.
     """
     path = path / NAME if path.is_dir() else path
     try:
@@ -57,10 +60,10 @@ def read(path: Path) -> Consent:
     except FileNotFoundError as error:
         raise UserError(f"{path}: no consent record: who speaks in these notes, and do they agree?", MAKE) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: no YAML ({str(error).splitlines()[0]})", MAKE) from error
+        raise UserError(f"{path}: not YAML ({str(error).splitlines()[0]})", MAKE) from error
     if not isinstance(data, dict):
-        raise UserError(f"{path}: holds no fields", MAKE)
-    if isinstance(data.get("date"), datetime.date):  # YAML reads an unquoted ISO day as a date
+        raise UserError(f"{path}: has no fields", MAKE)
+    if isinstance(data.get("date"), datetime.date):  # YAML reads an unquoted ISO date as a date, not as text
         data["date"] = data["date"].strftime("%Y-%m-%d")
     names = [field.name for field in fields(Consent)]
     missing = [name for name in names if name not in data]
@@ -75,17 +78,17 @@ def read(path: Path) -> Consent:
 def write(path: Path, consent: Consent) -> None:
     """Write a consent record, atomically; `path` is the file, or the folder that is to hold `consent.yaml`."""
     path = path / NAME if path.is_dir() else path
-    write_text(path, yaml.safe_dump(asdict(consent), allow_unicode=True, sort_keys=False, width=1000))
+    files.write_text(path, yaml.safe_dump(asdict(consent), allow_unicode=True, sort_keys=False, width=1000))
 
 
 def carry(source: Path, target: Path) -> Consent | None:
-    """Copy the record from one stage's folder into the next one's and return it; None where there is none.
+    """Copy the record from one stage's folder to the next one's, and return it; None if `source` has none.
 
     Raises:
-        UserError: there is one, and it is not valid.
+        UserError: the record is invalid.
     """
     if not (source / NAME).is_file():
         return None
     consent = read(source)
-    shutil.copyfile(source / NAME, target / NAME)
+    files.copy(source / NAME, target / NAME)
     return consent

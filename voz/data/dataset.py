@@ -1,10 +1,10 @@
-"""The dataset folder: portable LJSpeech that stock coqui-tts reads and of which its trainer drops nothing.
+"""The dataset folder: portable LJSpeech that stock coqui-tts reads, every clip usable by its XTTS trainer.
 
 manifest.jsonl                              records.Example, one per clip
 wavs/<id>.wav                               mono PCM16, 22 050 Hz
 metadata_{train,eval,test}.csv              id|text|normalized, no header
-metadata.csv                                all of them
-consent.yaml                                the speaker's, when there is one
+metadata.csv                                the three together
+consent.yaml                                copied from the clips, if there is one
 """
 
 import hashlib
@@ -12,35 +12,35 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from voz.data import consent
-from voz.pipeline import cache, records
+from voz.pipeline import files, records
 from voz.pipeline.command import UserError
 
 
 def write(folder: Path, examples: Iterable[records.Example], clips: Path) -> None:
-    """Write the whole folder anew; wavs and consent come from `clips`.
+    """Write the folder anew; wavs and consent are copied from the folder `clips`.
 
     Raises:
-        UserError: the consent record is damaged.
-        ValueError: a text holds `|` or a line break, which LJSpeech cannot say.
+        UserError: the consent record is invalid.
+        ValueError: a text is empty or holds `|` or a line break, which the LJSpeech format cannot represent.
     """
     ordered = sorted(examples, key=lambda example: example.id)
-    wavs = cache.fresh_folder(folder) / "wavs"
+    wavs = files.fresh_folder(folder) / "wavs"
     wavs.mkdir()
     for example in ordered:
-        cache.place(clips / f"{example.id}.wav", wavs / f"{example.id}.wav")
+        files.copy(clips / f"{example.id}.wav", wavs / f"{example.id}.wav")
     for split in records.SPLITS:
-        records.write_text(folder / f"metadata_{split}.csv", "".join(_line(e) for e in ordered if e.split == split))
-    records.write_text(folder / "metadata.csv", "".join(_line(e) for e in ordered))
+        files.write_text(folder / f"metadata_{split}.csv", "".join(_line(e) for e in ordered if e.split == split))
+    files.write_text(folder / "metadata.csv", "".join(_line(e) for e in ordered))
     consent.carry(clips, folder)
     records.write(folder, ordered)
 
 
 def read(folder: Path, split: str | None = None) -> list[records.Example]:
-    """The examples of a dataset, sorted by id, of one split where it is given.
+    """The examples of a dataset, sorted by id; of one split if `split` is given.
 
     Raises:
         UserError: there is no dataset in the folder.
-        BadRecord: a line of the manifest is damaged.
+        BadRecord: a line of the manifest is invalid.
     """
     if not (folder / records.MANIFEST).is_file():
         raise UserError(f"{folder}: no dataset", "run `dvc repro curate`, or `dvc pull`")
@@ -48,39 +48,44 @@ def read(folder: Path, split: str | None = None) -> list[records.Example]:
 
 
 def wav(folder: Path, example: records.Example) -> Path:
-    """The example's recording."""
+    """Path of the example's recording."""
     return folder / "wavs" / f"{example.id}.wav"
 
 
-def split_notes(notes: Iterable[str], *, eval_share: float, test_share: float) -> dict[str, str]:
-    """Give each note a side by a hash of its id alone, so that a note more moves no other.
+def split_notes(notes: Iterable[str], *, eval_share: float, test_share: float) -> dict[str, records.Split]:
+    """Assign each note to a split by a hash of its id alone, so that a new note never moves another one.
 
-    A side that would be empty takes the note with the lowest hash of a side that can spare one.
+    A split that would be empty gets the note with the lowest hash among the notes of splits that have more than one.
+
+    Args:
+        notes: note ids; repeated ids count once.
+        eval_share, test_share: share of the notes for each split, 0 to 1; the rest is train.
 
     Raises:
-        ValueError: fewer than three notes.
+        ValueError: there are fewer than three notes.
     """
     by_hash = sorted(set(notes), key=position)
     if len(by_hash) < len(records.SPLITS):
         raise ValueError(f"{len(by_hash)} notes: train, eval and test need one each")
-    sides = {}
+    splits: dict[str, records.Split] = {}
     for note in by_hash:
         at = position(note)
-        sides[note] = "test" if at < test_share else "eval" if at < test_share + eval_share else "train"
-    for side in ("test", "eval", "train"):
-        if side not in sides.values():
-            held = list(sides.values())
-            sides[next(note for note in by_hash if held.count(sides[note]) > 1)] = side
-    return sides
+        splits[note] = "test" if at < test_share else "eval" if at < test_share + eval_share else "train"
+    split: records.Split
+    for split in ("test", "eval", "train"):
+        if split not in splits.values():
+            assigned = list(splits.values())
+            splits[next(note for note in by_hash if assigned.count(splits[note]) > 1)] = split
+    return splits
 
 
 def position(note: str) -> float:
-    """A note's place in [0, 1), the same everywhere and forever."""
+    """A note's position in [0, 1): a hash of its id, the same on every machine."""
     return int.from_bytes(hashlib.sha256(f"split {note}".encode()).digest()[:6], "big") / 2**48
 
 
 def _line(example: records.Example) -> str:
     for text in (example.text, example.normalized):
         if "|" in text or len(text.splitlines()) != 1:
-            raise ValueError(f"{example.id}: {text!r} holds | or a line break, or nothing")
+            raise ValueError(f"{example.id}: {text!r} is empty, or holds | or a line break")
     return f"{example.id}|{example.text}|{example.normalized}\n"

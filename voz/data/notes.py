@@ -1,7 +1,7 @@
-"""The folder of voice notes: what is in it, what is no file, what was noted beside it.
+"""The folder of voice notes: its files, their ids and dates.
 
-Links are not followed, pipes and devices not opened. `consent.yaml` and `notes.csv` are no notes. Names never matter,
-they are only shown: in a form that a line of text can hold.
+Links are not followed; pipes and devices are not opened. `consent.yaml` and `notes.csv` are not notes. A note is
+identified by its bytes; its file name is only shown, in printable form, and searched for a date.
 """
 
 import os
@@ -12,72 +12,67 @@ from io import BufferedReader
 from pathlib import Path
 
 from voz.data import consent, origins
+from voz.pipeline import files, records
 from voz.pipeline.command import UserError
 
 _DATED = re.compile(r"(20\d\d)-?([01]\d)-?([0-3]\d)")  # PTT-20260103-WA0001.opus, AUDIO-2026-01-03-10-20-30.m4a
 
 
 @dataclass(frozen=True)
-class Found:
-    """An entry of the folder. `name` is unique and printable; `problem` says why it is no file that may be opened."""
+class NoteFile:
+    """An entry of the folder."""
 
-    name: str
+    name: str  # path within the folder, printable and unique
     path: Path
-    problem: str = ""
+    problem: str = ""  # why it must not be opened ("a pipe"); empty for a regular file
 
 
-def find(folder: Path) -> list[Found]:
+def find(folder: Path) -> list[NoteFile]:
     """List a folder and its subfolders, sorted by name.
 
     Raises:
-        UserError: no such folder.
+        UserError: there is no such folder.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: no folder of voice notes", "set `notes:` in params.yaml to the folder that holds them")
+        raise UserError(f"{folder}: folder of voice notes not found", "set `notes:` in params.yaml to the folder that holds them")
     found = []
-    for top, folders, files in os.walk(folder):
-        for name in [*files, *(each for each in folders if Path(top, each).is_symlink())]:
-            path = Path(top, name)
-            shown = printable(str(path.relative_to(folder)))
+    for parent, folders, names in os.walk(folder):
+        linked_folders = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in [*names, *linked_folders]:
+            path = Path(parent, name)
+            shown = files.printable(str(path.relative_to(folder)))
             if shown not in (consent.NAME, origins.NAME):
-                found.append(Found(shown, path, _problem(path)))
+                found.append(NoteFile(shown, path, _problem(path)))
     return sorted(found, key=lambda each: each.name)
 
 
+def id_of(path: Path) -> str:
+    """The id of a note, from its bytes alone: the first 12 hex digits of the file's SHA-256."""
+    return files.hash_file(path)[: records.ID_DIGITS]
+
+
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading, refusing whatever it may have become since it was listed (a link, a pipe).
+    """Open a regular file for reading, even if a link or a pipe has replaced it since it was listed.
 
     Raises:
-        OSError: it is gone, a link, no regular file, or may not be read.
+        OSError: the file is gone, is a link, is not a regular file, or may not be read.
     """
-    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(number).st_mode):
-        os.close(number)
-        raise OSError(f"{path} is no regular file")
-    return os.fdopen(number, "rb")
-
-
-def printable(name: str) -> str:
-    """A name as one line of UTF-8 text: what is not printable is written `\\xNN`, so that two names never look alike."""
-    text = os.fsencode(name).decode("utf-8", "surrogateescape").replace("\\", "\\\\")
-    return "".join(_escaped(each) for each in text)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path} is not a regular file")
+    return os.fdopen(descriptor, "rb")
 
 
 def date_of(name: str, known: dict[str, str]) -> str:
-    """The ISO date of a note: from `known` (by name: what `notes.csv` says), else from a name as WhatsApp writes it, else empty."""
+    """The ISO date of a note: from `known` (`notes.csv`, by file name), else from a file name as WhatsApp writes it, else empty."""
     match = _DATED.search(Path(name).name)
     return known.get(name) or ("-".join(match.groups()) if match else "")
-
-
-def _escaped(sign: str) -> str:
-    if 0xDC80 <= ord(sign) <= 0xDCFF:  # a byte that is no UTF-8
-        return f"\\x{ord(sign) - 0xDC00:02x}"
-    return sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
 
 
 def _problem(path: Path) -> str:
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
-        return f"a link to {printable(os.readlink(path))}; links are not followed"
+        return f"a link to {files.printable(os.readlink(path))}; links are not followed"
     kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
-    return "" if stat.S_ISREG(mode) else next((kind for test, kind in kinds if test(mode)), "no regular file")
+    return "" if stat.S_ISREG(mode) else next((kind for test, kind in kinds if test(mode)), "not a regular file")

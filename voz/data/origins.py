@@ -1,14 +1,13 @@
-"""`notes.csv`, which the import writes beside the notes. Columns `file,date,sender,original_name,duration_s,sha256`."""
+"""`notes.csv`, which the import writes beside the notes: where each one came from."""
 
 import csv
-import io
 import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from voz.pipeline.command import UserError
-from voz.pipeline.records import write_text
+from voz.pipeline.files import csv_text, write_text
 
 NAME = "notes.csv"
 _FILE = re.compile(r"(?:[0-9-]+_)?(?P<id>[0-9a-f]{12})\.[a-z0-9]{3,4}\Z")
@@ -16,32 +15,32 @@ _FILE = re.compile(r"(?:[0-9-]+_)?(?P<id>[0-9a-f]{12})\.[a-z0-9]{3,4}\Z")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a note came from. All fields are text; empty where nothing is known."""
+    """One row: the columns of the file in order, all text, empty if unknown."""
 
-    file: str  # its name in the folder: <day>_<id>.<ext>
-    date: str  # ISO: 2026-05-12T17:45, or the day alone
+    file: str  # its name in the notes folder: <date>_<id>.<ext>
+    date: str  # ISO: 2026-05-12T17:45, or the date alone
     sender: str
     original_name: str
-    duration_s: str  # of the decoded sound, three decimals; empty if it could not be decoded
-    sha256: str  # of the decoded samples, mono 16 bits: the same sound in another container has the same
+    duration_s: str  # of the decoded audio, three decimals; empty if it could not be decoded
+    sha256: str  # of the decoded samples, mono PCM16: equal for the same sound in another container
 
     @property
     def id(self) -> str:
-        """First 12 hex digits of the file's SHA-256, which every stage calls the note by; "" for a file of another name."""
+        """The note's id, from the file name; empty if the import did not name the file."""
         match = _FILE.match(self.file)
         return match["id"] if match else ""
 
 
 def file_name(note_id: str, date: str, extension: str) -> str:
-    """The name a note is given, `2026-05-12_3fa9c1d2e4b5.opus`: sorts by day, holds nothing that a chat could choose."""
+    """The name of an imported note, `2026-05-12_3fa9c1d2e4b5.opus`: it sorts by date and holds nothing from the chat."""
     return f"{date[:10]}_{note_id}{extension}" if date else f"{note_id}{extension}"
 
 
 def read(folder: Path) -> list[Origin]:
-    """Read `notes.csv`; empty if there is none.
+    """Read `notes.csv`; an empty list if there is none.
 
     Raises:
-        UserError: another header, or a row of another length; names the line.
+        UserError: the header is not the expected one, or a row has a different number of columns; names the line.
     """
     path, names = folder / NAME, [field.name for field in fields(Origin)]
     if not path.is_file():
@@ -50,14 +49,12 @@ def read(folder: Path) -> list[Origin]:
         rows = list(csv.reader(file))
     for number, row in enumerate(rows, start=1):
         if len(row) != len(names) or (number == 1 and row != names):
-            raise UserError(f"{path}:{number}: not {','.join(names)}", "`dvc checkout` brings the file back")
+            raise UserError(f"{path}:{number}: not {','.join(names)}", "`dvc checkout` restores the file")
     return [Origin(*row) for row in rows[1:]]
 
 
 def write(folder: Path, origins: Iterable[Origin]) -> None:
     """Write `notes.csv` sorted by date, atomically."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow([field.name for field in fields(Origin)])
-    rows.writerows(astuple(each) for each in sorted(origins, key=lambda each: (each.date, each.file)))
-    write_text(folder / NAME, text.getvalue())
+    header = [field.name for field in fields(Origin)]
+    ordered = sorted(origins, key=lambda origin: (origin.date, origin.file))
+    write_text(folder / NAME, csv_text([header, *map(astuple, ordered)]))

@@ -12,11 +12,9 @@ from functools import cache
 import jiwer
 import numpy as np
 import scipy.fft
-import torch
 from scipy.spatial.distance import cdist
 
 from voz.audio.wav import SAMPLE_RATE_HZ
-from voz.model.xtts import Xtts
 from voz.text import normalize
 
 import torchaudio  # isort: skip  (after voz.compat, which voz.xtts imports)
@@ -59,16 +57,9 @@ def cer(written: str, heard: str) -> float:
     return float(jiwer.cer(reference, hypothesis))
 
 
-@torch.inference_mode()
-def voiceprint(model: Xtts, pcm: np.ndarray) -> np.ndarray:
-    """Unit vector of XTTS's own speaker encoder. [T] -> [512]"""
-    embedding = model.get_speaker_embedding(torch.from_numpy(np.ascontiguousarray(pcm)).float()[None], SAMPLE_RATE_HZ)
-    return np.asarray(embedding.flatten().float().cpu().numpy())
-
-
-def similarity(voiceprint_: np.ndarray, others: Sequence[np.ndarray]) -> float:
-    """Mean cosine of a voiceprint with others, -1 to 1. [512]"""
-    return float(np.mean([float(voiceprint_ @ other) for other in others]))
+def similarity(embedding: np.ndarray, others: Sequence[np.ndarray]) -> float:
+    """Mean cosine of a speaker embedding with others, -1 to 1. [512]"""
+    return float(np.mean([float(embedding @ other) for other in others]))
 
 
 def mcd_db(pcm: np.ndarray, reference: np.ndarray) -> float:

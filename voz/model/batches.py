@@ -1,8 +1,8 @@
 """The clips of a dataset as batches for the GPT trainer.
 
 Every clip comes exactly once an epoch. Order and conditioning slice follow from (seed, epoch, clip id) alone: not from a
-global generator, not from the file system, not from where a run was interrupted, not from which other clips there are;
-only whose voice a clip hears, where it hears another one, is the next one's in that order.
+global generator, not from the file system, not from where a run was interrupted, not from which other clips there are.
+The one exception: where other clips condition, a clip's reference is the next clip of the order.
 A clip that cannot be used is an error that names it; it is never swapped for another one.
 """
 
@@ -16,42 +16,34 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from voz.audio import wav
+from voz.audio import limits, wav
 from voz.model.xtts import VoiceBpeTokenizer
+from voz.pipeline import files
 from voz.pipeline.command import UserError
 from voz.pipeline.records import Example
+from voz.text import tokens
 
-LANGUAGE = "es"  # Rioplatense is Spanish to XTTS's tokenizer; the token [es] opens every text
 STRIDE = 1024  # samples of 22 050 Hz per audio code (XttsArgs.gpt_code_stride_len)
-MIN_SAMPLES = wav.SAMPLE_RATE_HZ // 2  # coqui's XTTSDataset refuses clips under half a second
-MIN_UNHEARD = wav.SAMPLE_RATE_HZ  # a slice leaves at least this much of its clip unheard, else it shrinks to half the clip
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What GPTArgs allows; the defaults are coqui's XTTS_v2 recipe. Lengths in samples of 22 050 Hz, text in tokens."""
-
-    min_conditioning: int = 66_150  # 3 s
-    max_conditioning: int = 132_300  # 6 s
-    max_wav: int = 255_995  # 11.6 s
-    max_text: int = 200
+MIN_REST = wav.SAMPLE_RATE_HZ  # a slice leaves at least this much of its clip, or it shrinks to half the clip
 
 
 @dataclass(frozen=True)
 class Sample:
     """One clip, ready but for its conditioning slice.
 
+    sha256: of the clip's file, hex.
     tokens: text of the clip. int64 [L]
-    codes: audio codes of the clip, empty until the DVAE has heard it. int64 [ceil(length / 1024)]
     length: samples at 22 050 Hz.
-    latents: what the GPT hears of the voice in the whole clip, empty unless other clips are to be spoken with it. [32, C]
+    codes: audio codes of the clip, empty until the DVAE has encoded it. int64 [ceil(length / 1024)]
+    latents: conditioning latents of the whole clip, empty unless other clips are conditioned on it. float32 [32, C]
     """
 
     id: str
     path: Path
+    sha256: str
     tokens: torch.Tensor
     length: int
-    codes: torch.Tensor
+    codes: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     latents: torch.Tensor = field(default_factory=lambda: torch.empty(0, 0))
 
 
@@ -61,7 +53,7 @@ class Batch:
 
     text [B, L] int64, text_lengths [B], codes [B, C] int64, wav_lengths [B] in samples, conditioning [B, S] float32 in
     [-1, 1] (each clip's slice, zeros after it), slices [B, 2] (start, end of the slice in samples of its clip), latents
-    [B, 32, C] float32 (of other clips; [B, 0, 0] where the slices are to be heard).
+    [B, 32, C] float32 (of other clips; [B, 0, 0] where the slices condition the GPT).
     """
 
     text: torch.Tensor
@@ -77,7 +69,7 @@ class Batch:
         return replace(self, **{name: value.to(device) for name, value in vars(self).items()})
 
 
-def load(examples: Iterable[Example], wavs: Path, tokenizer: VoiceBpeTokenizer, limits: Limits) -> list[Sample]:
+def load(examples: Iterable[Example], wavs: Path, tokenizer: VoiceBpeTokenizer) -> list[Sample]:
     """Check every clip against the trainer's limits, in the order of their ids.
 
     Args:
@@ -86,90 +78,89 @@ def load(examples: Iterable[Example], wavs: Path, tokenizer: VoiceBpeTokenizer, 
     Raises:
         UserError: a clip is missing, unreadable, too short, too long, or its text holds unknown tokens; names the clip.
     """
-    return [_load(example, wavs / f"{example.id}.wav", tokenizer, limits) for example in sorted(examples, key=lambda e: e.id)]
+    return [_load(example, wavs / f"{example.id}.wav", tokenizer) for example in sorted(examples, key=lambda e: e.id)]
 
 
-def _load(example: Example, path: Path, tokenizer: VoiceBpeTokenizer, limits: Limits) -> Sample:
+def _load(example: Example, path: Path, tokenizer: VoiceBpeTokenizer) -> Sample:
     mend = "mend or reject the clip in the corrections file, then run `dvc repro`"
     try:
-        length = len(wav.read(path))
+        length, sha256 = wav.samples(path), files.hash_file(path)
     except (OSError, ValueError, RuntimeError) as error:  # soundfile's own error is a RuntimeError
         raise UserError(f"{path}: unreadable ({str(error).splitlines()[0]})", "`dvc checkout data/dataset`") from error
-    if not MIN_SAMPLES <= length <= limits.max_wav:
-        raise UserError(f"{path}: {length} samples; the trainer takes {MIN_SAMPLES} to {limits.max_wav}", mend)
-    tokens = tokenizer.encode(example.normalized, LANGUAGE)
+    if not limits.MIN_SAMPLES <= length <= limits.MAX_SAMPLES:
+        raise UserError(f"{path}: {length} samples; the trainer takes {limits.MIN_SAMPLES} to {limits.MAX_SAMPLES}", mend)
+    ids = tokenizer.encode(example.normalized, tokens.LANGUAGE)
     unknown, stop = (tokenizer.tokenizer.token_to_id(name) for name in ("[UNK]", "[STOP]"))
-    if not example.normalized.strip() or unknown in tokens or stop in tokens:
+    if not example.normalized.strip() or unknown in ids or stop in ids:
         raise UserError(f"{path}: its text {example.normalized!r} is empty or holds characters the base does not know", mend)
-    if len(tokens) > limits.max_text:
-        raise UserError(f"{path}: its text has {len(tokens)} tokens; the trainer takes {limits.max_text}", mend)
-    return Sample(example.id, path, torch.tensor(tokens), length, torch.empty(0, dtype=torch.int64))
+    if len(ids) > limits.MAX_TEXT_TOKENS:
+        raise UserError(f"{path}: its text has {len(ids)} tokens; the trainer takes {limits.MAX_TEXT_TOKENS}", mend)
+    return Sample(example.id, path, sha256, torch.tensor(ids), length)
 
 
-def epoch(samples: Sequence[Sample], limits: Limits, *, batch_size: int, seed: int, number: int, others: bool) -> list["Drawn"]:
+def epoch(samples: Sequence[Sample], *, batch_size: int, seed: int, number: int, other_clip: bool) -> list["PlannedBatch"]:
     """The batches of epoch `number`, not yet read from disk: every sample once, the last batch may be smaller.
 
     Args:
-        others: each clip hears the next one of the epoch's order (its `latents`, which must be there) in place of a slice of
-            itself; nothing of it is masked then.
+        other_clip: each clip is conditioned on the next one of the epoch's order (its `latents`, which must be there) instead of
+            on a slice of itself; then none of its codes is masked.
     """
     ordered = sorted(samples, key=lambda s: hashlib.sha256(f"{seed}:{number}:{s.id}".encode()).digest())
-    heard = ordered[1:] + ordered[:1] if others else []
-    drawn = [(s, (0, 0) if others else training_slice(s, limits, seed=seed, epoch=number)) for s in ordered]
-    return [Drawn(drawn[i : i + batch_size], limits, heard[i : i + batch_size]) for i in range(0, len(drawn), batch_size)]
+    references = ordered[1:] + ordered[:1] if other_clip else []
+    clips = [(s, (0, 0) if other_clip else training_slice(s, seed=seed, epoch=number)) for s in ordered]
+    return [PlannedBatch(clips[i : i + batch_size], references[i : i + batch_size]) for i in range(0, len(clips), batch_size)]
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """The clips of a batch with their conditioning slices (start, end in samples), and the clips heard in place of slices."""
+class PlannedBatch:
+    """The clips of a batch with their conditioning slices (start, end in samples), or the clips that condition them instead."""
 
     clips: list[tuple[Sample, tuple[int, int]]]
-    limits: Limits
-    heard: Sequence[Sample] = ()
+    references: Sequence[Sample] = ()
 
     def read(self) -> Batch:
-        """Read the slices and pad everything. Each file is read once, none where other clips are heard."""
+        """Read the slices and pad everything. Each file is read once; none where other clips condition."""
         samples, slices = [sample for sample, _ in self.clips], [where for _, where in self.clips]
         return Batch(
             text=_pad([sample.tokens for sample in samples]),
             text_lengths=torch.tensor([len(sample.tokens) for sample in samples]),
             codes=_pad([sample.codes for sample in samples]),
             wav_lengths=torch.tensor([sample.length for sample in samples]),
-            conditioning=torch.empty(len(samples), 0) if self.heard else self._conditioning(),
+            conditioning=torch.empty(len(samples), 0) if self.references else self._slices(),
             slices=torch.tensor(slices),
-            latents=torch.stack([sample.latents for sample in self.heard or samples]),
+            latents=torch.stack([sample.latents for sample in self.references or samples]),
         )
 
-    def _conditioning(self) -> torch.Tensor:
-        heard = [torch.from_numpy(wav.read(sample.path)[start:end]) for sample, (start, end) in self.clips]
-        return _pad(heard, self.limits.max_conditioning)
+    def _slices(self) -> torch.Tensor:
+        pcms = [torch.from_numpy(wav.read(sample.path)[start:end]) for sample, (start, end) in self.clips]
+        return _pad(pcms, limits.MAX_CONDITIONING_SAMPLES)
 
 
-def training_slice(sample: Sample, limits: Limits, *, seed: int, epoch: int) -> tuple[int, int]:
-    """Where the model listens to the voice of a clip, in samples: 3 to 6 s anywhere in it.
+def training_slice(sample: Sample, *, seed: int, epoch: int) -> tuple[int, int]:
+    """The slice of a clip that conditions the GPT, (start, end) in samples: 3 to 6 s anywhere in it.
 
     coqui's rule (`get_prompt_slice`), with its own generator, and one difference: where the slice would leave less than a
-    second unheard, not only where it is longer than the clip, half the clip is taken. Otherwise the prompt mask would
+    second of the clip, not only where it is longer than the clip, half the clip is taken. Otherwise the prompt mask would
     leave nothing of such a clip to learn from.
     """
     drawn = random.Random(f"{seed}:{epoch}:{sample.id}")
-    length = drawn.randint(limits.min_conditioning, limits.max_conditioning)
-    if sample.length - length < MIN_UNHEARD:
+    length = drawn.randint(limits.MIN_CONDITIONING_SAMPLES, limits.MAX_CONDITIONING_SAMPLES)
+    if sample.length - length < MIN_REST:
         length = sample.length // 2
     start = drawn.randint(0, sample.length - length)
     return start, start + length
 
 
-def eval_slice(sample: Sample, limits: Limits) -> tuple[int, int]:
+def eval_slice(sample: Sample) -> tuple[int, int]:
     """coqui's slice for evaluation: from the start, of middle length (4.5 s), half the clip where that is too long."""
-    length = (limits.min_conditioning + limits.max_conditioning) // 2
+    length = (limits.MIN_CONDITIONING_SAMPLES + limits.MAX_CONDITIONING_SAMPLES) // 2
     return 0, length if length <= sample.length else sample.length // 2
 
 
-def singles(samples: Sequence[Sample], limits: Limits) -> Iterator[tuple[Sample, Batch]]:
+def singles(samples: Sequence[Sample]) -> Iterator[tuple[Sample, Batch]]:
     """Each sample as a batch of its own for evaluation, so that a clip's loss does not depend on its neighbours."""
     for sample in samples:
-        yield sample, Drawn([(sample, eval_slice(sample, limits))], limits).read()
+        yield sample, PlannedBatch([(sample, eval_slice(sample))]).read()
 
 
 def pcm(sample: Sample) -> np.ndarray:

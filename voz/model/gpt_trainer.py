@@ -6,8 +6,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from voz.audio import limits
 from voz.model import xtts
-from voz.model.batches import STRIDE, Batch, Limits, Sample
+from voz.model.batches import STRIDE, Batch, Sample
 from voz.model.xtts import gpt_trainer
 from voz.pipeline.command import UserError
 
@@ -126,14 +127,13 @@ def build(base: Path, *, lr: float, weight_decay: float, betas: list[float], eps
     """
     xtts.require(base)
     config, widths = xtts.read_config(base)
-    limits = Limits()
     args = gpt_trainer.GPTArgs(
         **{
             **config.model_args.to_dict(),
-            "min_conditioning_length": limits.min_conditioning,
-            "max_conditioning_length": limits.max_conditioning,
-            "max_wav_length": limits.max_wav,
-            "max_text_length": limits.max_text,
+            "min_conditioning_length": limits.MIN_CONDITIONING_SAMPLES,
+            "max_conditioning_length": limits.MAX_CONDITIONING_SAMPLES,
+            "max_wav_length": limits.MAX_SAMPLES,
+            "max_text_length": limits.MAX_TEXT_TOKENS,
             "tokenizer_file": str(base / "vocab.json"),
             "mel_norm_file": str(base / "mel_stats.pth"),
             "dvae_checkpoint": str(base / "dvae.pth"),

@@ -35,7 +35,7 @@ from voz.audio.wav import OUTPUT_RATE_HZ, SAMPLE_RATE_HZ
 from voz.model.xtts import Conditioning, Xtts
 from voz.pipeline import parallel
 from voz.pipeline.command import UserError
-from voz.text import normalize
+from voz.text import tokens
 
 BATCH_ROWS = 8  # full size on 2 cores: 8 rows cost 281 ms a step, 1 row 234
 TEXT_WIDTHS = (128, 256, 404)  # text positions a batch is padded to; the last is all that XTTS has (402 + start + stop)
@@ -51,7 +51,7 @@ LEAD_S = 2.0
 class Line:
     """A text to be spoken and what its random numbers come from: same line, same samples, whatever else is spoken."""
 
-    normalize: str
+    text: str
     seed: int
     occurrence: int = 0  # how many lines of the same text stand before it
     retry: int = 0
@@ -164,7 +164,7 @@ def speak(model: Xtts, conditioning: Conditioning, lines: Sequence[Line], sampli
 
 def split_line(model: Xtts, line: Line) -> list[Line]:
     """The line in parts that the model takes (its tokenizer's limit of characters), with random numbers of their own."""
-    parts = normalize.split_sentences(line.text.strip(), model.tokenizer.char_limits[normalize.LANGUAGE])
+    parts = tokens.split_sentences(line.text.strip(), model.tokenizer.char_limits[tokens.LANGUAGE])
     return [replace(line, text=part, part=index) for index, part in enumerate(parts)] or [line]
 
 
@@ -219,7 +219,7 @@ def encode(model: Xtts, words: str) -> torch.Tensor:
         raise UserError(f"text {words!r}: nothing to speak", "write words")
     if len(words.split()) <= SHORT_WORDS and words[-1].isalnum():
         words += "."
-    ids = model.tokenizer.encode(words, lang=normalize.LANGUAGE)
+    ids = model.tokenizer.encode(words, lang=tokens.LANGUAGE)
     if len(ids) >= model.args.gpt_max_text_tokens:
         raise UserError(f"text {words[:40]!r}…: {len(ids)} tokens, the model takes {model.args.gpt_max_text_tokens - 1}", "shorten it")
     return torch.tensor([model.gpt.start_text_token, *ids, model.gpt.stop_text_token], device=model.device)

@@ -14,13 +14,13 @@ from voz.audio import wav
 from voz.model import batches, synthesis, training_loop, xtts
 from voz.model.batches import Sample
 from voz.model.gpt_trainer import Trainer
-from voz.pipeline.records import write_json, write_text
+from voz.pipeline.files import write_json, write_text
 
 LIVE = "live"  # DVCLive's folder within reports/epochs
 DIGITS = 6  # of numbers in git: the last bits of a float are noise in a diff
 
 
-class Diary:
+class TrainLog:
     """Called after each evaluation of a training (0 = the base).
 
     The spoken line is the shortest eval clip's text in that clip's own voice, sampled as the base's `config.json` says.

@@ -11,21 +11,19 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
 from voz.model import batches, checkpoint
-from voz.model.batches import Drawn, Limits, Sample
+from voz.model.batches import PlannedBatch, Sample
 from voz.model.gpt_trainer import Trainer
-from voz.model.interpolate import Interpolation
-from voz.pipeline import cache, parallel
+from voz.model.interpolation import Interpolation
+from voz.pipeline import command, files, parallel
 from voz.pipeline.command import Terminated, UserError
-from voz.pipeline.records import write_text
 
 SAVE_EVERY_S = 600.0  # a full-size state is 5.3 GB: seconds of writing every ten minutes
 STATE, BEST, DONE = "state.pt", "best.pt", "done.json"
@@ -42,8 +40,10 @@ class Schedule:
     mel_loss_weight: float
     precision: str  # fp32 | bf16 | fp16
     seed: int
-    conditioning: str  # own | others: which recording tells the model the voice of a clip
-    lower_layers: float  # share of its learning that the lower half of the layers keeps in what is evaluated and exported
+    conditioning: str  # same_clip | other_clip: what the GPT is conditioned on, a slice of the clip or another clip of the speaker
+    lower_layers_alpha: (
+        float  # weight of the fine-tuned weights in the lower half of the layers of what is evaluated and exported; the base has the rest
+    )
 
 
 @dataclass
@@ -71,11 +71,11 @@ class History:
         return min(range(1, len(losses)), key=lambda number: losses[number])
 
 
-class Fit:
+class TrainingLoop:
     """One training, resumed from `folder` where that holds its state.
 
     Args:
-        train, held_out: samples with their codes.
+        train, held_out: samples with their codes; with their latents too where other clips condition.
         folder: scratch of this training; its key must hold everything that the result depends on.
         on_epoch: called after each evaluation (0 = the base) with the history so far, also for those restored.
     """
@@ -88,16 +88,15 @@ class Fit:
         schedule: Schedule,
         *,
         folder: Path,
-        limits: Limits,
         device: torch.device,
         on_epoch: Callable[[History], None],
     ) -> None:
         self.train, self.held_out, self.schedule = list(train), list(held_out), schedule
-        self.folder, self.limits, self.on_epoch = folder, limits, on_epoch
+        self.folder, self.on_epoch = folder, on_epoch
         self.accelerator = accelerator(schedule.precision, device)
         self.trainer = trainer
         self.gpt = trainer.xtts.gpt
-        self.interpolation = Interpolation(self.gpt, schedule.lower_layers)
+        self.interpolation = Interpolation(self.gpt, schedule.lower_layers_alpha)
         self.model, self.optimizer = self.accelerator.prepare(trainer, trainer.get_optimizer())
         self.history = History()
         self.epoch, self.update = 1, 0  # position: updates of this epoch that are done
@@ -111,7 +110,7 @@ class Fit:
             (self.folder / STATE).unlink(missing_ok=True)
             self._replay()
             return self.history
-        with cache.alone_in(self.folder):
+        with files.exclusive(self.folder, what="training"):
             self._train()
         return self.history
 
@@ -119,26 +118,18 @@ class Fit:
         """Everything that is not done yet."""
         self._restore()
         self._replay()
-        if self.schedule.conditioning == "others":
-            self._hear()
         total = self.schedule.epochs * (len(self.train) + len(self.held_out)) + len(self.held_out)
         self.bar = parallel.progress((), total=total, label="train", unit="clip")
         self.bar.initial = self.bar.n = self._clips_done()
-        with interrupts() as asked, self.bar:
+        with command.deferred_signals() as asked, self.bar:
             if not self.history.clips:
                 self._evaluate(asked)
             while self.epoch <= self.schedule.epochs:
                 self._train_epoch(asked)
                 self._evaluate(asked)
                 self._end_epoch()
-        write_text(self.folder / DONE, json.dumps(asdict(self.history)))
+        files.write_text(self.folder / DONE, json.dumps(asdict(self.history)))
         (self.folder / STATE).unlink()  # optimizer states are three times the weights
-
-    def _hear(self) -> None:
-        """What is heard of the voice in each train clip, once: without a gradient what listens stays the base's."""
-        self.trainer.learning(False)
-        clips = parallel.progress(self.train, total=len(self.train), label="voice", unit="clip")
-        self.train = [replace(sample, latents=self.trainer.latents(batches.pcm(sample))) for sample in clips]
 
     def _replay(self) -> None:
         """Tell `on_epoch` of the evaluations that an earlier process made."""
@@ -151,22 +142,22 @@ class Fit:
         """The updates of an epoch that are not done yet."""
         self.trainer.learning(True)
         s = self.schedule
-        others = s.conditioning == "others"
-        drawn = batches.epoch(self.train, self.limits, batch_size=s.batch_size, seed=s.seed, number=self.epoch, others=others)
+        other_clip = s.conditioning == "other_clip"
+        planned = batches.epoch(self.train, batch_size=s.batch_size, seed=s.seed, number=self.epoch, other_clip=other_clip)
         step = s.grad_accumulation
-        groups = [drawn[i : i + step] for i in range(0, len(drawn), step)]
+        groups = [planned[i : i + step] for i in range(0, len(planned), step)]
         for group in groups[self.update :]:
             start = time.monotonic()
             self.history.updates.append(self._one_update(group))
             self.update_s += time.monotonic() - start
             self.update, self.computed = self.update + 1, self.computed + 1
             self.bar.update(sum(len(each.clips) for each in group))
-            self._heed(asked)
+            self._stop_if_requested(asked)
 
-    def _one_update(self, group: list[Drawn]) -> list[float]:
+    def _one_update(self, group: list[PlannedBatch]) -> list[float]:
         """One step of the optimizer over some batches; every token weighs the same however they are split into batches."""
         torch.manual_seed(_number(self.schedule.seed, self.epoch, self.update))  # dropout's generator, on every device
-        read = [drawn.read() for drawn in group]
+        read = [planned.read() for planned in group]
         counts = [self.trainer.counts(batch) for batch in read]
         of_text, of_mel = (sum(count[i] for count in counts) for i in (0, 1))
         text_sum = mel_sum = 0.0
@@ -191,7 +182,7 @@ class Fit:
                 if len(self.history.clips) > 1 and self.history.best_epoch(self.schedule) == self.epoch:
                     checkpoint.write(self.folder / BEST, {"epoch": self.epoch, "gpt": checkpoint.weights(self.gpt)})
         if not whole:
-            self._heed(asked)
+            self._stop_if_requested(asked)
         rows = self.history.eval_losses(self.schedule)
         self.bar.set_postfix_str(f"epoch {len(rows) - 1}, eval loss {rows[-1]['loss']:.4f} (base {rows[0]['loss']:.4f})")
 
@@ -200,7 +191,7 @@ class Fit:
         """Loss of every eval clip, no mask, as coqui's eval_step; not of all of them where a signal asks to stop."""
         self.trainer.learning(False)
         clips: dict[str, list[float]] = {}
-        for sample, batch in batches.singles(self.held_out, self.limits):
+        for sample, batch in batches.singles(self.held_out):
             if asked:
                 break
             text, mel = self.model(batch.to(self.accelerator.device), masked=False)
@@ -214,7 +205,7 @@ class Fit:
         self.epoch, self.update = self.epoch + 1, 0
         self._save()
 
-    def _heed(self, asked: list[int]) -> None:
+    def _stop_if_requested(self, asked: list[int]) -> None:
         """Save where it is time to, and stop where a signal asked for it."""
         if asked:
             self._save()
@@ -270,24 +261,6 @@ def best_weights(folder: Path) -> dict[str, torch.Tensor]:
     """The GPT of the best epoch of a finished training."""
     gpt: dict[str, torch.Tensor] = checkpoint.read(folder / BEST)["gpt"]
     return gpt
-
-
-@contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """Within this block SIGINT and SIGTERM only note themselves in the list; a second one ends the program at once."""
-    asked: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if asked:
-            raise KeyboardInterrupt if number == signal.SIGINT else Terminated
-        asked.append(number)
-
-    kept = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 def _number(*parts: int) -> int:

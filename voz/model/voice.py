@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 
 from voz.audio import wav
 from voz.data.consent import Consent
 from voz.model import batches, checkpoint, xtts
 from voz.model.batches import Sample
 from voz.model.gpt_trainer import Trainer
-from voz.pipeline.records import Example, write_text
+from voz.pipeline.files import write_text
+from voz.pipeline.records import Example
 
 FILES = ("model.pth", "config.json", "vocab.json", "reference.wav", "README.md")
 REFERENCE_S = (6.0, 11.0)  # coqui advises 6 s and more; longer than a clip there is none
@@ -53,15 +54,15 @@ def choose_reference(trainer: Trainer, examples: Sequence[Example], train: Seque
     fitting = [s for s in train if REFERENCE_S[0] <= s.length / wav.SAMPLE_RATE_HZ <= REFERENCE_S[1]] or list(train)
     clean = sorted(fitting, key=lambda s: (-snr[s.id], s.id))[: max(CANDIDATES, (len(fitting) + 1) // 2)]
     judges = list(held_out)[:: -(-len(held_out) // JUDGES)]  # spread over the split, whatever its size
-    typical = torch.stack([_speaker(trainer, s) for s in judges]).mean(dim=0)
-    near = sorted(clean, key=lambda s: (-round(float(F.cosine_similarity(_speaker(trainer, s), typical, dim=0)), 4), s.id))
+    typical = np.mean([_embedding(trainer, s) for s in judges], axis=0)
+    typical /= np.linalg.norm(typical)
+    near = sorted(clean, key=lambda s: (-round(float(_embedding(trainer, s) @ typical), 4), s.id))
     losses = {s.id: _loss_given(trainer, s, judges) for s in near[:CANDIDATES]}
     return min(near[:CANDIDATES], key=lambda s: (round(losses[s.id], 5), s.id))
 
 
-def _speaker(trainer: Trainer, sample: Sample) -> torch.Tensor:
-    """Speaker embedding of a clip. [512]"""
-    return xtts.conditioning(trainer.xtts, batches.pcm(sample)).speaker.flatten()
+def _embedding(trainer: Trainer, sample: Sample) -> np.ndarray:
+    return xtts.speaker_embedding(trainer.xtts, batches.pcm(sample))
 
 
 def _loss_given(trainer: Trainer, reference: Sample, judges: Sequence[Sample]) -> float:

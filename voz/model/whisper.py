@@ -15,11 +15,12 @@ import torch
 import torch.nn.functional as F
 import whisper
 from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask, GreedyDecoder
-from whisper.model import Whisper
+from whisper.model import Whisper as Whisper
 from whisper.tokenizer import get_tokenizer
 
 from voz.audio.wav import ASR_RATE_HZ
 from voz.pipeline.command import UserError
+from voz.text.tokens import LANGUAGE
 
 BATCH = 8  # rows of every decode, filled up with silence: a row's floats depend on the shape, so the shape never changes
 MAX_COMPRESSION_RATIO = 2.4  # the three numbers of whisper's own transcribe(): above, the text loops
@@ -30,7 +31,7 @@ _MIN_TAIL_S = 0.5  # a remainder shorter than this is heard with what comes befo
 
 
 @dataclass(frozen=True)
-class Heard:
+class Transcription:
     """What whisper heard in one recording, and how sure it was. Of several windows: the mean by their length."""
 
     text: str
@@ -77,16 +78,14 @@ def transcribe(
     model: Whisper,
     pcms: Sequence[np.ndarray],
     *,
-    language: str,
     prompt: str,
     temperatures: Sequence[float],
     seeds: Sequence[int],
-) -> list[Heard]:
-    """Transcribe recordings. What is heard in one does not depend on the others.
+) -> list[Transcription]:
+    """Transcribe Spanish recordings. What is heard in one does not depend on the others.
 
     Args:
         pcms: float32 in [-1, 1] at 16 kHz, any lengths. Each [T]
-        language: code of the language to write, such as "es".
         prompt: text whose spelling the model shall lean to; may be empty.
         temperatures: tried in order until a row passes; 0 is greedy.
         seeds: one per recording, for temperatures above 0.
@@ -97,8 +96,8 @@ def transcribe(
     if len(seeds) != len(pcms) or not temperatures:
         raise ValueError(f"{len(pcms)} recordings, {len(seeds)} seeds, {len(temperatures)} temperatures")
     pieces = [(row, number, piece) for row, pcm in enumerate(pcms) for number, piece in enumerate(windows(pcm, window_s(model)))]
-    options = DecodingOptions(language=language, prompt=prompt or None, without_timestamps=True, fp16=model.device.type != "cpu")
-    heard: list[list[tuple[int, Heard]]] = [[] for _ in pcms]
+    options = DecodingOptions(language=LANGUAGE, prompt=prompt or None, without_timestamps=True, fp16=model.device.type != "cpu")
+    heard: list[list[tuple[int, Transcription]]] = [[] for _ in pcms]
     for start in range(0, len(pieces), BATCH):
         batch = pieces[start : start + BATCH]
         found = _hear_batch(model, [piece for *_, piece in batch], options, temperatures, [seeds[row] + number for row, number, _ in batch])
@@ -109,7 +108,7 @@ def transcribe(
 
 def _hear_batch(
     model: Whisper, pcms: list[np.ndarray], options: DecodingOptions, temperatures: Sequence[float], seeds: list[int]
-) -> list[Heard]:
+) -> list[Transcription]:
     """Hear at most BATCH recordings that fit the window."""
     features = _encode(model, pcms, half=options.fp16)
     languages = _detect(model, features, len(pcms))
@@ -184,9 +183,9 @@ def _failed(result: DecodingResult) -> bool:
     return result.avg_logprob < MIN_AVG_LOGPROB and not result.no_speech_prob > MAX_NO_SPEECH_PROB
 
 
-def _heard(result: DecodingResult, language: str, probability: float) -> Heard:
+def _heard(result: DecodingResult, language: str, probability: float) -> Transcription:
     """Rounded to 4 digits: what lies below is the machine's."""
-    return Heard(
+    return Transcription(
         text=" ".join(result.text.split()),
         avg_logprob=round(float(result.avg_logprob), 4),
         no_speech_prob=round(float(result.no_speech_prob), 4),
@@ -198,14 +197,14 @@ def _heard(result: DecodingResult, language: str, probability: float) -> Heard:
     )
 
 
-def _join(parts: list[tuple[int, Heard]]) -> Heard:
+def _join(parts: list[tuple[int, Transcription]]) -> Transcription:
     """One result of a recording's windows: figures weighed by length, the worst of ratio and temperature."""
     if len(parts) == 1:
         return parts[0][1]
     weights = np.array([max(length, 1) for length, _ in parts], float)
     heard = [one for _, one in parts]
     longest = heard[int(weights.argmax())]
-    return Heard(
+    return Transcription(
         text=" ".join(one.text for one in heard if one.text),
         avg_logprob=round(float(np.average([one.avg_logprob for one in heard], weights=weights)), 4),
         no_speech_prob=round(float(np.average([one.no_speech_prob for one in heard], weights=weights)), 4),

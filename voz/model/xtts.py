@@ -18,6 +18,7 @@ import torch
 
 from voz import compat
 from voz.audio.wav import SAMPLE_RATE_HZ
+from voz.data.base_files import BASE_FILES as BASE_FILES  # `as`: also for those who import it from here
 from voz.pipeline.command import UserError
 
 with compat.torch_threads_kept():
@@ -31,7 +32,6 @@ with compat.torch_threads_kept():
     from TTS.tts.models.xtts import Xtts as Xtts
 compat.repair_generation_config()
 
-BASE_FILES = ("model.pth", "config.json", "vocab.json", "dvae.pth", "mel_stats.pth")
 _MOVED = "TTS.tts.models.xtts"  # where the classes inside the original XTTS_v2 checkpoint used to live
 
 
@@ -222,6 +222,13 @@ def load_weights(model: Xtts, path: Path) -> None:
         raise UserError(
             f"{path}: {len(missing)} weights missing, {len(unexpected)} unknown: {[*missing, *unexpected][:3]}", "use files of one model"
         )
+
+
+@torch.inference_mode()
+def speaker_embedding(model: Xtts, pcm: np.ndarray) -> np.ndarray:
+    """Unit vector of XTTS's own speaker encoder, for a recording at 22 050 Hz. float32 [T] -> [512]"""
+    embedding = model.get_speaker_embedding(torch.from_numpy(np.ascontiguousarray(pcm)).float()[None], SAMPLE_RATE_HZ)
+    return np.asarray(embedding.flatten().float().cpu().numpy())
 
 
 @torch.inference_mode()

@@ -1,122 +1,196 @@
-"""A content-addressed scratch, so that a stage recomputes only the items that changed.
+"""A content-addressed cache of items, so that a stage computes only what changed.
 
-An entry lives in `${DVC_ROOT:-.}/.cache/<stage>/<key>/`; the key is a hash of the item's bytes, the parameters that
-matter, the model, and the step's version (an integer raised by hand: a comment must not retrain). Entries are written
-into a temporary folder and renamed, so a killed stage leaves none half done and concurrent writers are safe. They are not
-flushed to the disk, which would cost more time than the work: each knows the sizes of its files, and one that a power cut
-shortened is made again. Deleting `.cache` costs only time. DVC_ROOT is the main checkout even in DVC's temporary copies:
-experiments share the scratch.
+An entry is a folder `${DVC_ROOT:-.}/.cache/<stage>/<2 digits>/<key>/`. Its key is a hash of the item's bytes, the parameters
+that affect it, the model, and the version of the step. The version is an integer that is raised by hand: a hash of the source
+code would train again after every changed comment.
+
+An entry is filled under a temporary name and then renamed, so a killed stage leaves no partial entry and two processes may write
+the same one. Entries are not flushed to the disk, which would take longer than the work itself. Instead each stores the sizes of
+its files, and an entry that a power cut shortened is computed again.
+
+Deleting `.cache` costs only time. DVC sets DVC_ROOT to the main checkout even in its temporary copies, so experiments share the cache.
 """
 
-import fcntl
+import functools
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from voz.pipeline.command import UserError
+from voz.pipeline import parallel
 
 LOG = "log"
-LABEL = (
-    ".label.json"  # in each entry: what its key was made of, by which tools.forgetting.forget finds what a note left, and its files' sizes
-)
+LABEL = ".label.json"  # in each entry: what its key was made of (`make forget` searches it), and the sizes of its files
+
+A = TypeVar("A")
+V = TypeVar("V")
 
 
 def root() -> Path:
-    """The scratch folder of this checkout."""
+    """The folder of the cache that this checkout uses."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve() / ".cache"
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+@dataclass(frozen=True)
+class Key:
+    """The name of an entry, and the hashes and ids that it was made of."""
+
+    name: str
+    made_of: tuple[str, ...]
 
 
-def hash_files(folder: Path, names: list[str]) -> str:
-    """SHA-256 over some files of a folder (names and bytes), hex."""
-    parts = [f"{name}:{hash_file(folder / name)}" for name in sorted(names)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+class Uncached(Exception, Generic[V]):
+    """Raised by the `work` of `Cache.map`: use `value` for the item in this run, and store no entry."""
+
+    def __init__(self, value: V) -> None:
+        super().__init__(value)
+        self.value = value
 
 
-class Key(str):
-    """Name of an entry. It remembers what it was made of, also on its way to a worker process."""
-
-    parts: tuple[str, ...] = ()
-
-
-class Scratch:
-    """The entries of one stage under one set of parameters.
+class Cache:
+    """The entries of one step, under one set of parameters.
 
     Args:
-        stage: name of the folder.
-        version: of the step's code; raise it when the same input gives another output.
-        params: what of the parameters matters to an item; JSON values.
-        model: hash of the model that an item passes through, if any.
+        stage: name of the folder and of the log.
+        version: version of the step's code; raise it when the same input gives another output.
+        params: the parameters that affect an item; JSON values.
+        model: hash of the model that computes the item; empty if there is none.
     """
 
     def __init__(self, stage: str, version: int, *, params: dict[str, Any], model: str = "") -> None:
+        self.stage = stage
         self.folder = root() / stage
         self._salt = json.dumps([stage, version, params, model], sort_keys=True)
 
-    def key(self, *parts: str) -> Key:
-        """Key of an item, from what it is made of (hashes, ids)."""
-        key = Key(hashlib.sha256(json.dumps([self._salt, *parts]).encode()).hexdigest()[:32])
-        key.parts = parts
-        return key
+    def key(self, *made_of: str) -> Key:
+        """The key of an item, given the hashes and ids of everything that it is made of."""
+        return Key(hashlib.sha256(json.dumps([self._salt, *made_of]).encode()).hexdigest()[:32], made_of)
 
-    def path(self, key: str) -> Path:
+    def path(self, key: Key) -> Path:
         """Where the entry is or would be."""
-        return self.folder / key[:2] / key
+        return self.folder / key.name[:2] / key.name
 
-    def get(self, key: str) -> Path | None:
-        """The entry's folder, or None. Marks it as used, which delays its removal."""
+    def get(self, key: Key) -> Path | None:
+        """The entry's folder, marked as used just now (see `trim`); None if there is no complete entry."""
         path = self.path(key)
         if not path.is_dir():
             return None
-        if not _is_whole(path):
-            self.drop(key)
+        if not _is_complete(path):
+            shutil.rmtree(path, ignore_errors=True)
             return None
         os.utime(path)
         return path
 
     @contextmanager
-    def put(self, key: str) -> Iterator[Path]:
-        """Give a temporary folder to fill; it becomes the entry when the block ends without an exception."""
+    def put(self, key: Key) -> Iterator[Path]:
+        """Yield an empty temporary folder to fill; it becomes the entry when the block ends without an exception."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
         try:
             yield temporary
-            parts = key.parts if isinstance(key, Key) else ()
-            (temporary / LABEL).write_text(json.dumps({"made_of": parts, "bytes": _sizes(temporary)}), encoding="utf-8")
+            (temporary / LABEL).write_text(json.dumps({"made_of": key.made_of, "bytes": _sizes(temporary)}), encoding="utf-8")
             try:
                 os.replace(temporary, path)
             except OSError:
-                if not path.is_dir():  # another process was first: its entry is as good
+                if not path.is_dir():  # else another process was faster, with the same content
                     raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def drop(self, key: str) -> None:
-        """Remove an entry."""
-        shutil.rmtree(self.path(key), ignore_errors=True)
+    def map(
+        self,
+        items: Sequence[A],
+        *,
+        key: Callable[[A], Key],
+        work: Callable[[A, Path], None],
+        load: Callable[[Path], V],
+        label: str,
+        unit: str = "it",
+        workers: int = 1,
+    ) -> list[V]:
+        """The values of the items, in order. Items without an entry are computed first; then every value is read from its entry.
+
+        Args:
+            key: gives an item's key. Items with the same key are computed once.
+            work: computes an item into an empty folder. Importable by name unless `workers` is 1.
+            load: reads the value from a filled folder.
+            label, unit: text of the progress bar.
+            workers: number of processes; 0 = one per core.
+        """
+        keys = [key(item) for item in items]
+        missing = self._missing(keys, items)
+        fill = functools.partial(_fill, self, work)
+        results = parallel.map(fill, list(missing.items()), label=label, unit=unit, workers=workers)
+        uncached = {each: result.value for each, result in zip(missing, results, strict=True) if result is not None}
+        self._log(keys, missing)
+        return [uncached[each] if each in uncached else load(self.path(each)) for each in keys]
+
+    def map_batches(
+        self,
+        items: Sequence[A],
+        *,
+        key: Callable[[A], Key],
+        batches: Callable[[list[A]], list[list[A]]],
+        work: Callable[[list[A]], Sequence[V]],
+        save: Callable[[Path, V], None],
+        load: Callable[[Path], V],
+        label: str,
+    ) -> list[V]:
+        """Like `map`, for a model that computes several items at a time, in this process.
+
+        Args:
+            batches: groups the items that have no entry into batches.
+            work: computes the values of one batch, in its order.
+            save: writes a value into the empty folder of its entry.
+        """
+        keys = [key(item) for item in items]
+        missing = self._missing(keys, items)
+        grouped = batches([*missing.values()])
+        for batch in parallel.progress(grouped, total=len(grouped), label=label, unit="batch"):
+            for item, value in zip(batch, work(batch), strict=True):
+                with self.put(key(item)) as folder:
+                    save(folder, value)
+        self._log(keys, missing)
+        return [load(self.path(each)) for each in keys]
+
+    def _missing(self, keys: Sequence[Key], items: Sequence[A]) -> dict[Key, A]:
+        """The items without an entry, by key; of items with the same key, the first."""
+        first: dict[Key, A] = {}
+        for key, item in zip(keys, items, strict=True):
+            first.setdefault(key, item)
+        return {key: item for key, item in first.items() if self.get(key) is None}
+
+    def _log(self, keys: Sequence[Key], missing: dict[Key, Any]) -> None:
+        log(self.stage, computed=len(missing), reused=len(set(keys)) - len(missing))
+
+
+def _fill(cache: Cache, work: Callable[[A, Path], None], missing: tuple[Key, A]) -> "Uncached[Any] | None":
+    """Compute one item into its entry. Returns the exception with its value if the item is not to be cached."""
+    key, item = missing
+    try:
+        with cache.put(key) as folder:
+            work(item, folder)
+    except Uncached as uncached:
+        return uncached
+    return None
 
 
 def _sizes(entry: Path) -> dict[str, int]:
-    """Bytes of each file of an entry but its label."""
+    """Size in bytes of each file of an entry, except its label; by relative path."""
     files = (path for path in sorted(entry.rglob("*")) if path.is_file() and path.name != LABEL)
     return {path.relative_to(entry).as_posix(): path.stat().st_size for path in files}
 
 
-def _is_whole(entry: Path) -> bool:
-    """Whether a label is there and the files that it names have their sizes."""
+def _is_complete(entry: Path) -> bool:
+    """True if the entry has a label and the files that it lists have the sizes that it states."""
     try:
         label = json.loads((entry / LABEL).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -125,74 +199,32 @@ def _is_whole(entry: Path) -> bool:
     return isinstance(sizes, dict) and sizes.items() <= _sizes(entry).items()
 
 
-def write_json(entry: Path, name: str, values: dict[str, Any]) -> None:
-    """Write values into an entry that is being filled."""
+def save_json(entry: Path, name: str, values: dict[str, Any]) -> None:
+    """Write values as a JSON file into the folder of an entry, every digit kept. (`files.write_json` rounds: it is for metrics.)"""
     (entry / name).write_text(json.dumps(values, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
 
-def place(source: Path, target: Path) -> None:
-    """Put a scratch file into a stage's output as a file of its own (a link would let an edit reach the scratch)."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
-
-
-def fresh_folder(path: Path) -> Path:
-    """Make `path` an empty folder: stages rebuild their outputs whole, so no orphan survives."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    path.mkdir(parents=True)
-    return path
-
-
-def require_free(folder: Path, need_bytes: int, *, what: str) -> None:
-    """Refuse long work that the disk cannot hold.
-
-    Raises:
-        UserError: less than `need_bytes` are free where `folder` is or will be.
-    """
-    at = next(p for p in [folder.resolve(), *folder.resolve().parents] if p.exists())
-    free = shutil.disk_usage(at).free
-    if free < need_bytes:
-        raise UserError(
-            f"{at}: {free / 1e9:.1f} GB free, {what} needs {need_bytes / 1e9:.1f} GB", "free some (`make clean-scratch`, `dvc gc -w`)"
-        )
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder of a training, and sweep out what a killed process was writing there (a full-size state has 5.3 GB).
-
-    Raises:
-        UserError: another process is at the same training.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the system however the process ends
-        except BlockingIOError as error:
-            raise UserError(f"{folder}: another process is at this very training", "wait for it, then run again") from error
-        for left in folder.glob(".*.tmp"):
-            left.unlink()
-        yield
+def load_json(entry: Path, name: str) -> Any:
+    """Read what `save_json` wrote."""
+    return json.loads((entry / name).read_text(encoding="utf-8"))
 
 
 def trim(limit_gb: float) -> None:
-    """Remove the entries used longest ago until the scratch fits the limit. The log stays."""
+    """Remove the least recently used entries until the cache is within the limit. The log stays."""
     entries = []
     for path in root().glob("*/??/*"):
         size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
         entries.append((path.stat().st_mtime, size, path))
-    over = sum(size for _, size, _ in entries) - limit_gb * 1e9
+    excess = sum(size for _, size, _ in entries) - limit_gb * 1e9
     for _, size, path in sorted(entries):
-        if over <= 0:
+        if excess <= 0:
             return
         shutil.rmtree(path, ignore_errors=True)
-        over -= size
+        excess -= size
 
 
 def log(stage: str, **values: Any) -> None:
-    """Append run-dependent values (counts, seconds, device) to `.cache/log/<stage>.jsonl`: never into an output."""
+    """Append values that depend on the run (counts, seconds, device) to `.cache/log/<stage>.jsonl`; outputs must not hold them."""
     path = root() / LOG / f"{stage}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **values}, sort_keys=True) + "\n"
@@ -201,6 +233,6 @@ def log(stage: str, **values: Any) -> None:
 
 
 def read_log(stage: str) -> list[dict[str, Any]]:
-    """All lines of a stage's log, oldest first."""
+    """All lines of a stage's log, oldest first; empty if there is none."""
     path = root() / LOG / f"{stage}.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []

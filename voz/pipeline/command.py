@@ -1,6 +1,6 @@
-"""The edge of every command: one-line errors, exit codes, quiet libraries, signals.
+"""How every command ends: one-line errors, exit statuses, signals; and libraries kept quiet.
 
-Exit status: 0 done · 2 the user can mend it (one line: what, where, what to do) · 1 the machine failed (disk full,
+Exit status: 0 done · 2 the user can fix it (one line: what and where, what to do) · 1 the machine failed (disk full,
 read-only, out of memory) · 130 interrupted · 143 terminated.
 """
 
@@ -10,11 +10,12 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
-_FULL = "out of memory; close other programs, or lower train.batch_size in params.yaml and raise train.grad_accumulation"
-_MACHINE = {
+_OUT_OF_MEMORY = "out of memory; close other programs, or lower train.batch_size in params.yaml and raise train.grad_accumulation"
+_MACHINE_FAULTS = {
     errno.EACCES: "permission denied",
     errno.ENOSPC: "no space left",
     errno.EROFS: "read-only file system",
@@ -24,20 +25,20 @@ _MACHINE = {
 
 
 class UserError(Exception):
-    """Something the user can mend: `what` (with where it was found) and `mend` (what to do about it)."""
+    """Something the user can fix: `what` is wrong (and where), and the `fix`. Printed as one line, "what; fix"."""
 
-    def __init__(self, what: str, mend: str) -> None:
-        super().__init__(f"{what}; {mend}")
-        self.what, self.mend = what, mend
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(f"{what}; {fix}")
+        self.what, self.fix = what, fix
 
 
 class Terminated(BaseException):
-    """SIGTERM, raised where the program was, so that `finally` blocks run and a stage can save."""
+    """SIGTERM arrived. Raised wherever the program was, so that `finally` blocks run and a stage can save."""
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a command's `main` and turn its end into an exit status. Calls `sys.exit`."""
-    quiet()
+    """Run a command's `main` and exit with the status that its outcome calls for. Never returns."""
+    quiet_libraries()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         main()
@@ -48,21 +49,42 @@ def run(main: Callable[[], None]) -> None:
     except Terminated:
         _fail("terminated; run the same command again to go on", 143)
     except MemoryError:
-        _fail(_FULL, 1)
+        _fail(_OUT_OF_MEMORY, 1)
     except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # torch's, for an accelerator; by name: most commands need no torch
+        if type(error).__name__ != "OutOfMemoryError":  # torch.OutOfMemoryError, by name: most commands do not import torch
             raise
-        _fail(_FULL, 1)
+        _fail(_OUT_OF_MEMORY, 1)
     except OSError as error:
-        if error.errno not in _MACHINE:
+        if error.errno not in _MACHINE_FAULTS:
             raise
-        _fail(f"{error.filename or 'output'}: {_MACHINE[error.errno]}; nothing was changed: mend it and run again", 1)
+        _fail(f"{error.filename or 'output'}: {_MACHINE_FAULTS[error.errno]}; nothing was changed: fix that and run again", 1)
     sys.exit(0)
 
 
-def quiet() -> None:
-    """Keep libraries from printing what no user can act on. Errors still show."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the recipe's setting; forked workers deadlock otherwise
+@contextmanager
+def deferred_signals() -> Iterator[list[int]]:
+    """Within the block, the first SIGINT or SIGTERM is only appended to the list, so that long work can stop where it can save.
+
+    A second signal raises `KeyboardInterrupt` or `Terminated` at once.
+    """
+    received: list[int] = []
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+        received.append(number)
+
+    previous = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def quiet_libraries() -> None:
+    """Hide the warnings of libraries, about which a user can do nothing. Their errors still show."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # from the training recipe; with "true", forked workers deadlock
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     warnings.filterwarnings("ignore")

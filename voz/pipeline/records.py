@@ -1,56 +1,60 @@
-"""The typed records that flow between the stages, one JSON object a line in `manifest.jsonl`.
+"""The typed records that flow between the stages: `manifest.jsonl`, one JSON object per line.
 
-A bad line names its file, line, field and value. Records are written sorted by `id`, so that bytes do not depend on
-the order of work.
+The error for a bad line names the file, the line, the field and the value. Records are written sorted by `id`, so that
+the bytes do not depend on the order of the work.
 """
 
 import dataclasses
 import json
-import math
-import os
 import re
-import typing
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Literal, TypeVar
+
+from pydantic import ValidationError, field_validator
+
+from voz.pipeline import files
+from voz.pipeline.checked import first_error, record
 
 MANIFEST = "manifest.jsonl"
-SPLITS = ("train", "eval", "test")
-_ID = re.compile(r"[0-9a-f]{12}(-\d{7,8}-\d{7,8})?\Z")  # a note, or a clip of a note: <note>-<start ms>-<end ms>
+Split = Literal["train", "eval", "test"]
+SPLITS: tuple[Split, ...] = ("train", "eval", "test")
+ID_DIGITS = 12  # hex digits of a note's id
+ID = re.compile(r"(?P<note>[0-9a-f]{12})(?P<cut>-\d{7,8}-\d{7,8})?\Z")  # of a note; of a clip: <note>-<start ms>-<end ms>
 
 
 class BadRecord(ValueError):
-    """A record that is not what its type says."""
+    """A record with a missing, unknown or invalid field."""
 
 
-@dataclass(frozen=True)
+@record
 class Record:
     """Base of all records: `id` is unique within a manifest."""
 
     id: str
 
-    def __post_init__(self) -> None:
-        for name, kind in typing.get_type_hints(type(self)).items():
-            _check(name, getattr(self, name), kind)
-        if not _ID.match(self.id):
-            raise BadRecord(f"id: {self.id!r} is neither a note's nor a clip's")
+    @field_validator("id")
+    @classmethod
+    def _is_id(cls, value: str) -> str:
+        if not ID.match(value):
+            raise ValueError(f"{value!r} is not the id of a note or a clip")
+        return value
 
 
-@dataclass(frozen=True)
+@record
 class Note(Record):
     """A converted voice note: `<id>.wav` beside the manifest. `id` = first 12 hex digits of the input file's SHA-256."""
 
-    name: str  # the file's name in the notes folder (several hold the same bytes: the first in sorted order)
+    name: str  # the file's name in the notes folder; of several files with the same bytes, the first in sorted order
     duration_s: float
-    format: str  # sniffed: ogg-opus, m4a, mp3, amr, wav, flac, mp4 ...
+    format: str  # what the bytes are, whatever the extension says: ogg-opus, m4a, mp3, amr, wav, flac, mp4 ...
     source_hz: int  # sample rate of the decoded input
-    missing_s: float  # seconds a damaged input lacks (0 unless convert.accept_damaged let it pass)
-    date: str = ""  # ISO date, from notes.csv or the name, if known
+    missing_s: float  # seconds that a damaged input lacks (above 0 only with convert.accept_damaged)
+    date: str = ""  # ISO date, from notes.csv or from the file name; empty if unknown
 
 
-@dataclass(frozen=True)
+@record
 class Clip(Record):
     """A stretch of a note: `<id>.wav` beside the manifest."""
 
@@ -58,63 +62,60 @@ class Clip(Record):
     start_s: float
     end_s: float
     duration_s: float
-    speech_s: float  # seconds of speech inside
-    level_db: float  # RMS of the speech, dB below full scale
-    noise_db: float  # RMS of the quietest tenth of the frames, same scale
-    start_db: float  # 20 ms RMS at the first boundary, same scale
-    end_db: float  # 20 ms RMS at the last boundary
+    speech_s: float  # seconds of speech in the clip
+    level_db: float  # RMS of the speech, dBFS
+    noise_db: float  # RMS of the quietest tenth of the frames, dBFS
+    start_db: float  # RMS of the 20 ms around the clip's start, dBFS
+    end_db: float  # RMS of the 20 ms around the clip's end, dBFS
 
 
-@dataclass(frozen=True)
+@record
 class Transcript(Record):
-    """What whisper heard in a clip, with the figures that tell how sure it was."""
+    """Whisper's transcription of a clip, with its confidence figures."""
 
     text: str
     avg_logprob: float  # mean log probability per token
     no_speech_prob: float
-    compression_ratio: float  # gzip ratio of the text; high means loops
-    temperature: float  # the one that passed; 0 = greedy
+    compression_ratio: float  # of the text, by gzip; high where Whisper repeats itself
+    temperature: float  # at which the text was accepted; 0 = greedy decoding
     language: str
     language_prob: float
 
 
-@dataclass(frozen=True)
+@record
 class Example(Record):
     """An accepted clip of the dataset: `wavs/<id>.wav`."""
 
     note: str
-    split: str  # train | eval | test
-    text: str  # as the person or whisper wrote it
-    normalized: str  # as XTTS reads it
+    split: Split
+    text: str  # as a person or Whisper wrote it
+    normalized: str  # as it is given to XTTS: numbers and abbreviations in words
     duration_s: float
-    corrected: bool  # a person wrote or approved the text
-    scores: dict[str, float]  # one value per filter of curate
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.split not in SPLITS:
-            raise BadRecord(f"split: {self.split!r} is none of {SPLITS}")
+    corrected: bool  # True if a person wrote or approved the text
+    scores: dict[str, float]  # one value per filter of the curate stage
 
 
-@dataclass(frozen=True)
-class Utterance(Record):
-    """A line that was spoken: `file` beside the manifest (`id` = 12 hex digits of the SHA-256 of the text and its occurrence)."""
+@record
+class SpokenLine(Record):
+    """A synthesised line: `file` beside the manifest. `id` = first 12 hex digits of the SHA-256 of the text and its occurrence."""
 
     text: str
     file: str  # <nn>-<slug>.wav, 24 000 Hz
     duration_s: float
     seed: int
-    tries: int  # how often it was spoken; the best was kept
-    cer: float  # character error rate of what whisper heard, 0 = as written
-    passed: bool  # cer is within synthesize.max_cer
-    heard: str
+    tries: int  # how many times it was synthesised; the best try was kept
+    cer: float  # character error rate of Whisper's transcription; 0 = as written
+    passed: bool  # True if cer <= synthesize.max_cer
+    heard: str  # Whisper's transcription
 
 
-@dataclass(frozen=True)
+@record
 class Comparison(Record):
-    """A test clip beside what base and fine-tuned voice made of its text: `real/`, `base/`, `fine_tuned/<id>.wav` beside the manifest.
+    """A test clip compared with its text as synthesised by the base and by the fine-tuned voice.
 
-    Figures by name, one dict per voice: cer, similarity, mcd_db, f0_mean_hz ... (what could not be measured is not there).
+    Audio beside the manifest: `real/<id>.wav`, `base/<id>.wav`, `fine_tuned/<id>.wav`. `heard_*` is Whisper's transcription
+    of each. `real`, `base` and `fine_tuned` hold the figures by name (cer, similarity, mcd_db, f0_mean_hz ...); a figure that
+    could not be measured is absent.
     """
 
     note: str
@@ -134,7 +135,7 @@ def read(folder: Path, cls: type[R], *, name: str = MANIFEST) -> list[R]:
     """Read a manifest.
 
     Raises:
-        BadRecord: a line is no JSON or no `cls`; names file, line, field and value.
+        BadRecord: a line is not JSON or not a valid `cls` (names file, line, field and value), or an id occurs twice.
     """
     path = folder / name
     records: list[R] = []
@@ -142,11 +143,13 @@ def read(folder: Path, cls: type[R], *, name: str = MANIFEST) -> list[R]:
         for number, line in enumerate(file, start=1):
             try:
                 records.append(cls(**json.loads(line)))
-            except (BadRecord, TypeError, json.JSONDecodeError) as error:
+            except ValidationError as error:
+                raise BadRecord(f"{path}:{number}: {': '.join(filter(None, first_error(error)))}") from error
+            except (TypeError, json.JSONDecodeError) as error:
                 raise BadRecord(f"{path}:{number}: {error}") from error
-    doubled = [each for each, count in Counter(r.id for r in records).items() if count > 1]
-    if doubled:
-        raise BadRecord(f"{path}: id {doubled[0]} occurs twice")
+    repeated = [record_id for record_id, count in Counter(r.id for r in records).items() if count > 1]
+    if repeated:
+        raise BadRecord(f"{path}: id {repeated[0]} occurs twice")
     return records
 
 
@@ -154,39 +157,4 @@ def write(folder: Path, records: Iterable[Record], *, name: str = MANIFEST) -> N
     """Write a manifest sorted by id, atomically."""
     ordered = sorted(records, key=lambda r: r.id)
     lines = [json.dumps(dataclasses.asdict(r), ensure_ascii=False, sort_keys=True) + "\n" for r in ordered]
-    write_text(folder / name, "".join(lines))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically: temporary file, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write metrics: keys in the given order, floats rounded to 6 digits, NaN refused."""
-    write_text(path, json.dumps(_rounded(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(inner) for inner in value]
-    return round(value, 6) if isinstance(value, float) else value
-
-
-def _check(name: str, value: Any, kind: Any) -> None:
-    if kind is float and type(value) in (int, float):
-        ok = math.isfinite(value)
-    elif typing.get_origin(kind) is dict:
-        ok = isinstance(value, dict) and all(type(v) in (int, float) and math.isfinite(v) for v in value.values())
-    else:
-        ok = type(value) is kind
-    if not ok:
-        raise BadRecord(f"{name}: {value!r} is no {getattr(kind, '__name__', kind)}")
+    files.write_text(folder / name, "".join(lines))

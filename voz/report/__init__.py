@@ -1,4 +1,4 @@
-"""Pictures and tables for pages.
+"""Players, charts and tables for HTML pages.
 
-What a page says is decided by the stage or tool that shows it.
+The stage or tool that writes a page decides what is on it.
 """

@@ -1,6 +1,6 @@
-"""Sound and pictures as text inside a page: MP3 and PNG as data URIs, charts as SVG that takes its colours from the page's CSS.
+"""Sound and pictures inside an HTML page: MP3 and PNG as data URIs, charts as SVG whose colours come from the page's CSS.
 
-The same input gives the same bytes: no dates, no random ids.
+The same input gives the same bytes: there are no dates and no random ids.
 """
 
 import base64
@@ -15,17 +15,18 @@ from markupsafe import Markup, escape
 from matplotlib import colormaps
 from PIL import Image
 
-WIDTH, HEIGHT = 640, 240  # of a chart, in its own units; the page scales it
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 26, 34  # margins for the ticks, same units
-WINDOW_S, HOP_S = 0.040, 0.010  # of the spectrogram: 25 Hz wide lines keep the harmonics of a voice apart
+WIDTH, HEIGHT = 640, 240  # of a chart, in SVG units; the page scales it
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 26, 34  # margins of a chart for tick labels, in SVG units
+MAX_POINTS = 60  # of a smoothed curve
+WINDOW_S, HOP_S = 0.040, 0.010  # of the spectrogram; 40 ms resolve the harmonics of a voice
 MEL_ROWS = 96
 TOP_HZ = 8_000.0  # of the spectrogram; above it speech has only noise
-RANGE_DB = 70.0  # below the loudest point it is black
+RANGE_DB = 70.0  # of the spectrogram; what is further below its loudest point is black
 
 
 @dataclass(frozen=True)
 class Series:
-    """A line of a chart: its name and its points. `style` is a CSS class of the page."""
+    """A line of a chart: its name for the legend, its points (x, y), and the CSS class that colours it."""
 
     name: str
     points: list[tuple[float, float]]
@@ -33,7 +34,7 @@ class Series:
 
 
 def mp3(pcm: np.ndarray, rate_hz: int) -> str:
-    """Sound as a data URI that every browser plays. float32 [T] in [-1, 1] at 16, 22.05 or 24 kHz."""
+    """An MP3 as a data URI. float32 [T] in [-1, 1] at 16, 22.05 or 24 kHz"""
     out = io.BytesIO()
     soundfile.write(
         out, np.clip(pcm, -1.0, 1.0), rate_hz, format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="VARIABLE", compression_level=0.6
@@ -42,7 +43,7 @@ def mp3(pcm: np.ndarray, rate_hz: int) -> str:
 
 
 def spectrogram(pcm: np.ndarray, rate_hz: int) -> str:
-    """Log spectrogram on the mel scale as a PNG data URI, low notes below, one column per 10 ms. float32 [T]"""
+    """A log-mel spectrogram as a PNG data URI: one column per 10 ms, low frequencies at the bottom. float32 [T]"""
     size, hop = round(WINDOW_S * rate_hz), round(HOP_S * rate_hz)
     padded = np.pad(pcm, (size // 2, size))
     starts = np.arange(0, max(len(pcm), 1), hop)
@@ -60,7 +61,7 @@ def spectrogram(pcm: np.ndarray, rate_hz: int) -> str:
 
 
 def _mel_spaced_hz(count: int) -> np.ndarray:
-    """Frequencies equally far apart on the mel scale (O'Shaughnessy 1987: 2595 log10(1 + f / 700)). [count]"""
+    """Frequencies from 0 to TOP_HZ, evenly spaced on the mel scale (O'Shaughnessy 1987: 2595 log10(1 + f / 700)). -> [count]"""
     return np.asarray(700.0 * (10.0 ** (np.linspace(0.0, 2595.0 * math.log10(1.0 + TOP_HZ / 700.0), count) / 2595.0) - 1.0))
 
 
@@ -68,8 +69,15 @@ def _data_uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
+def smoothed(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Means of groups of neighbouring points, at most MAX_POINTS: the loss of single batches jumps."""
+    size = -(-len(points) // MAX_POINTS)
+    groups = [points[i : i + size] for i in range(0, len(points), size)] if size else []
+    return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]
+
+
 def line_chart(series: Sequence[Series], *, x: str, y: str, mark_x: float | None = None) -> Markup:
-    """Lines over common axes as SVG, x in whole numbers; `mark_x` draws a vertical line. Empty text where there is no point to draw."""
+    """Lines over common axes as SVG; "" without points. x has whole numbers; `mark_x` adds a dashed vertical line."""
     points = [point for each in series for point in each.points]
     if not points:
         return Markup("")
@@ -92,7 +100,7 @@ def line_chart(series: Sequence[Series], *, x: str, y: str, mark_x: float | None
 
 
 def histogram(values: Sequence[float], *, bins: int, x: str, y: str) -> Markup:
-    """How many values fall into each of `bins` equal bins, as SVG bars. Empty text where there is no value."""
+    """How many values fall into each of `bins` equal bins, as SVG bars; "" without values."""
     if not values:
         return Markup("")
     counts, edges = np.histogram(values, bins=bins)
@@ -106,7 +114,7 @@ def histogram(values: Sequence[float], *, bins: int, x: str, y: str) -> Markup:
 
 
 class _Frame:
-    """Maps values to the chart's units and draws its axes."""
+    """Converts values to SVG units and draws the axes."""
 
     def __init__(self, x_ticks: list[float], y_ticks: list[float]) -> None:
         self.x_ticks, self.y_ticks = x_ticks, y_ticks
@@ -118,7 +126,7 @@ class _Frame:
         return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * _share(value, self.y_ticks), 1)
 
     def axes(self, x: str, y: str) -> Markup:
-        """Grid, tick labels and names of both axes."""
+        """The grid, the tick labels and the names of both axes."""
         parts = []
         for tick in self.y_ticks:
             parts.append(Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(LEFT, WIDTH - RIGHT, self.y(tick)))
@@ -137,11 +145,12 @@ class _Frame:
 
 
 def _share(value: float, ticks: list[float]) -> float:
+    """Position of a value between the first tick (0) and the last one (1)."""
     return (value - ticks[0]) / (ticks[-1] - ticks[0])
 
 
 def _ticks(values: Sequence[float], *, least: float = 0.0) -> list[float]:
-    """A few round numbers that enclose the values: steps of 1, 2 or 5 times a power of ten, not below `least`."""
+    """A few round numbers around the values, in steps of 1, 2 or 5 times a power of ten, or of `least` if that is more."""
     low, high = min(values), max(values)
     span = (high - low) or abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))

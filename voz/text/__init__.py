@@ -1,4 +1,4 @@
-"""Spanish text: how it is read aloud, numbers in words, and what the model's tokenizer can take.
+"""Spanish text: written out as it is read aloud, numbers in words, and the limits of the model's tokenizer.
 
 No model is loaded here and no file is read.
 """

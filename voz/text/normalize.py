@@ -1,21 +1,15 @@
-"""Spanish text on its way to the model and back: what XTTS reads, what a listener would write, where to cut.
+"""Text normalisation for Rioplatense Spanish: numbers, units, abbreviations and signs written out as they are read aloud.
 
-The normaliser leaves no digit and no sign that coqui's own cleaner would touch: coqui reads `$` as "dolar", a decimal
-comma as "punto", and has one table for the whole Spanish-speaking world. Here `$` is pesos and 14:30 hs is an hour.
+The result holds no digit and no sign that coqui-tts's own cleaner would change. That cleaner reads `$` as "dolar" and a
+decimal comma as "punto", the same for every Spanish-speaking country. Here `$` is pesos, and "14:30 hs" is a time of day.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from voz.text import numerals
 
-if TYPE_CHECKING:
-    from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer  # importing it takes seconds, and only the tokenizers passed in are used
-
-LANGUAGE = "es"
-UNKNOWN_TOKEN = 1  # XTTSDataset asserts that a text holds none
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _MULTIPLES = r"mil|mill(?:ón|ones)|palos?|lucas?|gambas?"
 _MONTHS = ("enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre")
@@ -102,148 +96,103 @@ _QUOTES = str.maketrans(dict.fromkeys('"“”„«»*_~`<>[]{}^\\', "") | {"‘
 
 
 def normalize(text: str) -> str:
-    """What XTTS reads: everything in words, letters and plain punctuation only, one line. Case is kept; idempotent."""
+    """The text for XTTS: one line of letters and plain punctuation, everything else in words. Keeps case; idempotent."""
     text = unicodedata.normalize("NFC", text).translate(_QUOTES)
-    text = "".join(_plain(c) for c in text)
+    text = "".join(_plain(char) for char in text)
     for rule in (_abbreviations, _times, _money, _dates, _ordinals, _units, _signs, _numbers):
         text = rule(text)
-    return _tidy(text)
+    return tidy(text)
 
 
 def spoken(text: str) -> str:
-    """What is heard, for comparing texts: words in lower case with single spaces, accents kept, no punctuation."""
+    """The words alone, for comparing texts (error rates, duplicates): lower case, accents kept, single spaces, no punctuation."""
     return " ".join(re.findall(r"[^\W\d_]+", normalize(text).lower()))
 
 
-def fit(text: str, tokenizer: "VoiceBpeTokenizer") -> str:
-    """Drop what a base's vocabulary lacks and a voice does not say: punctuation goes, a foreign accent leaves its letter.
-
-    A letter that stays unknown is kept, for `problems` to name.
-    """
-    return _tidy("".join(c if c == " " else _known(c, tokenizer) for c in text))
-
-
-def unknown_characters(text: str, tokenizer: "VoiceBpeTokenizer") -> str:
-    """The characters of a text that the tokenizer reads as UNK, each once, in order."""
-    return "".join(dict.fromkeys(c for c in text.lower() if not c.isspace() and _is_unknown(c, tokenizer)))
-
-
-def count_tokens(text: str, tokenizer: "VoiceBpeTokenizer") -> int:
-    """Length of a text for the model, language token included: what XTTSDataset holds against `max_text_length`."""
-    return len(tokenizer.encode(text, LANGUAGE))
-
-
-def split_sentences(text: str, limit: int) -> list[str]:
-    """Cut a text into parts of at most `limit` characters: at sentence ends, else at commas, else between words.
-
-    A text within the limit stays whole, and parts are as long as they may be: one- and two-word texts make XTTS babble.
-
-    Raises:
-        ValueError: `limit` is below 1.
-    """
-    if limit < 1:
-        raise ValueError(f"limit {limit}: not a length")
-    text = " ".join(text.split())
-    parts = [text]
-    for boundary in (r"(?<=[.!?…])\s+", r"(?<=[,;:])\s+", r"\s+"):
-        parts = [piece for part in parts for piece in ([part] if len(part) <= limit else _pack(re.split(boundary, part), limit))]
-    return [part[at : at + limit] for part in parts for at in range(0, len(part), limit)]
-
-
-def _pack(pieces: list[str], limit: int) -> list[str]:
-    """Join neighbours as long as they fit."""
-    packed = [""]
-    for piece in pieces:
-        joined = f"{packed[-1]} {piece}".strip()
-        if len(joined) <= limit or not packed[-1]:
-            packed[-1] = joined
-        else:
-            packed.append(piece)
-    return packed
-
-
-def _plain(c: str) -> str:
-    """One character: white space becomes a space; marks, emoji, controls and private signs vanish."""
-    if c.isspace():
+def _plain(char: str) -> str:
+    """One character: white space becomes a space; combining marks, emoji, control and private-use characters are dropped."""
+    if char.isspace():
         return " "
-    return c if c in "$€%&@#°+=²|" or unicodedata.category(c) in ("Ll", "Lu", "Lo", "Nd", "Po", "Pd", "Ps", "Pe") else ""
+    return char if char in "$€%&@#°+=²|" or unicodedata.category(char) in ("Ll", "Lu", "Lo", "Nd", "Po", "Pd", "Ps", "Pe") else ""
 
 
 def _abbreviations(text: str) -> str:
-    """With their dot: "Dr.", "etc."; the dot that also ends the sentence stays. N° and nº are numbers."""
+    """Write out abbreviations with their dot ("Dr.", "etc."), N° and nº, and the Roman number of a century ("siglo XXI")."""
     text = re.sub(r"\b[nN][°º]\s*(?=\d)", "número ", text)
     for short, full in _ABBREVIATIONS:
 
-        def say(match: re.Match[str], full: str = full) -> str:
+        def expand(match: re.Match[str], full: str = full) -> str:
             return _expanded(match, full)
 
-        text = re.sub(rf"\b(?:{short})\.(?P<end>\s*\Z|\s+(?=[A-ZÁÉÍÓÚÑ¿¡]))?", say, text, flags=re.IGNORECASE)
-    return re.sub(r"\bsiglo ([XVI]+)\b", lambda m: f"siglo {numerals.cardinal(str(_roman(m[1])))}", text)
+        text = re.sub(rf"\b(?:{short})\.(?P<end>\s*\Z|\s+(?=[A-ZÁÉÍÓÚÑ¿¡]))?", expand, text, flags=re.IGNORECASE)
+    return re.sub(r"\bsiglo ([XVI]+)\b", lambda match: f"siglo {numerals.cardinal(str(_roman(match[1])))}", text)
 
 
 def _expanded(match: re.Match[str], full: str) -> str:
-    """Titles stand before a capital without ending anything; "etc." and units before one end the sentence."""
-    last = match.end() == len(match.string)
-    ends = match["end"] is not None and (last or full in ("etcétera", "minutos", "segundos"))
+    """The full word, with a dot if the abbreviation's dot also ended the sentence.
+
+    It did at the end of the text. Before a capital it did for "etc." and for units, but not for titles: "Dr. Pérez".
+    """
+    at_end = match.end() == len(match.string)
+    ends_sentence = match["end"] is not None and (at_end or full in ("etcétera", "minutos", "segundos"))
     word = full.capitalize() if match[0][0].isupper() and not full[0].isupper() else full
-    return f"{word}{'.' if ends else ''}{match['end'] or ''}"
+    return f"{word}{'.' if ends_sentence else ''}{match['end'] or ''}"
 
 
 def _times(text: str) -> str:
-    """14:30, 15hs, 9:05 h: the hour is feminine and in words."""
+    """Write out times of day: 14:30, 15hs, 9:05 h. Hours are feminine: "la una", "veintiuna horas"."""
+    unit_end = r"\b(?:\.(?=\s+[a-záéíóúñ]))?"  # with its dot, unless that dot ends the sentence
     text = re.sub(
-        r"\b([01]?\d|2[0-4]):([0-5]\d)(?::[0-5]\d)?(\s*(?:hs|hrs?|h)\b(?:\.(?=\s+[a-záéíóúñ]))?)?",
-        lambda m: _clock(m[1], m[2], bool(m[3])),
+        rf"\b([01]?\d|2[0-4]):([0-5]\d)(?::[0-5]\d)?(\s*(?:hs|hrs?|h){unit_end})?",
+        lambda match: _clock(match[1], match[2], with_unit=bool(match[3])),
         text,
     )
-    return re.sub(r"\b([01]?\d|2[0-4])\s*(?:hs|hrs?)\b(?:\.(?=\s+[a-záéíóúñ]))?", lambda m: _clock(m[1], "00", True), text)
+    return re.sub(rf"\b([01]?\d|2[0-4])\s*(?:hs|hrs?){unit_end}", lambda match: _clock(match[1], "00", with_unit=True), text)
 
 
-def _clock(hour: str, minute: str, named: bool) -> str:
+def _clock(hour: str, minute: str, *, with_unit: bool) -> str:
     words = numerals.cardinal(str(int(hour)), noun="horas")
     if int(minute):
         words += f" y {numerals.cardinal(str(int(minute)))}"
-    return words + (" horas" if named and int(hour) != 1 else " hora" if named else "")
+    return words + (" horas" if with_unit and int(hour) != 1 else " hora" if with_unit else "")
 
 
 def _money(text: str) -> str:
-    """$ is pesos; US$, u$s and USD are dollars. "$2 millones" is two million pesos."""
-    for sign, one, many in (
+    """Write out amounts of money: $ is pesos; US$, u$s and USD are dollars. "$2 millones" is "dos millones de pesos"."""
+    for sign, singular, plural in (
         (r"(?:US\$|U\$S|U\$D|USD)", "dólar", "dólares"),
         (r"(?:ARS|AR\$|\$)", "peso", "pesos"),
         (r"(?:€|EUR)", "euro", "euros"),
     ):
-        amount = rf"(?P<n>{_NUMBER})(?:\s*(?P<times>{_MULTIPLES})\b)?"
+        amount = rf"(?P<number>{_NUMBER})(?:\s*(?P<multiple>{_MULTIPLES})\b)?"
 
-        def say(match: re.Match[str], one: str = one, many: str = many) -> str:
-            return _amount(match["n"], match["times"] or "", one, many)
+        def expand(match: re.Match[str], singular: str = singular, plural: str = plural) -> str:
+            return _amount(match["number"], match["multiple"] or "", singular, plural)
 
-        text = re.sub(rf"(?<!\w){sign}\s?{amount}(?:\s*(?:{one}|{many}))?(?!\w)", say, text, flags=re.IGNORECASE)
-        text = re.sub(rf"\b{amount}\s?{sign}(?!\w)", say, text, flags=re.IGNORECASE)
+        text = re.sub(rf"(?<!\w){sign}\s?{amount}(?:\s*(?:{singular}|{plural}))?(?!\w)", expand, text, flags=re.IGNORECASE)
+        text = re.sub(rf"\b{amount}\s?{sign}(?!\w)", expand, text, flags=re.IGNORECASE)
     return text
 
 
-def _amount(value: str, times: str, one: str, many: str) -> str:
-    if times:
-        of = "" if times.lower() == "mil" else "de "
-        slang = times.lower().rstrip("s") in ("palo", "luca", "gamba")
-        return f"{numerals.number(value, noun=times)} {times}" + ("" if slang else f" {of}{many}")
+def _amount(value: str, multiple: str, singular: str, plural: str) -> str:
+    if multiple:
+        of = "" if multiple.lower() == "mil" else "de "
+        slang = multiple.lower().rstrip("s") in ("palo", "luca", "gamba")  # "cinco lucas": the currency is not said
+        return f"{numerals.number(value, noun=multiple)} {multiple}" + ("" if slang else f" {of}{plural}")
     whole, fraction = numerals.split(value)
-    words = f"{numerals.cardinal(whole, noun=one)} {one if whole == '1' else many}"
+    words = f"{numerals.cardinal(whole, noun=singular)} {singular if whole == '1' else plural}"
     if re.fullmatch(r"1?0{6}|[1-9]0{6}", whole):
-        words = f"{numerals.cardinal(whole)} de {many}"
+        words = f"{numerals.cardinal(whole)} de {plural}"
     cents = fraction[:2].ljust(2, "0") if fraction else "00"
-    return (
-        words
-        if cents == "00"
-        else f"{words} con {numerals.cardinal(str(int(cents)), noun='centavo')} centavo{'' if cents == '01' else 's'}"
-    )
+    if cents == "00":
+        return words
+    return f"{words} con {numerals.cardinal(str(int(cents)), noun='centavo')} centavo{'' if cents == '01' else 's'}"
 
 
 def _dates(text: str) -> str:
-    """25/5 and 25/5/2024 as day and month; the few fractions people write are fractions."""
+    """Write out dates, 25/5 and 25/5/2024, and the few fractions that people write that way: 3/4, 24/7."""
 
-    def say(match: re.Match[str]) -> str:
+    def expand(match: re.Match[str]) -> str:
         day, month, year = int(match[1]), int(match[2]), match[3]
         if match[0] in _FRACTIONS:
             return _FRACTIONS[match[0]]
@@ -252,36 +201,35 @@ def _dates(text: str) -> str:
         words = f"{'primero' if day == 1 else numerals.cardinal(str(day))} de {_MONTHS[month - 1]}"
         return words + (f" de {numerals.cardinal(year if len(year) == 4 else str(int(year) + 2000))}" if year else "")
 
-    return re.sub(r"(?<![\d/])(\d{1,2})/(\d{1,2})(?:/(\d{4}|\d{2}))?(?![\d/])", say, text)
+    return re.sub(r"(?<![\d/])(\d{1,2})/(\d{1,2})(?:/(\d{4}|\d{2}))?(?![\d/])", expand, text)
 
 
 def _ordinals(text: str) -> str:
-    """1º, 3er, 2da, 5ta, and the first of a month."""
+    """Write out ordinals: 1º, 3er, 2da, 5ta, and the first of a month."""
     text = re.sub(rf"\b1(?= de (?:{'|'.join(_MONTHS)}))", "primero", text)
-    endings = (
-        r"(?P<short>er|[º°](?= [a-záéíóúñ]+)(?! (?:de|y|o|en|a)\b))|(?P<female>ª|ra|da|ta|va|ma|na)|º|°(?= ?[a-záéíóúñ])|ro|do|to|vo|mo|no"
-    )
+    short = r"(?P<short>er|[º°](?= [a-záéíóúñ]+)(?! (?:de|y|o|en|a)\b))"  # 3er, or 1º before a noun
+    endings = rf"{short}|(?P<feminine>ª|ra|da|ta|va|ma|na)|º|°(?= ?[a-záéíóúñ])|ro|do|to|vo|mo|no"
     return re.sub(
-        rf"\b(?P<n>\d+)\.?(?:{endings})(?!\w)",
-        lambda m: numerals.ordinal(m["n"], feminine=bool(m["female"]), short=bool(m["short"])),
+        rf"\b(?P<number>\d+)\.?(?:{endings})(?!\w)",
+        lambda match: numerals.ordinal(match["number"], feminine=bool(match["feminine"]), short=bool(match["short"])),
         text,
         flags=re.IGNORECASE,
     )
 
 
 def _units(text: str) -> str:
-    """A number with a unit, in singular after one."""
-    for unit, one, many in _UNITS:
+    """Write out numbers with a unit, in the singular after 1 and -1."""
+    for unit, singular, plural in _UNITS:
 
-        def say(match: re.Match[str], one: str = one, many: str = many) -> str:
-            return f"{numerals.number(match[1], noun=one)} {one if match[1] in ('1', '-1') else many}"
+        def expand(match: re.Match[str], singular: str = singular, plural: str = plural) -> str:
+            return f"{numerals.number(match[1], noun=singular)} {singular if match[1] in ('1', '-1') else plural}"
 
-        text = re.sub(rf"((?<![\w-])-?{_NUMBER}|{_NUMBER})\s?(?:{unit})(?!\w)", say, text, flags=re.IGNORECASE)
+        text = re.sub(rf"((?<![\w-])-?{_NUMBER}|{_NUMBER})\s?(?:{unit})(?!\w)", expand, text, flags=re.IGNORECASE)
     return text
 
 
 def _signs(text: str) -> str:
-    """Signs in words; between numbers a dash is "a", an x is "por"."""
+    """Write out signs; between numbers a dash is "a" and an x is "por"."""
     text = re.sub(rf"\b({_NUMBER})\s?-\s?(?={_NUMBER})", r"\1 a ", text)
     text = re.sub(r"\b(\d+)\s?[xX]\s?(?=\d)", r"\1 por ", text)
     text = re.sub(r"\by/o\b", "y o", text)
@@ -291,20 +239,22 @@ def _signs(text: str) -> str:
 
 
 def _numbers(text: str) -> str:
-    """What digits are left, agreeing with the next word. Letters stuck to a number are set apart: G20, 4K."""
+    """Write out the remaining numbers, agreeing with the next word. Letters are separated from digits first: G20, 4K."""
     text = re.sub(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", text)
-    return re.sub(
-        rf"((?<![\w-])-(?=\d))?({_NUMBER})(?=(?:\s+([^\W\d_]+))?)", lambda m: numerals.number((m[1] or "") + m[2], noun=m[3] or ""), text
-    )
+
+    def expand(match: re.Match[str]) -> str:
+        return numerals.number((match[1] or "") + match[2], noun=match[3] or "")
+
+    return re.sub(rf"((?<![\w-])-(?=\d))?({_NUMBER})(?=(?:\s+([^\W\d_]+))?)", expand, text)
 
 
 def _roman(letters: str) -> int:
-    values = [{"I": 1, "V": 5, "X": 10}[c] for c in letters]
-    return sum(-v if any(w > v for w in values[i + 1 :]) else v for i, v in enumerate(values))
+    values = [{"I": 1, "V": 5, "X": 10}[letter] for letter in letters]
+    return sum(-value if any(later > value for later in values[i + 1 :]) else value for i, value in enumerate(values))
 
 
 _TIDY: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
-    (r"(?<!\w)-|-(?!\w)", ", "),  # a dash between thoughts is a pause; inside a word it stays
+    (r"(?<!\w)-|-(?!\w)", ", "),  # a dash between phrases is a pause; inside a word it stays
     (r"[§¶†‡•·]", " "),
     (r"\s+", " "),
     (r"\s+([.,;:!?)])", r"\1"),
@@ -320,21 +270,8 @@ _TIDY: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
 )
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
+    """Clean up what replacements leave: white space, repeated signs, stray punctuation."""
     for pattern, replacement in _TIDY:
         text = re.sub(pattern, replacement, text)
     return text.strip()
-
-
-def _known(c: str, tokenizer: "VoiceBpeTokenizer") -> str:
-    """`c`, or what stands in for it: the letter without its accent, nothing for punctuation, itself if all is unknown."""
-    if not _is_unknown(c.lower(), tokenizer):
-        return c
-    bare = unicodedata.normalize("NFD", c)[0]
-    if c.isalnum():
-        return c if _is_unknown(bare.lower(), tokenizer) else bare
-    return " "
-
-
-def _is_unknown(c: str, tokenizer: "VoiceBpeTokenizer") -> bool:
-    return UNKNOWN_TOKEN in tokenizer.tokenizer.encode(c).ids

@@ -1,4 +1,4 @@
-"""`make base` against a real HTTP server on this machine: good bytes, and the ways in which a download goes wrong."""
+"""`make base` with a real HTTP server on this machine: good files, and the ways in which a download fails."""
 
 import hashlib
 import subprocess
@@ -11,20 +11,21 @@ import pytest
 import yaml
 
 from tools import fetch_base
+from voz.data.base_files import BASE_FILES
 from voz.pipeline.command import UserError
 
 PAYLOAD = hashlib.shake_256(b"a checkpoint").digest(3_000_000)
 SHA256 = hashlib.sha256(PAYLOAD).hexdigest()
 
 
-class Shelf(BaseHTTPRequestHandler):
-    """Serves PAYLOAD in several states of health; understands Range where a path does not say otherwise."""
+class Handler(BaseHTTPRequestHandler):
+    """Serves PAYLOAD; the path chooses what goes wrong. Honours Range, except for `/no-range`."""
 
     requests: list[tuple[str, str]] = []  # noqa: RUF012 - the handler class is the only state a server shares
 
     def do_GET(self) -> None:
-        asked = self.headers.get("Range", "")
-        self.requests.append((self.path, asked))
+        byte_range = self.headers.get("Range", "")
+        self.requests.append((self.path, byte_range))
         if self.path == "/gone":
             self.send_error(404)
             return
@@ -34,7 +35,7 @@ class Shelf(BaseHTTPRequestHandler):
             "/short": PAYLOAD[:-1000],
         }
         data = body.get(self.path, PAYLOAD)
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.path != "/no-range" else 0
+        start = int(byte_range.removeprefix("bytes=").rstrip("-")) if byte_range and self.path != "/no-range" else 0
         if start >= len(data):
             self.send_error(416)
             return
@@ -49,13 +50,13 @@ class Shelf(BaseHTTPRequestHandler):
         self.wfile.write(data[start : start + 1_200_000] if drops else data[start:])
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Print nothing."""
 
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    Shelf.requests = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as http:
+    Handler.requests = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         threading.Thread(target=http.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()
@@ -74,38 +75,38 @@ def nothing_left(file: fetch_base.Remote) -> bool:
     return not file.path.exists() and not file.part.exists()
 
 
-def test_good_file_lands_whole_and_is_not_fetched_twice(server: str, tmp_path: Path) -> None:
+def test_a_good_file_is_fetched_once(server: str, tmp_path: Path) -> None:
     file = remote(server, "/good", tmp_path)
     fetch_base.fetch(file)
     fetch_base.fetch(file)
     assert file.path.read_bytes() == PAYLOAD
     assert not file.part.exists()
-    assert Shelf.requests == [("/good", "")]
+    assert Handler.requests == [("/good", "")]
 
 
-def test_dropped_connection_goes_on_where_it_stopped(server: str, tmp_path: Path) -> None:
+def test_a_dropped_connection_is_resumed(server: str, tmp_path: Path) -> None:
     file = remote(server, "/drops", tmp_path)
     fetch_base.fetch(file)
     assert file.path.read_bytes() == PAYLOAD
-    assert [asked for _, asked in Shelf.requests] == ["", "bytes=1200000-", "bytes=2400000-"]
+    assert [byte_range for _, byte_range in Handler.requests] == ["", "bytes=1200000-", "bytes=2400000-"]
 
 
-def test_part_of_an_earlier_run_is_used(server: str, tmp_path: Path) -> None:
+def test_the_part_of_an_earlier_run_is_used(server: str, tmp_path: Path) -> None:
     file = remote(server, "/good", tmp_path)
     file.part.parent.mkdir()
     file.part.write_bytes(PAYLOAD[:2_999_999])
     fetch_base.fetch(file)
-    assert Shelf.requests == [("/good", "bytes=2999999-")]
+    assert Handler.requests == [("/good", "bytes=2999999-")]
     assert file.path.read_bytes() == PAYLOAD
 
 
-def test_server_without_range_starts_over_and_no_byte_is_doubled(server: str, tmp_path: Path) -> None:
+def test_a_server_without_range_starts_over_and_no_byte_is_doubled(server: str, tmp_path: Path) -> None:
     file = remote(server, "/no-range", tmp_path)
     fetch_base.fetch(file)
     assert file.path.read_bytes() == PAYLOAD
 
 
-def test_part_that_is_whole_needs_no_byte_more(server: str, tmp_path: Path) -> None:
+def test_a_complete_part_is_not_fetched_again(server: str, tmp_path: Path) -> None:
     file = remote(server, "/good", tmp_path)
     file.part.parent.mkdir()
     file.part.write_bytes(PAYLOAD)
@@ -113,7 +114,7 @@ def test_part_that_is_whole_needs_no_byte_more(server: str, tmp_path: Path) -> N
     assert file.path.read_bytes() == PAYLOAD
 
 
-def test_connection_that_keeps_dropping_keeps_what_came_and_says_so(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_arrived_is_kept_when_the_connection_keeps_dropping(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_base, "TRIES", 2)
     file = remote(server, "/always-drops", tmp_path)
     with pytest.raises(UserError, match=r"2400000 of 3000000 bytes \(2 MB are kept\).*goes on from there"):
@@ -121,15 +122,15 @@ def test_connection_that_keeps_dropping_keeps_what_came_and_says_so(server: str,
     assert file.part.read_bytes() == PAYLOAD[:2_400_000]
 
 
-@pytest.mark.parametrize(("path", "says"), [("/flipped", "SHA-256"), ("/short", "SHA-256"), ("/page", "web page"), ("/gone", "404")])
-def test_wrong_bytes_are_never_kept(server: str, tmp_path: Path, path: str, says: str) -> None:
+@pytest.mark.parametrize(("path", "message"), [("/flipped", "SHA-256"), ("/short", "SHA-256"), ("/page", "web page"), ("/gone", "404")])
+def test_wrong_bytes_are_never_kept(server: str, tmp_path: Path, path: str, message: str) -> None:
     file = remote(server, path, tmp_path)
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         fetch_base.fetch(file)
     assert nothing_left(file)
 
 
-def test_damaged_part_is_thrown_away_so_that_the_next_run_starts_clean(server: str, tmp_path: Path) -> None:
+def test_a_damaged_part_is_deleted_so_that_the_next_run_starts_clean(server: str, tmp_path: Path) -> None:
     file = remote(server, "/good", tmp_path)
     file.part.parent.mkdir()
     file.part.write_bytes(b"x" * 1000)
@@ -139,27 +140,27 @@ def test_damaged_part_is_thrown_away_so_that_the_next_run_starts_clean(server: s
     assert file.path.read_bytes() == PAYLOAD
 
 
-def test_a_file_that_is_there_and_wrong_is_not_overwritten(server: str, tmp_path: Path) -> None:
+def test_an_existing_wrong_file_is_not_overwritten(server: str, tmp_path: Path) -> None:
     file = remote(server, "/good", tmp_path)
     file.path.parent.mkdir()
     file.path.write_bytes(b"somebody's own")
     with pytest.raises(UserError, match="move it away"):
         fetch_base.fetch(file)
     assert file.path.read_bytes() == b"somebody's own"
-    assert Shelf.requests == []
+    assert Handler.requests == []
 
 
-def test_nobody_listening_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_connection_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_base, "TRIES", 1)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as closed:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as closed:
         port = closed.server_port
     with pytest.raises(UserError, match="refused"):
         fetch_base.fetch(remote(f"http://127.0.0.1:{port}", "/good", tmp_path))
 
 
-def test_licence_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_licence_is_accepted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("COQUI_TOS_AGREED", raising=False)
-    with pytest.raises(UserError, match="COQUI_TOS_AGREED=1"):  # pytest's stdin is no terminal
+    with pytest.raises(UserError, match="COQUI_TOS_AGREED=1"):  # pytest's stdin is not a terminal
         fetch_base.agree(tmp_path)
     assert "NON-COMMERCIAL" in capsys.readouterr().out
     monkeypatch.setenv("COQUI_TOS_AGREED", "1")
@@ -184,7 +185,11 @@ def test_dvc_knows_the_base_and_never_pushes_it(tmp_path: Path, monkeypatch: pyt
     assert not [path for path in (tmp_path / "remote").rglob("*") if path.is_file()]
 
 
-def test_whisper_address_carries_its_hash() -> None:
+def test_the_files_that_the_stages_need_are_fetched() -> None:
+    assert set(BASE_FILES) <= set(fetch_base.XTTS_SHA256)
+
+
+def test_the_hash_of_a_whisper_model_is_in_its_address() -> None:
     file = fetch_base.whisper_file("medium", Path("w"))
     assert file.sha256 == "345ae4da62f9b3d59415adc60127b97c714f32e89e936602e85993674d08dcb1"
     assert file.path == Path("w/medium.pt")

@@ -1,0 +1,160 @@
+"""Files and folders: atomic writes, copies, hashes, locks, and names in printable form."""
+
+import csv
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from voz.pipeline.command import UserError
+
+
+@contextmanager
+def atomic(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a temporary file (`.<name>.<pid>.tmp`) that replaces `path` when the block ends without an exception.
+
+    The bytes are flushed to the disk before the rename, so a power cut leaves either the old file or the new one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    encoding = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        with open(temporary, mode, **encoding) as file:  # type: ignore[call-overload]
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically; line ends are not translated."""
+    with atomic(path, "w") as file:
+        file.write(text)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write metrics as JSON, atomically: keys in the given order, floats rounded to 6 decimals.
+
+    Raises:
+        ValueError: a value is NaN or infinite.
+    """
+    write_text(path, json.dumps(_rounded(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """The text of a CSV file: commas, `\\n` after each row, double quotes where needed."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, atomically. Never a link: through a link, an edit of the copy would change the source."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.copyfile(source, temporary)
+    os.replace(temporary, target)
+
+
+def fresh_folder(path: Path) -> Path:
+    """Make `path` an empty folder. Stages rebuild their outputs completely, so that no file of an earlier run stays."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.mkdir(parents=True)
+    return path
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder (`.<name>.tmp`) to fill; it replaces `path` when the block ends without an exception.
+
+    A killed stage leaves the old folder or none, so a folder that exists is complete.
+    """
+    temporary = fresh_folder(path.with_name(f".{path.name}.tmp"))
+    try:
+        yield temporary
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def exclusive(folder: Path, *, what: str) -> Iterator[None]:
+    """Lock a folder for this process, and remove temporary files that a killed process left in it.
+
+    Args:
+        what: the name of the work, for the message: "training".
+
+    Raises:
+        UserError: another process holds the lock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the system however the process ends
+        except BlockingIOError as error:
+            raise UserError(f"{folder}: another process is running this {what}", "wait for it, then run again") from error
+        for leftover in folder.glob(".*.tmp"):
+            leftover.unlink()
+        yield
+
+
+def printable(name: str | bytes) -> str:
+    """A file name as one line of printable UTF-8. Other bytes and characters are escaped (`\\xff`, `\\n`), a backslash is doubled.
+
+    Two different names never give the same text.
+    """
+    text = os.fsencode(name).decode("utf-8", "surrogateescape").replace("\\", "\\\\")
+    return "".join(_escaped(char) for char in text)
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_files(folder: Path, names: list[str]) -> str:
+    """SHA-256 over the names and bytes of some files of a folder, hex. Their order does not matter."""
+    parts = [f"{name}:{hash_file(folder / name)}" for name in sorted(names)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def require_free(folder: Path, need_bytes: int, *, what: str) -> None:
+    """Check, before long work, that its output will fit on the disk.
+
+    Raises:
+        UserError: less than `need_bytes` are free on the disk where `folder` is or will be.
+    """
+    existing = next(path for path in [folder.resolve(), *folder.resolve().parents] if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < need_bytes:
+        raise UserError(
+            f"{existing}: {free / 1e9:.1f} GB free, {what} needs {need_bytes / 1e9:.1f} GB",
+            "free some space (`make clean-cache`, `dvc gc -w`)",
+        )
+
+
+def _escaped(char: str) -> str:
+    if 0xDC80 <= ord(char) <= 0xDCFF:  # surrogateescape's form of a byte that is not UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    if 0x80 <= ord(char) <= 0xFF and not char.isprintable():  # unicode_escape would write it like that byte
+        return f"\\u{ord(char):04x}"
+    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(inner) for inner in value]
+    return round(value, 6) if isinstance(value, float) else value
