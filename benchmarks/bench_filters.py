@@ -207,7 +207,7 @@ def record(folder: Path, number: int, planted: Planted) -> records.Clip:
     analysis = vad.analyse(folder / f"{name}.wav")
     if not analysis.mask.any():  # silero finds no speech in some faults; segment would reject them, here a filter is to do it
         analysis = replace(analysis, mask=np.arange(len(analysis.mask)) < len(analysis.mask) // 20 + 1)
-    clip = segmentation.describe(note, analysis, segmentation.Stretch(0, len(analysis.energy) - 1, ""))
+    clip = segmentation.clip_record(note, analysis, segmentation.Stretch(0, len(analysis.energy) - 1, ""))
     return replace(clip, id=name, start_s=0.0, duration_s=len(planted.pcm) / wav.SAMPLE_RATE_HZ)
 
 

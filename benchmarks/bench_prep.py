@@ -1,14 +1,16 @@
-"""Preparing the data: time against ffmpeg and pysox per file, one note more, a no-op of dvc, memory.
+"""Preparing the data: speed against ffmpeg and pysox per file, the cost of one new note, `dvc repro` without work, memory.
 
     python -m benchmarks.bench_prep FOLDER speed increment noop memory
 
-Reads   espeak-ng, params.yaml; for `noop` a checkout in which `dvc repro` has made everything once
-Writes  FOLDER (notes, kept for the next run; what the stages make of them) and a table per part on stdout, for benchmarks/README.md
+Reads   espeak-ng, params.yaml; for `noop` a checkout in which `dvc repro` has run
+Writes  FOLDER (notes, which the next run reuses; the outputs of the stages) and a table per part on stdout, for
+        benchmarks/README.md
 
-speed      convert + segment of 150 notes of 20 s against one ffmpeg process per file and pysox per file, each followed by silero-vad:
-           as a loop in one process, as their pages show it, and as a pool with a process per core. Turns, ratios within a turn.
-increment  1 000 notes, then one more, three times: items computed and wall time of both stages.
-noop       `dvc repro` with nothing to do, 10 000 clips in data/clips and 10 000 in data/dataset.
+speed      convert + segment of 150 notes of 20 s, against ffmpeg or pysox per file followed by silero-vad: as a loop in one
+           process, which their documentation shows, and as a pool with a process per core. Ours and theirs take turns; ratios
+           are within a turn.
+increment  1 000 notes, then one more, several times: computed items and wall time of both stages.
+noop       `dvc repro` with nothing to do; 10 000 clips in data/clips and 10 000 in data/dataset.
 memory     resident memory of the largest process, for 100 and 1 000 notes and for a note of 3 h.
 """
 
@@ -42,14 +44,14 @@ SAMPLE_S = 0.05
 
 @dataclass(frozen=True)
 class Run:
-    """What a command took: wall seconds, and the resident bytes of its largest process at their greatest (sampled each 50 ms)."""
+    """Wall time of a command, and the greatest resident memory of any of its processes (sampled every 50 ms)."""
 
     wall_s: float
     peak_bytes: int
 
 
 def run(arguments: list[str], home: Path) -> Run:
-    """Run `python -m ...` with its scratch in `home`."""
+    """Run `python -m ...` with its cache in `home`."""
     start, peak = time.perf_counter(), 0
     with open(home / "out.txt", "a", encoding="utf-8") as out:
         child = subprocess.Popen(
@@ -65,7 +67,7 @@ def run(arguments: list[str], home: Path) -> Run:
 
 
 def _largest(watched: psutil.Process) -> int:
-    """Resident bytes of the largest process of a tree; one that has just ended has none."""
+    """Resident memory, in bytes, of the largest process of a tree."""
     sizes = [0]
     with contextlib.suppress(psutil.NoSuchProcess):
         for process in [watched, *watched.children(recursive=True)]:
@@ -75,32 +77,32 @@ def _largest(watched: psutil.Process) -> int:
 
 
 def convert(notes: Path, home: Path) -> Run:
-    """Our first stage."""
+    """Run our convert."""
     return run(["stages.convert", str(notes), str(home / "wav"), "--ledger", str(home / "convert.csv")], home)
 
 
 def segment(home: Path) -> Run:
-    """Our second."""
+    """Run our segment."""
     files = ["--ledger", str(home / "segment.csv"), "--metrics", str(home / "segment.json")]
     return run(["stages.segment", str(home / "wav"), str(home / "clips"), *files], home)
 
 
 def fresh(folder: Path) -> Path:
-    """An empty folder: nothing is remembered."""
+    """An empty folder, without a cache."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
 
 
 def speed(folder: Path, turns: int) -> list[str]:
-    """Both stages against what a user would otherwise run."""
+    """Compare both stages with what a user would otherwise run."""
     base = folder / "speed"
     spoken_notes.write_notes(base, SPEED_NOTES, SEED, span_s=SPEED_SPAN_S)
-    decoded_for_sox(base)
+    decode_for_sox(base)
     taken: dict[str, list[float]] = {}
     for number in range(turns):
         groups = _groups(base)
-        for group in groups[::-1] if number % 2 else groups:
+        for group in groups[::-1] if number % 2 else groups:  # in alternating order
             for name, job in group:
                 taken.setdefault(name, []).append(job().wall_s)
     times = {name: np.array(seconds) for name, seconds in taken.items()}
@@ -118,10 +120,11 @@ def speed(folder: Path, turns: int) -> list[str]:
 
 
 def _groups(base: Path) -> list[list[tuple[str, Callable[[], Run]]]]:
-    """What runs in a turn; odd turns take the groups backwards."""
+    """The jobs of a turn, by group."""
     home, rival = fresh(base / "ours"), fresh(base / "rival")
     cores, wavs = str(parallel.cores(0)), rival / "wavs"
-    run(["benchmarks.prep_rivals", "ffmpeg", str(base / "notes"), str(wavs), "--processes", cores], rival)  # for VAD; warms up the disk
+    # The input of the VAD jobs; this also fills the page cache.
+    run(["benchmarks.prep_rivals", "ffmpeg", str(base / "notes"), str(wavs), "--processes", cores], rival)
     groups: list[list[tuple[str, Callable[[], Run]]]] = [
         [("convert", functools.partial(convert, base / "notes", home)), ("segment", functools.partial(segment, home))]
     ]
@@ -135,8 +138,8 @@ def _groups(base: Path) -> list[list[tuple[str, Callable[[], Run]]]]:
     return groups
 
 
-def decoded_for_sox(base: Path) -> None:
-    """The notes as wavs, not timed: Debian's SoX reads no Opus."""
+def decode_for_sox(base: Path) -> None:
+    """Decode the notes to wavs, which is not timed: Debian's SoX reads no Opus."""
     target = base / "decoded"
     target.mkdir(exist_ok=True)
     for note in sorted((base / "notes").glob("*.opus")):
@@ -146,7 +149,7 @@ def decoded_for_sox(base: Path) -> None:
 
 
 def increment(folder: Path, turns: int) -> list[str]:
-    """One note more than a thousand."""
+    """Measure the cost of one new note after a thousand."""
     base = folder / "many"
     spoken_notes.write_notes(base, MANY + turns, SEED, span_s=SHORT_SPAN_S)
     files = sorted((base / "notes").glob("*.opus"))
@@ -175,14 +178,14 @@ def increment(folder: Path, turns: int) -> list[str]:
 
 
 def noop(folder: Path, turns: int) -> list[str]:
-    """`dvc repro` that has nothing to do."""
+    """Measure a `dvc repro` that has nothing to do."""
     checkout = idle_checkout.build(folder / "checkout")
     seconds = [idle_checkout.repro_s(checkout) for _ in range(turns + 1)][1:]  # the first fills DVC's table of hashes
     return [f"no-op `dvc repro`, {idle_checkout.CLIPS} clips in data/clips and in data/dataset: **{spread(seconds)} s**"]
 
 
 def memory(folder: Path, turns: int) -> list[str]:
-    """The largest process of each stage."""
+    """Measure the largest process of each stage."""
     base = folder / "many"
     spoken_notes.write_notes(base, MANY + turns, SEED, span_s=SHORT_SPAN_S)
     files = sorted((base / "notes").glob("*.opus"))
@@ -199,7 +202,7 @@ def memory(folder: Path, turns: int) -> list[str]:
 
 
 def three_hours(notes: Path) -> bytes:
-    """Short notes one after the other until 3 h are full, as one Opus file."""
+    """An Opus file of 3 h: short notes, repeated."""
     pcm = [opus.decode(note.read_bytes()) for note in sorted(notes.glob("*.opus"))[:100]]
     length = LONG_S * opus.SAMPLE_RATE_HZ
     return opus.encode(np.resize(np.concatenate(pcm), length), bitrate_bps=24_000, effort=0)
@@ -212,7 +215,7 @@ def link(files: list[Path], folder: Path) -> None:
 
 
 def read_log(home: Path, stage: str) -> list[dict[str, int]]:
-    """What each run of a stage computed and reused."""
+    """How many items each run of a stage computed and reused."""
     return [json.loads(line) for line in (home / ".cache" / "log" / f"{stage}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
@@ -225,7 +228,7 @@ PARTS = {"speed": speed, "increment": increment, "noop": noop, "memory": memory}
 
 
 def main() -> None:
-    """Run the parts asked for and print their tables."""
+    """Run the chosen parts and print their tables."""
     args = parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     for part in args.parts:

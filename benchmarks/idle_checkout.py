@@ -1,7 +1,7 @@
-"""A repository in which everything is made and nothing is left to do, with 10 000 clips: for timing what DVC itself costs.
+"""A copy of this repository in which every output is up to date, with 10 000 clips: to time what DVC itself costs.
 
-The project's own files, its real dvc.yaml under the real dvc, and this checkout's outputs; data/clips and data/dataset are filled
-with 10 000 wavs of 0.1 s each. DVC goes by number of files here, not by their size.
+It has the project's files and this checkout's outputs. data/clips and data/dataset get 10 000 wavs of 0.1 s each: DVC's time
+depends on the number of files, not on their size.
 """
 
 import os
@@ -21,14 +21,14 @@ CLIPS = 10_000
 CLIP_SAMPLES = wav.SAMPLE_RATE_HZ // 10
 FILLED = {"data/clips": "", "data/dataset": "wavs"}
 ROOT = Path(__file__).parent.parent
-LEFT_OUT = ("pocket/", ".dvc/", "dvc.lock")  # a repository of its own; made anew
+LEFT_OUT = ("pocket/", ".dvc/", "dvc.lock")  # pocket is a repository of its own, the others are created again
 
 
 def build(folder: Path) -> Path:
-    """Copy this checkout into `folder`, fill it, and tell DVC that all is made. One that is there is kept.
+    """Copy this checkout into `folder`, add the clips, and let DVC take all outputs as they are. An existing copy is reused.
 
     Raises:
-        UserError: an output is missing here.
+        UserError: an output is missing in this checkout.
     """
     if (folder / "dvc.lock").is_file():
         return folder
@@ -53,10 +53,10 @@ def build(folder: Path) -> Path:
 
 
 def repro_s(folder: Path) -> float:
-    """Wall time of a `dvc repro` that finds nothing to do.
+    """Wall time of a `dvc repro` that has nothing to do.
 
     Raises:
-        RuntimeError: it found something.
+        RuntimeError: it ran a stage.
     """
     start = time.perf_counter()
     said = _run(["dvc", "repro"], folder)

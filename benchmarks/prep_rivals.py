@@ -1,10 +1,10 @@
-"""What a user would otherwise run: one ffmpeg process per file, or pysox per file; then silero-vad over each wav.
+"""What a user would run without this project: ffmpeg or pysox once per file; then silero-vad on each wav.
 
     python -m benchmarks.prep_rivals ffmpeg NOTES WAVS [--processes N]
     python -m benchmarks.prep_rivals pysox NOTES_AS_WAV WAVS [--processes N]
-    python -m benchmarks.prep_rivals vad WAVS
+    python -m benchmarks.prep_rivals vad WAVS [--processes N]
 
-One process is the loop that the READMEs of these tools show; more is a pool over the same calls.
+With one process, this is the loop that the READMEs of these tools show; with more, a pool runs the same calls.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def ffmpeg(note: Path, wavs: Path) -> None:
 
 
 def pysox(note: Path, wavs: Path) -> None:
-    """Convert one file. SoX of Debian reads no Opus: it gets wavs."""
+    """Convert one file, which must be a wav: Debian's SoX reads no Opus."""
     import sox
 
     transform = sox.Transformer()
@@ -33,19 +33,19 @@ def pysox(note: Path, wavs: Path) -> None:
 
 
 def vad(wav: Path) -> int:
-    """Number of stretches of speech, by silero's own function."""
+    """Number of stretches of speech, by silero's own `get_speech_timestamps`."""
     import silero_vad
     import soundfile
     import soxr
 
     pcm, rate_hz = soundfile.read(wav, dtype="float32")
-    heard = soxr.resample(pcm, rate_hz, VAD_RATE_HZ)
-    return len(silero_vad.get_speech_timestamps(heard, _model(), sampling_rate=VAD_RATE_HZ))
+    pcm_16k = soxr.resample(pcm, rate_hz, VAD_RATE_HZ)
+    return len(silero_vad.get_speech_timestamps(pcm_16k, _model(), sampling_rate=VAD_RATE_HZ))
 
 
 @functools.cache
 def _model() -> object:
-    """Silero, once per process, on one thread as its README says."""
+    """Silero, loaded once per process, on one thread as its README recommends."""
     import silero_vad
     import torch
 
@@ -54,7 +54,7 @@ def _model() -> object:
 
 
 def main() -> None:
-    """Run one of them over a folder."""
+    """Run one of them on a folder."""
     args = parse_args()
     files = sorted(path for path in args.source.iterdir() if path.suffix in (".opus", ".wav"))
     work: Callable[[Path], object] = vad

@@ -1,8 +1,8 @@
-"""How others cut recordings, written from their published rules. Each answers with clips `(start_s, end_s)` in order.
+"""How others cut recordings, reimplemented from their published code. Each function returns clips `(start_s, end_s)` in order.
 
 energy_slices       GPT-SoVITS, tools/slicer2.py with the values of its page: -34 dB, 4000 ms, 300 ms, hop 10 ms, 500 ms kept
 sentence_clips      coqui-tts, TTS/demos/xtts_ft_demo/utils/formatter.py: Whisper's word times, a clip ends at . ! ?, buffer 0.2 s
-fixed_clips         the seed recipe: batches of 9 s, wherever that is
+fixed_clips         the seed recipe: batches of 9 s, regardless of what is said
 """
 
 import numpy as np
@@ -16,12 +16,12 @@ THRESHOLD_DB = -34.0  # quieter frames are silence
 MIN_LENGTH_S, MIN_INTERVAL_S, HOP_S, MAX_SILENCE_KEPT_S = 4.0, 0.3, 0.01, 0.5
 WINDOW_HOPS = 4  # the energy of a frame is taken over 40 ms
 BUFFER_S, SHORTEST_S = 0.2, 1 / 3
-WHISPER_STEP_S = 0.02  # its timestamps are multiples of it
+WHISPER_STEP_S = 0.02  # Whisper's timestamps are multiples of this
 BATCH_S = 9.0
 
 
 def energy_slices(pcm: np.ndarray, rate_hz: int) -> Clips:
-    """Cut at the quietest frame of silences of 300 ms or more once a clip has 4 s; drop of longer ones what is over 500 ms a side."""
+    """Cut at the quietest frame of a silence of 300 ms or more once a clip has 4 s; keep at most 500 ms of silence on each side. [T]"""
     hop = round(rate_hz * HOP_S)
     rms = _rms(pcm, hop, WINDOW_HOPS * hop)
     shortest, gap, keep = (round(seconds * rate_hz / hop) for seconds in (MIN_LENGTH_S, MIN_INTERVAL_S, MAX_SILENCE_KEPT_S))
@@ -41,7 +41,7 @@ def energy_slices(pcm: np.ndarray, rate_hz: int) -> Clips:
 
 
 def _silence_to_remove(rms: np.ndarray, start: int, end: int, keep: int) -> tuple[int, int]:
-    """From which to which frame of the silence `[start, end)` nothing is kept; twice the same frame for a plain cut."""
+    """The frames of the silence `[start, end)` that are removed, from the first to the last; the same frame twice for a cut alone."""
     if end - start <= keep:
         left = right = _quietest(rms, start, end)
     else:
@@ -70,23 +70,24 @@ def sentence_clips(words: list[Word], length_s: float) -> Clips:
 
 
 def in_whisper_steps(words: list[Word]) -> list[Word]:
-    """The true times as Whisper could write them at best."""
+    """The true times at the resolution of Whisper's timestamps."""
     step = WHISPER_STEP_S
     return [Word(round(word.start_s / step) * step, round(word.end_s / step) * step, word.closes) for word in words]
 
 
 def fixed_clips(length_s: float) -> Clips:
-    """Every 9 s; the rest is a clip too."""
+    """A clip every 9 s, and one of the remainder."""
     starts = np.arange(0.0, length_s, BATCH_S)
     return [(float(start), float(min(start + BATCH_S, length_s))) for start in starts]
 
 
 def _quietest(rms: np.ndarray, start: int, end: int) -> int:
+    """The quietest of the frames `[start, end]`."""
     return start + int(rms[start : end + 1].argmin())
 
 
 def _rms(pcm: np.ndarray, hop: int, window: int) -> np.ndarray:
-    """RMS of the window around every hop-th sample, silence beyond the ends. [T] -> [1 + T // hop]"""
+    """RMS of the window around every hop-th sample, with silence beyond both ends. [T] -> [1 + T // hop]"""
     energy = np.concatenate([[0.0], np.cumsum(np.pad(pcm.astype(np.float64), window // 2) ** 2)])
     starts = np.arange(0, len(pcm) + 1, hop)
     ends = np.minimum(starts + window, len(energy) - 1)

@@ -1,4 +1,4 @@
-"""Word times as Whisper finds them itself: from its cross-attention, on its own transcript."""
+"""Whisper's own word times: from the cross-attention, for its own transcript."""
 
 import functools
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from voz.pipeline import parallel
 from voz.text import tokens
 
 POCKET = Path("models/pocket/whisper.pt")
-OPENING, CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # what `transcribe(word_timestamps=True)` joins to a word
+OPENING, CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # `whisper.transcribe(word_timestamps=True)` joins these to a word
 ENDS = (".", "!", "?")
 
 
 def of_notes(wavs: Sequence[Path]) -> list[list[Word]]:
-    """The words of each note by the pocket Whisper, on all cores."""
+    """The words of each note, by the pocket Whisper, on all cores."""
     return list(parallel.map(_of_note, wavs, label="whisper's words"))
 
 
@@ -32,22 +32,24 @@ def _of_note(path: Path) -> list[Word]:
 
 @functools.cache
 def pocket_whisper() -> whisper.Whisper:
-    """Loaded once per process. Times come from the heads that were taught to look at each letter: the first half of each layer.
+    """The pocket Whisper, loaded once per process.
 
-    `load_model` knows the heads of OpenAI's own models by their names; of a file it takes all heads of the upper layers.
+    Word times come from its alignment heads: the first half of the heads of each layer, which were trained to attend to each
+    letter. `whisper.load_model` knows the alignment heads of OpenAI's models by name; for a file it takes all heads of the upper
+    layers.
     """
     model = whisper.load(POCKET, "cpu")
-    taught = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
-    taught[:, : model.dims.n_text_head // 2] = True
-    model.register_buffer("alignment_heads", taught.to_sparse(), persistent=False)
+    alignment_heads = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
+    alignment_heads[:, : model.dims.n_text_head // 2] = True
+    model.register_buffer("alignment_heads", alignment_heads.to_sparse(), persistent=False)
     return model
 
 
 @torch.no_grad()
 def words(model: whisper.Whisper, pcm: np.ndarray) -> list[Word]:
-    """The words of a note in order, heard in pieces of at most the model's window, cut where it is quietest. [T] at 16 kHz"""
+    """The words of a note in order. It is transcribed in pieces of at most the model's window, cut where it is quietest. 16 kHz [T]"""
     pieces, found, at = whisper.windows(pcm, whisper.window_s(model)), [], 0
-    for piece, timed in zip(pieces, hear(model, pieces), strict=True):
+    for piece, timed in zip(pieces, align(model, pieces), strict=True):
         began_s = at / wav.ASR_RATE_HZ
         for each in timed:
             found.append(Word(began_s + each.start, began_s + each.end, each.word.rstrip("\"'”)").endswith(ENDS)))
@@ -55,20 +57,20 @@ def words(model: whisper.Whisper, pcm: np.ndarray) -> list[Word]:
     return found
 
 
-def hear(model: whisper.Whisper, pieces: list[np.ndarray]) -> list[list[WordTiming]]:
-    """Words of each piece of at most one window, punctuation joined to them."""
+def align(model: whisper.Whisper, pieces: list[np.ndarray]) -> list[list[WordTiming]]:
+    """Transcribe and align pieces of at most one window. Returns the words of each, with their punctuation. 16 kHz [T]"""
     tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=tokens.LANGUAGE, task="transcribe")
     window = round(whisper.window_s(model) * wav.ASR_RATE_HZ)
     mels = torch.stack(
         [openai_whisper.log_mel_spectrogram(openai_whisper.pad_or_trim(piece, window), model.dims.n_mels) for piece in pieces]
     )
-    heard = openai_whisper.decode(
+    results = openai_whisper.decode(
         model, mels, openai_whisper.DecodingOptions(language=tokens.LANGUAGE, without_timestamps=True, fp16=False)
     )
     found = []
-    for piece, mel, each in zip(pieces, mels, heard, strict=True):
-        said = [token for token in each.tokens if token < tokenizer.eot]
-        timed = find_alignment(model, tokenizer, said, mel, len(piece) // openai_whisper.audio.HOP_LENGTH)
+    for piece, mel, result in zip(pieces, mels, results, strict=True):
+        text_tokens = [token for token in result.tokens if token < tokenizer.eot]
+        timed = find_alignment(model, tokenizer, text_tokens, mel, len(piece) // openai_whisper.audio.HOP_LENGTH)
         merge_punctuations(timed, OPENING, CLOSING)
         found.append([word for word in timed if word.word.strip()])
     return found

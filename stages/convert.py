@@ -1,10 +1,10 @@
-"""Convert voice notes as a phone wrote them into one kind of wav.
+"""Convert voice notes, as phones wrote them, into wavs of one kind.
 
     python -m stages.convert data/notes data/wav --ledger reports/ledger/convert.csv
 
 Reads   a folder of voice notes (any names, any of the usual formats), with `consent.yaml` and perhaps `notes.csv`
-Writes  data/wav/manifest.jsonl + <id>.wav            mono PCM16, 22 050 Hz; id = first 12 hex of the file's SHA-256
-        data/wav/consent.yaml                         carried along
+Writes  data/wav/manifest.jsonl + <id>.wav            mono PCM16, 22 050 Hz; id = first 12 hex digits of the file's SHA-256
+        data/wav/consent.yaml                         copied
         reports/ledger/convert.csv                    every file: accepted, or why not (docs/data-format.md)
 """
 
@@ -17,16 +17,17 @@ from pathlib import Path
 
 from pydantic import Field
 
-from voz.audio import decode, downmix, leveling
+from voz.audio import decode, faults, leveling
 from voz.data import consent, notes, origins
 from voz.pipeline import cache, command, files, ledger, params, records, sandbox
 from voz.pipeline.checked import section
 
-STEP_VERSION = 1  # raise when the same file gives another wav or code; tests/test_convert.py holds a golden output
-MIN_S = 0.3  # shorter holds no word
-SILENT_DB = -65.0  # behind the high-pass; a whisper at arm's length is about -50 dB
-DECODE_LIMIT_S = 600.0  # a 4 h note takes about 90 s
-WAV = "note.wav"
+STEP_VERSION = 2  # raise when the same file gives another wav or code; tests/test_convert.py holds a golden output
+MIN_S = 0.3  # a shorter note holds no word
+SILENT_DB = -65.0  # after the high-pass; a whisper at arm's length is about -50 dB
+DECODE_LIMIT_S = 600.0  # a note of 4 h takes about 90 s
+LEAST_NAMED_S = 0.05  # the ledger mentions missing audio from this length on
+RAW, WAV, OUTCOME = "decoded.f32", "note.wav", "outcome.json"  # in an entry of the cache; RAW only while it is filled
 
 
 @section
@@ -40,7 +41,7 @@ class Params:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a file: a wav (`reason` empty), or a reason code. `sound` is the hash of its decoded samples."""
+    """What became of a file: a wav, or a reason code. `audio_sha256` is `decode.DecodedAudio.sha256`."""
 
     reason: str
     detail: str
@@ -48,72 +49,88 @@ class Outcome:
     source_hz: int = 0
     duration_s: float = 0.0
     missing_s: float = 0.0
-    sound: str = ""
+    audio_sha256: str = ""
 
 
 @dataclass(frozen=True)
-class File:
+class HashedFile:
     """A file of the notes folder, with the hash of its bytes."""
 
-    found: notes.NoteFile
+    file: notes.NoteFile
     sha256: str
 
     @property
     def id(self) -> str:
-        """The note's id: it follows from the bytes, never from the name."""
+        """The note's id: it depends on the bytes, never on the name."""
         return self.sha256[:12]
 
 
 def convert(path: Path, folder: Path, p: Params) -> Outcome:
-    """Decode and condition one file into `folder`/note.wav.
+    """Convert one file into `folder`/note.wav.
 
-    Decoding runs in a child process with limits: a file that crashes or bombs a decoder costs that file.
+    It is decoded in a child process with limits, so a file that crashes a decoder or exhausts the memory affects only itself.
+
+    Raises:
+        sandbox.TimedOut: decoding it takes longer than DECODE_LIMIT_S.
     """
-    raw = folder / "decoded.f32"
+    raw = folder / RAW
     try:
-        sound = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
-    except downmix.Unusable as error:
+        audio = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
+    except faults.Unusable as error:
         return Outcome(error.code, error.detail)
     except sandbox.Crashed as error:
         return Outcome("decoder_crashed", str(error))
     except MemoryError:
         return Outcome("decoder_memory", f"decoding it takes more than {sandbox.GIB // 2**20} MiB")
-    if sound.fault and not p.accept_damaged:
-        lost = f"; at least {sound.missing_s:.1f} s missing" if sound.missing_s >= 0.05 else ""
-        return Outcome(sound.fault, sound.detail + lost)
-    seconds = sound.samples / sound.rate_hz
-    if seconds < MIN_S:
-        return Outcome("too_short", f"{seconds:.2f} s")
-    as_stored = {"rate_hz": sound.rate_hz, "scale": sound.scale, "offset": sound.offset}
-    level = leveling.measure(raw, **as_stored, highpass_hz=p.highpass_hz)
+    if audio.fault and not p.accept_damaged:
+        missing = f"; at least {audio.missing_s:.1f} s missing" if audio.missing_s >= LEAST_NAMED_S else ""
+        return Outcome(audio.fault, audio.detail + missing)
+    duration_s = audio.samples / audio.rate_hz
+    if duration_s < MIN_S:
+        return Outcome("too_short", f"{duration_s:.2f} s")
+    settings = {"rate_hz": audio.rate_hz, "scale": audio.scale, "offset": audio.offset, "highpass_hz": p.highpass_hz}
+    level = leveling.measure_level(raw, **settings)
     if level.active_db < SILENT_DB:
-        return Outcome("silent", f"{max(level.active_db, -200.0):.0f} dB")
-    leveling.condition(raw, folder / WAV, **as_stored, highpass_hz=p.highpass_hz, gain_db=level.gain_db(p.level_db))
-    raw.unlink()
-    return Outcome("", sound.detail, sound.format, sound.rate_hz, round(seconds, 3), round(sound.missing_s, 3), sound.sha256)
+        return Outcome("silent", f"{level.active_db:.0f} dB")
+    leveling.write_wav(raw, folder / WAV, **settings, gain_db=level.gain_db(p.level_db))
+    return Outcome(
+        reason="",
+        detail=audio.detail,
+        format=audio.format,
+        source_hz=audio.rate_hz,
+        duration_s=round(duration_s, 3),
+        missing_s=round(audio.missing_s, 3),
+        audio_sha256=audio.sha256,
+    )
 
 
-def convert_into_cache(file: File, entry: Path, p: Params) -> None:
+def convert_into_cache(given: HashedFile, entry: Path, p: Params) -> None:
     """Convert one file into its entry of the cache.
 
     Raises:
-        Uncached: with an outcome that says more of the machine than of the file: a timeout, a file that may not be read now.
+        cache.Uncached: with an outcome that may be another one next time: a time-out, a file that cannot be read now.
     """
+    path = given.file.path
     try:
-        outcome = convert(file.found.path, entry, p)
+        outcome = convert(path, entry, p)
     except sandbox.TimedOut as error:
         raise cache.Uncached(Outcome("decoder_timeout", str(error))) from error
     except (PermissionError, FileNotFoundError) as error:
-        if file.found.path.exists() and error.filename != str(file.found.path):
+        if path.exists() and error.filename != str(path):
             raise  # the cache cannot be written
         raise cache.Uncached(Outcome("unreadable", error.strerror or str(error))) from error
-    (entry / "decoded.f32").unlink(missing_ok=True)
-    cache.save_json(entry, "outcome.json", asdict(outcome))
+    (entry / RAW).unlink(missing_ok=True)
+    cache.save_json(entry, OUTCOME, asdict(outcome))
 
 
-def identify(found: list[notes.NoteFile], account: ledger.Account) -> list[File]:
-    """Hash every file that may be opened; the others go to the ledger."""
-    identified = []
+def load_outcome(entry: Path) -> Outcome:
+    """The outcome in an entry of the cache."""
+    return Outcome(**cache.load_json(entry, OUTCOME))
+
+
+def hash_files(found: list[notes.NoteFile], account: ledger.Account) -> list[HashedFile]:
+    """Hash every file that can be opened; reject the others."""
+    hashed = []
     for each in found:
         if each.problem:
             account.reject(each.name, each.name, "not_a_file", name=each.name, detail=each.problem)
@@ -124,26 +141,26 @@ def identify(found: list[notes.NoteFile], account: ledger.Account) -> list[File]
         except OSError as error:
             account.reject(each.name, each.name, "unreadable", name=each.name, detail=error.strerror or str(error))
         else:
-            identified.append(File(each, sha256))
-    return identified
+            hashed.append(HashedFile(each, sha256))
+    return hashed
 
 
-def keep(given: list[tuple[File, Outcome]], account: ledger.Account, dates: dict[str, str]) -> list[records.Note]:
-    """Accept each sound once, under the first of its names; everything else goes to the ledger."""
-    kept = []
-    first: dict[str, File] = {}
-    for file, outcome in given:
-        name = file.found.name
+def account_for(results: list[tuple[HashedFile, Outcome]], account: ledger.Account, dates: dict[str, str]) -> list[records.Note]:
+    """Accept each recording once, under the first of its names, and reject everything else. Returns the accepted notes."""
+    accepted = []
+    first: dict[str, HashedFile] = {}  # by hash of the audio
+    for given, outcome in results:
+        name = given.file.name
         if outcome.reason:
             account.reject(name, name, outcome.reason, name=name, detail=outcome.detail)
-        elif outcome.sound in first:
-            same = first[outcome.sound]
-            account.reject(name, name, "duplicate", name=name, detail=f"the same sound as {same.found.name} ({same.id})")
+        elif outcome.audio_sha256 in first:
+            same = first[outcome.audio_sha256]
+            account.reject(name, name, "duplicate", name=name, detail=f"the same sound as {same.file.name} ({same.id})")
         else:
-            first[outcome.sound] = file
-            account.accept(name, file.id, start_s=0.0, end_s=outcome.duration_s, name=name, detail=outcome.detail)
+            first[outcome.audio_sha256] = given
+            account.accept(name, given.id, start_s=0.0, end_s=outcome.duration_s, name=name, detail=outcome.detail)
             note = records.Note(
-                id=file.id,
+                id=given.id,
                 name=name,
                 duration_s=outcome.duration_s,
                 format=outcome.format,
@@ -151,16 +168,16 @@ def keep(given: list[tuple[File, Outcome]], account: ledger.Account, dates: dict
                 missing_s=outcome.missing_s,
                 date=notes.date_of(name, dates),
             )
-            kept.append(note)
-    return kept
+            accepted.append(note)
+    return accepted
 
 
-def write(target: Path, kept: list[records.Note], wavs: dict[str, Path], source: Path) -> None:
-    """Write the output whole: wavs, manifest, consent. `wavs`: each note's entry of the cache."""
+def write(target: Path, accepted: list[records.Note], entries: dict[str, Path], source: Path) -> None:
+    """Write the whole output: wavs, manifest, consent. `entries` are the notes' entries of the cache, by id."""
     with files.whole_folder(target) as folder:
-        for note in kept:
-            files.copy(wavs[note.id] / WAV, folder / f"{note.id}.wav")
-        records.write(folder, kept)
+        for note in accepted:
+            files.copy(entries[note.id] / WAV, folder / f"{note.id}.wav")
+        records.write(folder, accepted)
         if consent.carry(source, folder) is None:
             print(f"warning: {source / consent.NAME} is missing: training will refuse ({consent.MAKE})", file=sys.stderr)
 
@@ -172,26 +189,23 @@ def main() -> None:
     found = notes.find(args.notes)
     account = ledger.Account("convert", [each.name for each in found])
     store = cache.Cache("convert", STEP_VERSION, params=asdict(p))
-    given = identify(found, account)
+    hashed = hash_files(found, account)
 
-    def key(file: File) -> cache.Key:
-        return store.key(file.sha256)
+    def key(given: HashedFile) -> cache.Key:
+        return store.key(given.sha256)
 
     work = functools.partial(convert_into_cache, p=p)
-    outcomes = store.map(given, key=key, work=work, load=remembered, label="convert", unit="note", workers=workers)
+    outcomes = store.map(hashed, key=key, work=work, load=load_outcome, label="convert", unit="note", workers=workers)
     dates = {each.file: each.date for each in origins.read(args.notes)}
-    kept = keep(list(zip(given, outcomes, strict=True)), account, dates)
+    accepted = account_for(list(zip(hashed, outcomes, strict=True)), account, dates)
     account.close(args.ledger)
-    if not kept:
+    if not accepted:
         why = ", ".join(f"{count} {reason}" for reason, count in account.reasons.items()) or "the folder is empty"
-        raise command.UserError(f"{args.notes}: no usable voice note ({why})", f"put notes there; {args.ledger} has a line per file")
-    write(args.wav, kept, {file.id: store.path(key(file)) for file in given}, args.notes)
+        raise command.UserError(
+            f"{args.notes}: no usable voice note ({why})", f"put voice notes there; {args.ledger} has a row for each file"
+        )
+    write(args.wav, accepted, {given.id: store.path(key(given)) for given in hashed}, args.notes)
     print(account.summary())
-
-
-def remembered(entry: Path) -> Outcome:
-    """The outcome in an entry of the cache."""
-    return Outcome(**cache.load_json(entry, "outcome.json"))
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,10 +1,11 @@
-"""Cut wavs into clips of about 9 s, never inside speech.
+"""Cut wavs into clips of about 9 s, never within speech.
 
     python -m stages.segment data/wav data/clips --ledger reports/ledger/segment.csv --metrics reports/segment.json
 
 Reads   data/wav/manifest.jsonl + <id>.wav            what convert wrote
-Writes  data/clips/manifest.jsonl + <clip id>.wav     3-11.3 s each, same format, samples untouched
-        reports/ledger/segment.csv                    each note's clips, and the speech that is in none, with the reason
+Writes  data/clips/manifest.jsonl + <clip id>.wav     3-11.3 s each, samples unchanged
+        data/clips/consent.yaml                       copied
+        reports/ledger/segment.csv                    each note's clips, and the speech that is in no clip, with the reason
         reports/segment.json                          totals: speech in = speech in clips + speech left out
 """
 
@@ -25,7 +26,8 @@ from voz.pipeline import cache, command, files, ledger, params, records
 from voz.pipeline.checked import section
 
 STEP_VERSION = 2  # raise when the same wav gives other clips; tests/test_segment.py holds a golden output
-NEAR_TARGET_S = (7.0, 11.0)  # the share of clips within is reported
+NEAR_TARGET_S = (7.0, 11.0)  # reports/segment.json has the share of clips of such a length
+RESULT = "result.json"  # in an entry of the cache, beside the clips
 
 
 @section
@@ -55,91 +57,98 @@ class Leftover:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What became of a note."""
+class SegmentedNote:
+    """The clips of a note, and the speech that is in none of them. `speech_s` is all its speech."""
 
     speech_s: float
     clips: list[records.Clip]
     leftovers: list[Leftover]
 
 
-def segment(note: str, path: Path, folder: Path, p: Params) -> Result:
+def segment(note: str, path: Path, folder: Path, p: Params) -> SegmentedNote:
     """Cut one note and write its clips into `folder`.
 
     Raises:
-        RuntimeError: speech in is not speech in clips + speech left out (a fault of the cutting).
+        RuntimeError: the speech in clips and the speech left out do not add up to the note's speech (a bug).
     """
     analysis = vad.analyse(path)
     stretches = segmentation.plan(analysis, target_s=p.target_s, min_s=p.min_s, max_s=p.max_s, min_gap_ms=p.min_gap_ms)
-    clips = [segmentation.describe(note, analysis, each) for each in stretches if not each.reason]
+    clips = [segmentation.clip_record(note, analysis, each) for each in stretches if not each.reason]
     for clip in clips:
         wav.copy_stretch(path, folder / f"{clip.id}.wav", start_s=clip.start_s, end_s=clip.end_s)
-    left = [leftover(analysis, each) for each in stretches if each.reason]
-    total = segmentation.seconds(analysis.mask)
-    found = sum(clip.speech_s for clip in clips) + sum(each.speech_s for each in left)
-    if abs(total - found) > vad.HOP_S / 2:  # each figure is rounded
-        raise RuntimeError(f"{path}: {total:.3f} s of speech, {found:.3f} s accounted for")
-    return Result(total, clips, left)
+    leftovers = [leftover(analysis, each) for each in stretches if each.reason]
+    total_s = segmentation.duration_s(analysis.mask)
+    accounted_s = sum(clip.speech_s for clip in clips) + sum(each.speech_s for each in leftovers)
+    if abs(total_s - accounted_s) > vad.HOP_S / 2:  # each figure is rounded
+        raise RuntimeError(f"{path}: {total_s:.3f} s of speech, {accounted_s:.3f} s accounted for")
+    return SegmentedNote(total_s, clips, leftovers)
 
 
 def leftover(analysis: vad.NoteAnalysis, stretch: segmentation.Stretch) -> Leftover:
     """The record of a stretch of speech that is in no clip."""
-    speech_s = segmentation.seconds(analysis.mask[stretch.start : stretch.end + 1])
+    speech_s = segmentation.duration_s(analysis.mask[stretch.start : stretch.end + 1])
     return Leftover(segmentation.middle_ms(stretch.start), segmentation.middle_ms(stretch.end), speech_s, stretch.reason)
 
 
 def segment_into_cache(note: records.Note, entry: Path, wavs: Path, p: Params) -> None:
     """Cut one note into its entry of the cache."""
-    result = segment(note.id, wavs / f"{note.id}.wav", entry, p)
-    cache.save_json(entry, "result.json", asdict(result))
+    cache.save_json(entry, RESULT, asdict(segment(note.id, wavs / f"{note.id}.wav", entry, p)))
 
 
-def account_for(note: str, result: Result, account: ledger.Account) -> None:
+def load_segmented(entry: Path) -> SegmentedNote:
+    """The segmented note in an entry of the cache."""
+    data = cache.load_json(entry, RESULT)
+    clips, leftovers = [records.Clip(**clip) for clip in data["clips"]], [Leftover(**each) for each in data["leftovers"]]
+    return SegmentedNote(data["speech_s"], clips, leftovers)
+
+
+def account_for(note: str, segmented: SegmentedNote, account: ledger.Account) -> None:
     """Write a note's clips and leftovers into the ledger."""
-    for clip in result.clips:
+    for clip in segmented.clips:
         account.accept(note, clip.id, start_s=clip.start_s, end_s=clip.end_s)
-    for each in result.leftovers:
+    for each in segmented.leftovers:
         item = f"{note}-{each.start_ms:07d}-{each.end_ms:07d}"
         start_s, end_s = each.start_ms / 1000, each.end_ms / 1000
         account.reject(note, item, each.reason, start_s=start_s, end_s=end_s, detail=f"{each.speech_s:.2f} s of speech")
-    if not result.clips and not result.leftovers:
+    if not segmented.clips and not segmented.leftovers:
         account.reject(note, note, "no_speech")
 
 
-def summarize(notes: list[records.Note], results: list[Result], account: ledger.Account) -> dict[str, Any]:
-    """Totals that identify nobody: reports/segment.json."""
-    clips = [clip for result in results for clip in result.clips]
-    lengths = np.array([clip.duration_s for clip in clips])
-    spoken, kept = sum(result.speech_s for result in results), sum(clip.speech_s for clip in clips)
-    left: dict[str, float] = defaultdict(float)
-    for each in (each for result in results for each in result.leftovers):
-        left[each.reason] += each.speech_s
+def aggregate(notes: list[records.Note], segmented: list[SegmentedNote], account: ledger.Account) -> dict[str, Any]:
+    """reports/segment.json: totals, which identify nobody."""
+    clips = [clip for each in segmented for clip in each.clips]
+    lengths_s = np.array([clip.duration_s for clip in clips])
+    speech_s, kept_s = sum(each.speech_s for each in segmented), sum(clip.speech_s for clip in clips)
+    left_out_s: dict[str, float] = defaultdict(float)
+    for result in segmented:
+        for each in result.leftovers:
+            left_out_s[each.reason] += each.speech_s
     low, high = NEAR_TARGET_S
     margins = [min(clip.level_db - clip.start_db, clip.level_db - clip.end_db) for clip in clips]
-    quartiles = np.percentile(lengths, [0, 25, 50, 75, 100]) if clips else np.zeros(5)
+    quartiles = np.percentile(lengths_s, [0, 25, 50, 75, 100]) if clips else np.zeros(5)
     return {
         "notes": len(notes),
         "clips": len(clips),
         "minutes_in": sum(note.duration_s for note in notes) / 60,
-        "minutes_of_clips": float(lengths.sum()) / 60,
-        "speech_minutes_in": spoken / 60,
-        "speech_minutes_kept": kept / 60,
-        "speech_kept": kept / spoken if spoken else 0.0,
+        "minutes_of_clips": float(lengths_s.sum()) / 60,
+        "speech_minutes_in": speech_s / 60,
+        "speech_minutes_kept": kept_s / 60,
+        "speech_kept": kept_s / speech_s if speech_s else 0.0,
         "clip_s": dict(zip(("min", "q1", "median", "q3", "max"), map(float, quartiles), strict=True)),
-        "clips_7_to_11_s": float(((lengths >= low) & (lengths <= high)).mean()) if clips else 0.0,
+        "clips_7_to_11_s": float(((lengths_s >= low) & (lengths_s <= high)).mean()) if clips else 0.0,
         "cut_margin_db": {"min": min(margins, default=0.0), "median": float(np.median(margins)) if margins else 0.0},
         "rejected": account.reasons,
-        "speech_s_rejected": dict(sorted(left.items())),
+        "speech_s_rejected": dict(sorted(left_out_s.items())),
     }
 
 
-def write(target: Path, results: list[Result], entries: list[Path], wavs: Path) -> None:
-    """Write the output whole: clips, manifest, consent. `entries`: each result's folder in the cache."""
+def write(target: Path, segmented: list[SegmentedNote], entries: list[Path], wavs: Path) -> None:
+    """Write the whole output: clips, manifest, consent. `entries` are the notes' entries of the cache, in the same order."""
     with files.whole_folder(target) as folder:
-        for result, entry in zip(results, entries, strict=True):
-            for clip in result.clips:
+        for note, entry in zip(segmented, entries, strict=True):
+            for clip in note.clips:
                 files.copy(entry / f"{clip.id}.wav", folder / f"{clip.id}.wav")
-        records.write(folder, [clip for result in results for clip in result.clips])
+        records.write(folder, [clip for note in segmented for clip in note.clips])
         consent.carry(wavs, folder)
 
 
@@ -152,24 +161,20 @@ def main() -> None:
     store = cache.Cache("segment", STEP_VERSION, params=asdict(p), model=f"silero-vad {importlib.metadata.version('silero-vad')}")
     keys = {note.id: store.key(note.id, files.hash_file(args.wavs / f"{note.id}.wav")) for note in notes}
     work = functools.partial(segment_into_cache, wavs=args.wavs, p=p)
-    results = store.map(notes, key=lambda note: keys[note.id], work=work, load=remembered, label="segment", unit="note", workers=workers)
-    for note, result in zip(notes, results, strict=True):
-        account_for(note.id, result, account)
+    segmented = store.map(
+        notes, key=lambda note: keys[note.id], work=work, load=load_segmented, label="segment", unit="note", workers=workers
+    )
+    for note, each in zip(notes, segmented, strict=True):
+        account_for(note.id, each, account)
     account.close(args.ledger)
     if not account.accepted:
         why = ", ".join(f"{count} {reason}" for reason, count in account.reasons.items())
-        raise command.UserError(f"{args.wavs}: no clip came out ({why})", "add longer notes, or lower segment.min_s in params.yaml")
-    write(args.clips, results, [store.path(keys[note.id]) for note in notes], args.wavs)
-    metrics = summarize(notes, results, account)
+        raise command.UserError(f"{args.wavs}: no clip could be cut ({why})", "add longer notes, or lower segment.min_s in params.yaml")
+    write(args.clips, segmented, [store.path(keys[note.id]) for note in notes], args.wavs)
+    metrics = aggregate(notes, segmented, account)
     files.write_json(args.metrics, metrics)
     print(account.summary())
     print(f"segment: {metrics['speech_kept']:.1%} of {metrics['speech_minutes_in']:.1f} minutes of speech kept")
-
-
-def remembered(entry: Path) -> Result:
-    """The result in an entry of the cache."""
-    data = cache.load_json(entry, "result.json")
-    return Result(data["speech_s"], [records.Clip(**clip) for clip in data["clips"]], [Leftover(**each) for each in data["leftovers"]])
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""Recordings as phones write them, and broken ones, made from tests/fixtures/note.opus (espeak-ng, 25 s, with pauses and noise)."""
+"""Recordings as phones write them, whole and damaged, made from tests/fixtures/note.opus (espeak-ng, 25 s, with pauses and noise)."""
 
 import io
 from functools import cache
@@ -23,68 +23,69 @@ def note() -> bytes:
 @cache
 def pcm() -> np.ndarray:
     """Its samples, float32 at 16 kHz. [T]"""
-    heard, rate_hz = soundfile.read(io.BytesIO(note()), dtype="float32")
+    samples, rate_hz = soundfile.read(io.BytesIO(note()), dtype="float32")
     assert rate_hz == RATE_HZ
-    return heard
+    return samples
 
 
 def pages(data: bytes) -> list[bytearray]:
-    """The pages of an Ogg file, to be changed and joined again."""
+    """The pages of an Ogg file, to change and to join again."""
     return [bytearray(data[page.start : page.end]) for link in ogg.survey(data).links for page in link.pages]
 
 
-def sealed(page: bytearray) -> bytearray:
-    """A changed page with its checksum made right."""
-    page[22:26] = bytes(4)
-    page[22:26] = ogg.crc(bytes(page)).to_bytes(4, "little")
-    return page
+def seal(page: bytearray) -> None:
+    """Correct the checksum of a page that was changed."""
+    page[:] = ogg.sealed(bytes(page))
 
 
 def joined(parts: list[bytearray]) -> bytes:
+    """An Ogg file of these pages."""
     return b"".join(parts)
 
 
 def no_end() -> bytes:
-    """Every page there, no end-of-stream flag."""
+    """All pages, without the end-of-stream flag."""
     parts = pages(note())
     parts[-1][5] &= ~4
-    sealed(parts[-1])
+    seal(parts[-1])
     return joined(parts)
 
 
 def granule(value: int) -> bytes:
-    """The last page counts to `value`."""
+    """The last page has the granule position `value`."""
     parts = pages(note())
     parts[-1][6:14] = value.to_bytes(8, "little")
-    sealed(parts[-1])
+    seal(parts[-1])
     return joined(parts)
 
 
 def missing_page() -> bytes:
+    """Without the ninth page: 1 s of audio."""
     parts = pages(note())
     return joined(parts[:8] + parts[9:])
 
 
 def flipped_bit() -> bytes:
+    """With a bit of the ninth page flipped, so that its checksum is wrong."""
     parts = pages(note())
     parts[8][100] ^= 4
     return joined(parts)
 
 
 def wav(samples: np.ndarray, *, rate_hz: int = RATE_HZ, subtype: str = "PCM_16") -> bytes:
-    """[T] or [T, C]"""
+    """A WAV file. [T] or [T, C]"""
     return sound_file(samples, "WAV", subtype, rate_hz)
 
 
 def sound_file(samples: np.ndarray, container: str, subtype: str, rate_hz: int = RATE_HZ) -> bytes:
-    """What libsndfile can write: WAV, FLAC, MP3, OGG, AIFF, CAF."""
+    """A file that libsndfile can write: WAV, FLAC, MP3, OGG, AIFF, CAF. [T] or [T, C]"""
     out = io.BytesIO()
     soundfile.write(out, samples, rate_hz, format=container, subtype=subtype)
     return out.getvalue()
 
 
 def encoded(container: str, codec: str, samples: np.ndarray, *, rate_hz: int = RATE_HZ, video: bool = False, sound: bool = True) -> bytes:
-    """What FFmpeg's libraries can write: mp4, adts, matroska, ogg; `video` adds a few black pictures."""
+    """A file that FFmpeg's libraries can write: mp4, adts, matroska, ogg. `video` adds a few black pictures, `sound` the samples [T]."""
     out = io.BytesIO()
     with av.open(out, "w", format=container) as opened:
         picture = opened.add_stream("mpeg4", rate=5) if video else None
@@ -103,5 +104,5 @@ def encoded(container: str, codec: str, samples: np.ndarray, *, rate_hz: int = R
 
 
 def amr(seconds: float) -> bytes:
-    """AMR at 12.2 kbit/s with empty frames (FFmpeg has no encoder), which hum: 20 ms each, frame type 7, good quality bit."""
+    """AMR at 12.2 kbit/s with frames of zeros, which hum (FFmpeg has no encoder): 20 ms each, frame type 7, quality bit set."""
     return b"#!AMR\n" + round(seconds / 0.02) * (bytes([7 << 3 | 4]) + bytes(31))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import bench_cuts, slicing, spoken_notes, whisper_words
-from benchmarks.spoken_notes import Spoken, Word
+from benchmarks.spoken_notes import SpokenNote, Word
 from pocket.corpus import voices
 
 RATE_HZ = 22_050
@@ -63,7 +63,7 @@ def test_sentence_clips_share_short_pauses_and_take_a_buffer_of_long_ones() -> N
 
 
 def test_a_cut_in_a_word_counts_once_and_the_ends_of_the_note_do_not() -> None:
-    note = Spoken("a.opus", [Word(0.5, 1.0, False), Word(1.0, 2.0, True)], 4.0)
+    note = SpokenNote("a.opus", [Word(0.5, 1.0, False), Word(1.0, 2.0, True)], 4.0)
     found = bench_cuts.score("x", [note], [[(0.003, 0.99), (0.99, 1.5), (1.5, 3.995)]])
     assert (found.cuts, found.inside) == (2, 1)
     assert found.speech_kept == 1.0

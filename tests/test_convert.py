@@ -1,4 +1,4 @@
-"""convert: every file is a wav or a line of the ledger; names never matter; what was done once is not done again."""
+"""stages/convert.py: every file becomes a wav or is rejected in the ledger; names never matter; only new files are computed."""
 
 import sys
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ CONSENT = "speaker: espeak-ng\ndate: 2026-01-02\nstatement: a synthetic speaker\
 
 
 @dataclass(frozen=True)
-class Bench:
-    """A folder of notes and what convert makes of it."""
+class Project:
+    """A folder with notes and parameters, and what convert makes of them."""
 
     top: Path
 
@@ -42,44 +42,44 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setattr(sys, "argv", ["convert", "notes", "wav", "--ledger", "ledger.csv"])
-    return Bench(tmp_path)
+    return Project(tmp_path)
 
 
-def test_a_note_becomes_a_wav_of_the_right_kind(bench: Bench) -> None:
-    bench.put("PTT-20260103-WA0001.opus", recordings.note())
-    bench.put("consent.yaml", CONSENT.encode())
-    bench.run()
-    (note,) = bench.notes
+def test_a_note_becomes_a_wav_with_its_record(project: Project) -> None:
+    project.put("PTT-20260103-WA0001.opus", recordings.note())
+    project.put("consent.yaml", CONSENT.encode())
+    project.run()
+    (note,) = project.notes
     assert note.id == "4d1a4c4a5b32"
     assert (note.format, note.source_hz, note.date, note.missing_s) == ("ogg-opus", 16_000, "2026-01-03", 0.0)
-    pcm = wav.read(bench.top / "wav" / f"{note.id}.wav")
+    pcm = wav.read(project.top / "wav" / f"{note.id}.wav")
     assert len(pcm) / 22_050 == pytest.approx(note.duration_s, abs=1e-3)
-    assert (bench.top / "wav" / "consent.yaml").read_text() == CONSENT
-    assert set(bench.rows) == {"PTT-20260103-WA0001.opus"}  # the consent record is no note
+    assert (project.top / "wav" / "consent.yaml").read_text() == CONSENT
+    assert set(project.rows) == {"PTT-20260103-WA0001.opus"}  # not a row for the consent record
 
 
-def test_the_step_version_guards_the_sound(bench: Bench) -> None:
-    """If this fails, the same note gives another wav: raise stages.convert.STEP_VERSION, then write the new figures here."""
-    bench.put("a.opus", recordings.note())
-    bench.run()
-    pcm = wav.read(bench.top / "wav" / f"{bench.notes[0].id}.wav").astype(np.float64)
+def test_the_step_version_guards_the_samples(project: Project) -> None:
+    """If this fails, the same note gives another wav: raise stages.convert.STEP_VERSION, then put the new levels into GOLDEN_DB."""
+    project.put("a.opus", recordings.note())
+    project.run()
+    pcm = wav.read(project.top / "wav" / f"{project.notes[0].id}.wav").astype(np.float64)
     seconds = np.sqrt((pcm[: 25 * 22_050].reshape(25, -1) ** 2).mean(axis=1))
     found = (20 * np.log10(seconds)).round(1).tolist()
-    assert convert.STEP_VERSION == 1
+    assert convert.STEP_VERSION == 2
     assert found == pytest.approx(GOLDEN_DB, abs=0.11)
 
 
-def test_rumble_and_offset_go_and_the_level_is_the_speech_s(bench: Bench) -> None:
+def test_rumble_and_offset_are_removed_and_pauses_do_not_count(project: Project) -> None:
     time_s = np.arange(16_000 * 10) / 16_000
-    tone = 0.05 * np.sin(2 * np.pi * 300 * time_s) * (time_s % 2 < 0.5)  # pauses must not count
+    tone = 0.05 * np.sin(2 * np.pi * 300 * time_s) * (time_s % 2 < 0.5)  # 0.5 s of every 2 s
     rumble = 0.3 * np.sin(2 * np.pi * 8 * time_s) + 0.2
-    bench.put("a.wav", recordings.wav((tone + rumble).astype(np.float32)))
-    bench.run(level_db=-20.0)
-    pcm = wav.read(bench.top / "wav" / f"{bench.notes[0].id}.wav").astype(np.float64)
+    project.put("a.wav", recordings.wav((tone + rumble).astype(np.float32)))
+    project.run(level_db=-20.0)
+    pcm = wav.read(project.top / "wav" / f"{project.notes[0].id}.wav").astype(np.float64)
     loud = pcm[22_050 * 2 + 2205 : 22_050 * 2 + 8820]
     assert 20 * np.log10(np.sqrt((loud**2).mean())) == pytest.approx(-20.0, abs=0.5)
     pause = pcm[22_050 * 3 : 22_050 * 3 + 8820]
@@ -87,60 +87,60 @@ def test_rumble_and_offset_go_and_the_level_is_the_speech_s(bench: Bench) -> Non
     assert abs(pcm[22_050:].mean()) < 1e-3
 
 
-def test_each_sound_is_taken_once_and_the_first_is_named(bench: Bench) -> None:
-    bench.put("b.opus", recordings.note())
-    bench.put("a.opus", recordings.note())
-    bench.put("c.wav", recordings.wav(recordings.pcm()))
-    bench.put("d.flac", recordings.sound_file(recordings.pcm(), "FLAC", "PCM_16"))
-    bench.run()
-    assert [note.name for note in bench.notes] == ["a.opus"]
+def test_a_recording_is_accepted_once_and_its_duplicates_name_the_first(project: Project) -> None:
+    project.put("b.opus", recordings.note())
+    project.put("a.opus", recordings.note())
+    project.put("c.wav", recordings.wav(recordings.pcm()))
+    project.put("d.flac", recordings.sound_file(recordings.pcm(), "FLAC", "PCM_16"))
+    project.run()
+    assert [note.name for note in project.notes] == ["a.opus"]
     for name in ("b.opus", "c.wav", "d.flac"):
-        assert bench.rows[name].reason == "duplicate"
-        assert "a.opus (4d1a4c4a5b32)" in bench.rows[name].detail
+        assert project.rows[name].reason == "duplicate"
+        assert "a.opus (4d1a4c4a5b32)" in project.rows[name].detail
 
 
-def test_a_damaged_note_is_refused_or_its_good_part_kept(bench: Bench) -> None:
-    bench.put("good.opus", recordings.note())
-    bench.put("cut.opus", recordings.note()[:30_000])
-    bench.run()
-    assert bench.rows["cut.opus"].reason == "truncated"
-    assert "1.0 s missing" in bench.rows["cut.opus"].detail
-    bench.run(accept_damaged=True)
-    kept = next(note for note in bench.notes if note.name == "cut.opus")
+def test_a_damaged_note_is_rejected_or_its_good_part_kept(project: Project) -> None:
+    project.put("good.opus", recordings.note())
+    project.put("cut.opus", recordings.note()[:30_000])
+    project.run()
+    assert project.rows["cut.opus"].reason == "truncated"
+    assert "1.0 s missing" in project.rows["cut.opus"].detail
+    project.run(accept_damaged=True)
+    kept = next(note for note in project.notes if note.name == "cut.opus")
     assert kept.missing_s == pytest.approx(1.0, abs=0.01)
     assert kept.duration_s == pytest.approx(15.0, abs=0.1)
-    assert bench.rows["cut.opus"].detail != ""
+    assert project.rows["cut.opus"].detail != ""
 
 
-def test_only_what_is_new_is_computed(bench: Bench) -> None:
+def test_only_what_is_new_is_computed(project: Project) -> None:
     for n in range(3):
-        bench.put(f"{n}.wav", recordings.wav(recordings.pcm()[n * 16_000 : (n + 3) * 16_000]))
-    bench.run()
-    before = {path.name: path.read_bytes() for path in (bench.top / "wav").iterdir()}
-    bench.run()
-    assert before == {path.name: path.read_bytes() for path in (bench.top / "wav").iterdir()}
-    bench.put("new.wav", recordings.wav(recordings.pcm()[80_000:160_000]))
-    (bench.top / "notes" / "0.wav").rename(bench.top / "notes" / "another name.wav")
-    bench.run()
+        project.put(f"{n}.wav", recordings.wav(recordings.pcm()[n * 16_000 : (n + 3) * 16_000]))
+    project.run()
+    before = {path.name: path.read_bytes() for path in (project.top / "wav").iterdir()}
+    project.run()
+    assert before == {path.name: path.read_bytes() for path in (project.top / "wav").iterdir()}
+    project.put("new.wav", recordings.wav(recordings.pcm()[80_000:160_000]))
+    (project.top / "notes" / "0.wav").rename(project.top / "notes" / "another name.wav")
+    project.run()
     assert [(line["computed"], line["reused"]) for line in cache.read_log("convert")] == [(3, 0), (0, 3), (1, 3)]
-    (bench.top / "notes" / "1.wav").unlink()
-    bench.run()
-    assert len(list((bench.top / "wav").glob("*.wav"))) == len(bench.notes) == 3
+    (project.top / "notes" / "1.wav").unlink()
+    project.run()
+    assert len(list((project.top / "wav").glob("*.wav"))) == len(project.notes) == 3
 
 
-def test_nothing_usable_is_one_line_and_no_output(bench: Bench) -> None:
-    bench.put("a.ogg", b"")
-    bench.put("b.ogg", b"hello")
+def test_nothing_usable_is_one_line_and_no_output(project: Project) -> None:
+    project.put("a.ogg", b"")
+    project.put("b.ogg", b"hello")
     with pytest.raises(command.UserError, match=r"notes: no usable voice note \(1 empty_file, 1 not_audio\)"):
-        bench.run()
-    assert not (bench.top / "wav").exists()
-    assert len(bench.rows) == 2
+        project.run()
+    assert not (project.top / "wav").exists()
+    assert len(project.rows) == 2
 
 
-def test_a_bad_parameter_is_named(bench: Bench) -> None:
-    bench.put("a.opus", recordings.note())
+def test_a_bad_parameter_is_named(project: Project) -> None:
+    project.put("a.opus", recordings.note())
     with pytest.raises(command.UserError, match=r"convert\.highpass_hz: 900\.0 should be less than or equal to 300"):
-        bench.run(highpass_hz=900.0)
+        project.run(highpass_hz=900.0)
 
 
 GOLDEN_DB = [

@@ -1,6 +1,6 @@
-"""Files and names that mean harm, or that a phone and a broken disk make: each is accepted or in the ledger with its code.
+"""stages/convert.py on damaged and malicious files and names: each is accepted, or in the ledger with its reason code.
 
-One run of `python -m stages.convert` over all of them, in its own process, as DVC would start it.
+One run of `python -m stages.convert` converts all of them, in a process of its own, as DVC starts it.
 """
 
 import os
@@ -24,7 +24,7 @@ SECRET = "sound-of-another-file"
 
 
 def _second(start: int = 0, length: int = 1) -> np.ndarray:
-    """Seconds of the fixture, from its n-th on: each file gets its own, or it would be a duplicate."""
+    """`length` seconds of the fixture. Each file gets other ones, or it would be a duplicate."""
     return recordings.pcm()[(start + 1) * 16_000 : (start + 1 + length) * 16_000]
 
 
@@ -38,15 +38,22 @@ def _holed() -> np.ndarray:
     return pcm
 
 
+def _broken_caf() -> bytes:
+    """The size of a chunk is wrong, so that FFmpeg takes samples for a chunk header and seeks to before the start of the file."""
+    data = bytearray(recordings.sound_file(_second(0, 2), "CAF", "PCM_16"))
+    data[62] = 0xEB
+    return bytes(data)
+
+
 def _ended(parts: list[bytearray]) -> bytes:
-    """The pages, the last marked as the end."""
+    """A file of these pages, with the end-of-stream flag on the last one."""
     parts[-1][5] |= 4
-    recordings.sealed(parts[-1])
+    recordings.seal(parts[-1])
     return recordings.joined(parts)
 
 
-def _sparse(seconds: float) -> bytes:
-    """The fixture so often that it lasts `seconds`: one file, many links."""
+def _chained(seconds: float) -> bytes:
+    """The fixture repeated to `seconds`: one file of many links."""
     return recordings.note() * (1 + round(seconds / 25.4))
 
 
@@ -75,6 +82,8 @@ CORPUS: dict[str, tuple[str, bytes]] = {
     "cut wav.wav": ("truncated", recordings.wav(_second(3))[:-9000]),
     "cut flac.flac": ("damaged", recordings.sound_file(_second(4, 4), "FLAC", "PCM_16")[:-20_000]),
     "cut amr.amr": ("truncated", recordings.amr(2.0)[:-3]),
+    "broken caf.caf": ("unreadable", _broken_caf()),
+    "title in latin-1.m4a": (ACCEPTED, recordings.encoded("ipod", "aac", _second(7)).replace(b"Lavf", b"\xcdavf")),
     "cut aac.aac": ("truncated", recordings.encoded("adts", "aac", _second(5))[:-3]),
     "wav without samples.wav": ("no_samples", recordings.wav(np.zeros(0, np.float32))),
     "text.opus": ("not_audio", b"esto no es un audio\n" * 50),
@@ -91,6 +100,7 @@ CORPUS: dict[str, tuple[str, bytes]] = {
     "offset.wav": (ACCEPTED, recordings.wav(_tone(320) + 0.5)),
     "stereo in phase.wav": (ACCEPTED, recordings.wav(np.stack([_tone(330)] * 2, axis=1))),
     "stereo out of phase.wav": (ACCEPTED, recordings.wav(np.stack([_tone(340), -_tone(340)], axis=1))),
+    "stereo that cancels.wav": (ACCEPTED, recordings.wav(np.stack([_tone(345), -_tone(345)], axis=1), subtype="FLOAT")),
     "8 kHz.wav": (ACCEPTED, recordings.wav(_tone(350), rate_hz=8000)),
     "1 kHz.wav": ("unreadable", recordings.wav(_tone(350), rate_hz=1000)),
     "not a number.wav": ("damaged", recordings.wav(_holed(), subtype="FLOAT")),
@@ -132,7 +142,7 @@ def _convert(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The corpus, converted."""
+    """A folder in which the corpus has been converted."""
     folder = tmp_path_factory.mktemp("hostile")
     _params(folder)
     notes = folder / "notes"
@@ -157,7 +167,7 @@ def rows(ran: Path) -> dict[str, ledger.Row]:
 
 
 @pytest.mark.parametrize("name", CORPUS, ids=ascii)
-def test_each_file_has_its_code(name: str, rows: dict[str, ledger.Row]) -> None:
+def test_each_file_has_its_reason_code(name: str, rows: dict[str, ledger.Row]) -> None:
     row = rows[SHOWN.get(name, name)]
     assert row.reason == CORPUS[name][0], row.detail
     assert row.detail or not row.reason
@@ -167,7 +177,7 @@ def test_links_and_pipes_are_not_opened(rows: dict[str, ledger.Row]) -> None:
     assert {name: rows[name].reason for name in SPECIAL} == SPECIAL
 
 
-def test_nothing_is_lost_and_nothing_else_came_in(ran: Path, rows: dict[str, ledger.Row]) -> None:
+def test_every_file_is_in_the_ledger_and_nothing_else_in_the_output(ran: Path, rows: dict[str, ledger.Row]) -> None:
     assert len(rows) == len(CORPUS) + len(SPECIAL)
     accepted = {row.item for row in rows.values() if not row.reason}
     assert {path.stem for path in (ran / "wav").glob("*.wav")} == accepted == {note.id for note in records.read(ran / "wav", records.Note)}
@@ -197,7 +207,7 @@ def test_an_empty_folder_is_one_line(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 3 MB: room for the notes, not for what comes of them."""
+    """A disk of 3 MB: room for the notes, not for their wavs."""
     if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", tmp_path], capture_output=True).returncode:
         pytest.skip("mounting a disk needs root")
     yield tmp_path
@@ -232,7 +242,7 @@ def test_a_read_only_output_stops_the_stage_with_one_line(small_disk: Path) -> N
 def test_three_hours_take_less_than_a_gigabyte(tmp_path: Path) -> None:
     _params(tmp_path)
     (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "long.opus").write_bytes(_sparse(3 * 3600))
+    (tmp_path / "notes" / "long.opus").write_bytes(_chained(3 * 3600))
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     assert _convert(tmp_path).returncode == 0
     (note,) = records.read(tmp_path / "wav", records.Note)

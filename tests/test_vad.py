@@ -1,4 +1,4 @@
-"""voz/audio/vad.py: silero over a whole note says what silero says frame by frame."""
+"""voz/audio/vad.py: silero on many frames at once gives the probabilities of silero frame by frame."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ NOTE = Path(__file__).parent / "fixtures" / "note.opus"
 
 
 def test_probabilities_are_those_of_sileros_own_forward() -> None:
-    """In one call, and in blocks that keep the state between them."""
+    """In one call, and in several, between which the state is kept."""
     pcm, rate_hz = soundfile.read(NOTE, dtype="float32")
     pcm = soxr.resample(pcm, rate_hz, 16_000, quality="HQ")
     pcm = pcm[: len(pcm) // 512 * 512]
     whole, blocks = vad._Silero(), vad._Silero()
     at = len(pcm) // 1024 * 512
-    found = whole.hear(pcm)
-    in_blocks = np.concatenate([blocks.hear(pcm[:at]), blocks.hear(pcm[:0]), blocks.hear(pcm[at:])])
+    found = whole.probabilities(pcm)
+    in_blocks = np.concatenate([blocks.probabilities(part) for part in (pcm[:at], pcm[:0], pcm[at:])])
     own = silero_vad.load_silero_vad()
     with torch.inference_mode():
         expected = np.array([own(frame, 16_000).item() for frame in torch.from_numpy(pcm).reshape(-1, 1, 512)])

@@ -1,4 +1,4 @@
-"""voz/audio/wav.py: what is read and written again stays the same."""
+"""voz/audio/wav.py: reading and writing keep every sample."""
 
 from pathlib import Path
 
@@ -15,5 +15,5 @@ def test_reading_and_writing_again_gives_the_same_samples(tmp_path: Path) -> Non
     assert np.array_equal(wav.to_int16(wav.read(tmp_path / "two.wav")), every)
 
 
-def test_what_is_too_loud_is_clipped() -> None:
+def test_samples_outside_full_scale_are_clipped() -> None:
     assert wav.to_int16(np.array([1.0, 2.0, -1.0, -2.0, 0.0], np.float32)).tolist() == [32767, 32767, -32768, -32768, 0]

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from pocket.corpus import acoustics, opus
 from pocket.corpus.manifest import Recording, read_manifest
 from pocket.xtts.packed import PHONE
-from voz.audio import leveling, wav
+from voz.audio import level, leveling, wav
 from voz.pipeline import command, files
 
 LEVEL_DB, LEVEL_JITTER_DB = -23.0, 1.0  # convert.level_db, and by how much its notes differ
@@ -53,7 +53,7 @@ def at_level(pcm: np.ndarray, level_db: float = LEVEL_DB) -> np.ndarray:
     """A sentence at the level that convert would give it. float32 [T] -> [T]"""
     frame = round(leveling.FRAME_S * wav.SAMPLE_RATE_HZ)
     energies = (pcm[: len(pcm) // frame * frame].reshape(-1, frame).astype(np.float64) ** 2).mean(axis=1)
-    gain_db = leveling.Level(leveling.active_db(energies), 20 * np.log10(np.abs(pcm).max())).gain_db(level_db)
+    gain_db = leveling.Level(level.active_db(energies), 20 * np.log10(np.abs(pcm).max())).gain_db(level_db)
     return pcm * np.float32(10 ** (gain_db / 20))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from tools import profile
 from tools.dvc_add import dvc_add
 from tools.whatsapp import candidates, chat, export
-from voz.audio import decode, downmix
+from voz.audio import decode, faults
 from voz.data import consent, corrections, notes, origins
 from voz.pipeline import cache, command, files, parallel, sandbox
 from voz.pipeline.command import UserError
@@ -203,7 +203,7 @@ def _identify(folder: Path, path: Path) -> tuple[str, float | None, str]:
     try:
         sound = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
         return note_id, sound.samples / sound.rate_hz, sound.sha256
-    except (downmix.Unusable, sandbox.Crashed, sandbox.TimedOut, MemoryError):
+    except (faults.Unusable, sandbox.Crashed, sandbox.TimedOut, MemoryError):
         return note_id, None, ""
     finally:
         raw.unlink(missing_ok=True)

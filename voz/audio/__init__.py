@@ -1,4 +1,4 @@
-"""Sound as samples: what a file is, decoding, levels, voice activity, where to cut.
+"""Audio: formats, decoding, levels, voice activity, where to cut.
 
-What is said, and by whom, is the business of `model` and `metrics`.
+Words and speakers belong to the rooms `model` and `metrics`.
 """

@@ -1,13 +1,15 @@
-"""Turn what a phone wrote into mono samples on disk, block by block, and say what is wrong with it.
+"""Decode what a phone wrote into mono samples on disk, block by block, and report what is wrong with it.
 
-libsndfile first, then FFmpeg's libraries (PyAV) with the demuxer that the first bytes ask for and no protocol at all:
-a playlist in disguise cannot open another file. Nothing is believed: neither the name, nor a header's length.
+libsndfile decodes what it can open, FFmpeg's libraries (PyAV) the rest. FFmpeg gets the demuxer that the first bytes call for and
+may use no protocol, so a playlist in disguise cannot open another file. Neither file names nor stated lengths are trusted.
 """
 
+import errno
 import io
 import mmap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,189 +18,222 @@ import numpy as np
 import soundfile
 
 from voz.audio import ogg, sniff
-from voz.audio.downmix import MAX_SAMPLES, Mono, Unusable
+from voz.audio.downmix import MAX_SAMPLES, Downmix
+from voz.audio.faults import DAMAGED, TRUNCATED, Fault, Unusable, worst_first
 
-BLOCK = 1 << 16  # frames decoded at a time: memory does not grow with the note
-TOLERANCE_S = 0.15  # stated against decoded length: encoders' delays differ by less
-PAGE_S = 1.1  # an Ogg page holds about 1 s, and the last may be trimmed by that much
-SCALE = 0.25  # SoX clips float input at 1.0: samples are stored this much smaller, which float32 does not feel
+BLOCK = 1 << 16  # samples per channel decoded at a time, so that memory does not grow with the note
+TOLERANCE_S = 0.15  # decoded length under stated length: encoder delays make smaller differences
+PAGE_S = 1.1  # an Ogg page holds about 1 s, and the last one may be trimmed by that much
+SCALE = 0.25  # SoX clips float input at 1.0, so samples are stored scaled down; a power of two costs float32 no precision
 
 _SNDFILE = ("wav", "flac", "ogg-opus", "ogg-vorbis", "ogg-flac", "aiff", "caf", "mp3")
-_OPTIONS = {"protocol_whitelist": "none"}  # FFmpeg may open nothing but the object we hand it
+_OPTIONS = {"protocol_whitelist": "none"}  # FFmpeg may read only the file object that it is given
+_MAX_FAULTS = 100  # of one file; FFmpeg may fail on every packet
 
-Block = tuple[int, np.ndarray]  # sample rate, float32 [T, C]
+Block = tuple[int, np.ndarray]  # sample rate in Hz, float32 [T, C]
 
 
 @dataclass(frozen=True)
-class Sound:
-    """What was decoded. `fault` is empty, or the reason code of a file that is not whole; `detail` is for a person."""
+class DecodedAudio:
+    """What a file held.
+
+    format: as in the manifest, e.g. `ogg-opus`.
+    rate_hz, samples: rate and length of the mono signal.
+    scale: the samples on disk are the decoded ones times this.
+    offset: mean of the decoded samples: the DC offset of a bad microphone.
+    missing_s: how much is lost, at least.
+    fault: reason code of a file that is not complete, else empty.
+    detail: a sentence for the user.
+    sha256: hash of the samples rounded to 16 bits: the same audio in another container has the same.
+    """
 
     format: str
     rate_hz: int
     samples: int
-    scale: float  # the file on disk holds the samples times this
-    offset: float  # their mean: what a bad microphone adds
-    missing_s: float  # at least so much is lost
+    scale: float
+    offset: float
+    missing_s: float
     fault: str
     detail: str
-    sha256: str  # of the samples as 16 bits: the same for the same sound in another container
+    sha256: str
+
+
+@dataclass
+class _Findings:
+    """What is known of a file: first from its container, then also from decoding it.
+
+    stated_s: length that the file states.
+    missing_s: how much is lost according to the container's framing.
+    incomplete: a part is lost, so if less than `stated_s` is decoded, the difference is lost as well.
+    remark: a sentence for the user about a file without a fault.
+    """
+
+    faults: list[Fault]
+    stated_s: float | None = None
+    missing_s: float = 0.0
+    incomplete: bool = False
+    remark: str = ""
 
 
 @dataclass
 class _Source:
-    """A file to decode: how to get its blocks, what it states beforehand, and the faults found so far."""
+    """A file to decode. `blocks` decodes it from its start and adds what it finds to the findings that it is given."""
 
     format: str
-    blocks: Callable[[], Iterator[Block]]
-    faults: list[tuple[str, str]] = field(default_factory=list)
-    stated_s: float | None = None
-    missing_s: float = 0.0  # what the container itself shows to be lost
-    incomplete: bool = False  # so stated - decoded seconds are missing as well
-    remark: str = ""
+    findings: _Findings
+    blocks: Callable[[_Findings], Iterator[Block]]
 
 
-def decode(path: Path, raw: Path) -> Sound:
-    """Decode `path` into `raw`: mono float32, no header, at the file's own rate.
+def decode(path: Path, raw: Path) -> DecodedAudio:
+    """Decode `path` into `raw`: mono float32 without a header, at the file's own rate.
 
-    Channels are averaged; where that cancels the sound (a second microphone wired inverted), the loudest is taken.
-    Samples that are no numbers become 0 and count as damage.
+    Channels are averaged; where that would cancel the sound (a second microphone wired inverted), the loudest is taken. Samples
+    that are not finite numbers become 0 and count as damage.
 
     Raises:
-        Unusable: no sound comes out: `empty_file`, `playlist`, `not_audio`, `no_audio_stream`, `unreadable`,
-            `no_samples`, `too_long`, or the fault that left nothing to decode.
+        Unusable: no audio comes out: `empty_file`, `playlist`, `not_audio`, `no_audio_stream`, `unreadable`, `no_samples`,
+            `too_long`, or the fault that left nothing to decode.
     """
     with open(path, "rb") as file:
         if file.seek(0, io.SEEK_END) == 0:
             raise Unusable("empty_file", "zero bytes")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             source = _open(data, file)
-            mono = _write(source, raw, channel=None, scale=SCALE)
-            if mono.cancels or mono.peak * SCALE > 1.0:
-                source.faults = [fault for fault in source.faults if fault not in mono.faults]
-                loudest = int(np.argmax(mono.channels)) if mono.cancels else None
-                mono = _write(source, raw, channel=loudest, scale=min(SCALE, 1.0 / mono.peak))
-    return _judge(source, mono)
+            downmix, findings = _decode_into(raw, source, channel=None, scale=SCALE)
+            peak = downmix.channel_peak if downmix.cancels else downmix.peak
+            if downmix.cancels or peak * SCALE > 1.0:
+                loudest = downmix.loudest if downmix.cancels else None
+                downmix, findings = _decode_into(raw, source, channel=loudest, scale=min(SCALE, 1.0 / peak))
+    return _assess(source.format, downmix, findings)
 
 
 def _open(data: mmap.mmap, file: BinaryIO) -> _Source:
-    """Sniff the format, check the container's own framing, choose the decoder."""
+    """Recognise the format, check the container's framing, choose the decoder."""
     head = data[: sniff.HEAD_BYTES]
     if sniff.is_playlist(head):
-        raise Unusable("playlist", "text that points at other files; it was not followed")
+        raise Unusable("playlist", "a playlist, which names other files; it was not followed")
     form = sniff.sniff(head)
     if form is None:
-        raise Unusable("not_audio", f"begins with {head[:8]!r}")
+        raise Unusable("not_audio", f"not a known audio format; it begins with {head[:8]!r}")
     if form.demuxer == "ogg":
         return _open_ogg(data, form)
-    source = _Source(form.name, lambda: _blocks(file, form.name, form.demuxer, source))
-    cut = sniff.cut_off(data, form)
-    if cut:
-        source.faults.append((sniff.TRUNCATED, cut.text))
-        source.incomplete, source.missing_s = True, cut.missing_s
-    return source
+    findings = _Findings([])
+    truncation = sniff.find_truncation(data, form)
+    if truncation:
+        findings = _Findings([Fault(TRUNCATED, truncation.text)], missing_s=truncation.missing_s, incomplete=True)
+    return _Source(form.name, findings, lambda findings: _blocks(file, form.name, form.demuxer, findings))
 
 
 def _open_ogg(data: mmap.mmap, form: sniff.Format) -> _Source:
-    """Walk the pages; each link of a chained file is decoded for itself."""
-    found = ogg.survey(data)
-    if not found.links:
-        raise Unusable("unreadable", found.faults[0].text if found.faults else "no whole Ogg page")
-    sounding = [link for link in found.links if link.codec != "video"]
-    if not sounding:
-        raise Unusable("no_audio_stream", "an Ogg file without sound")
+    """Check the pages. Each link of a chained file is decoded by itself."""
+    survey = ogg.survey(data)
+    if not survey.links:
+        raise Unusable("unreadable", survey.faults[0].text if survey.faults else "no complete Ogg page")
+    links = [link for link in survey.links if link.codec != ogg.VIDEO]
+    if not links:
+        raise Unusable("no_audio_stream", "an Ogg file without an audio stream")
+    findings = _Findings(list(survey.faults), incomplete=bool(survey.faults))
+    if survey.trailing_bytes:
+        findings.remark = f"{survey.trailing_bytes} bytes after the end were ignored"
+    lengths = [ogg.opus_length(link, data) if link.codec == "opus" else None for link in links]
+    known = [length for length in lengths if length]
+    if len(known) == len(links):
+        _compare_opus_lengths(known, findings)
 
-    lengths = [ogg.opus_seconds(link, data) if link.codec == "opus" else None for link in sounding]
+    def blocks(findings: _Findings) -> Iterator[Block]:
+        for link, length in zip(links, lengths, strict=True):
+            decoded = _blocks(io.BytesIO(ogg.audio_bytes(link, data)), f"ogg-{link.codec}", "ogg", findings)
+            yield from _first(decoded, length.packets_s) if length and survey.faults else decoded
 
-    def blocks() -> Iterator[Block]:
-        for link, length in zip(sounding, lengths, strict=True):
-            there = _blocks(io.BytesIO(ogg.good_bytes(link, data)), f"ogg-{link.codec}", "ogg", source)
-            yield from _first(there, length[1]) if length and found.faults else there
+    return _Source(form.name, findings, blocks)
 
-    source = _Source(form.name, blocks, [(fault.code, fault.text) for fault in found.faults], incomplete=bool(found.faults))
-    if found.trailing:
-        source.remark = f"{found.trailing} bytes after the end were ignored"
-    opus = [length for length in lengths if length]
-    if len(opus) == len(sounding):
-        source.stated_s = sum(claimed_s for claimed_s, _ in opus)
-        if not found.faults and not any(packets_s for _, packets_s in opus):
-            raise Unusable("no_samples", "headers and no sound")
-        for claimed_s, packets_s in opus:
-            if not found.faults and abs(packets_s - claimed_s) > PAGE_S:
-                source.faults.append((ogg.DAMAGED, f"its pages count {claimed_s:.1f} s, its packets last {packets_s:.1f} s"))
-    return source
+
+def _compare_opus_lengths(lengths: list[ogg.OpusLength], findings: _Findings) -> None:
+    """Note the stated length. In a file without other faults, it must match the packets."""
+    findings.stated_s = sum(length.stated_s for length in lengths)
+    if findings.faults:
+        return
+    if not any(length.packets_s for length in lengths):
+        raise Unusable("no_samples", "headers but no audio")
+    for stated_s, packets_s in lengths:
+        if abs(packets_s - stated_s) > PAGE_S:
+            findings.faults.append(Fault(DAMAGED, f"its pages count {stated_s:.1f} s, its packets last {packets_s:.1f} s"))
 
 
 def _first(blocks: Iterator[Block], seconds: float) -> Iterator[Block]:
-    """As much as the packets hold: libsndfile fills up with silence what the granules count and pages lack."""
+    """The first `seconds` of the blocks: where pages are missing, libsndfile appends silence up to the last granule position."""
     left_s = seconds
     for rate_hz, block in blocks:
         yield rate_hz, block[: max(0, round(left_s * rate_hz))]
         left_s -= len(block) / rate_hz
 
 
-def _blocks(file: BinaryIO, name: str, demuxer: str, source: _Source) -> Iterator[Block]:
+def _blocks(file: BinaryIO, name: str, demuxer: str, findings: _Findings) -> Iterator[Block]:
     """Decode with libsndfile, or with PyAV what libsndfile cannot open."""
     if name in _SNDFILE:
         try:
             file.seek(0)
             opened = soundfile.SoundFile(file)
-        except soundfile.LibsndfileError:  # a codec that it lacks, or a damaged header: FFmpeg may know better
+        except soundfile.LibsndfileError:  # a codec that it lacks, or a damaged header, which FFmpeg may still read
             pass
         else:
-            yield from _sndfile_blocks(opened, source)
+            yield from _sndfile_blocks(opened, name, findings)
             return
     file.seek(0)
-    yield from _av_blocks(file, demuxer, source)
+    yield from _av_blocks(file, demuxer, findings)
 
 
-def _sndfile_blocks(opened: soundfile.SoundFile, source: _Source) -> Iterator[Block]:
+def _sndfile_blocks(opened: soundfile.SoundFile, name: str, findings: _Findings) -> Iterator[Block]:
     with opened:
-        if not source.format.startswith("ogg") and 0 < opened.frames < MAX_SAMPLES * 4:  # an Ogg's length comes from its pages
-            source.stated_s = opened.frames / opened.samplerate
+        if not name.startswith("ogg") and 0 < opened.frames < MAX_SAMPLES * 4:  # an Ogg file's length comes from its pages
+            findings.stated_s = opened.frames / opened.samplerate
         while True:
             try:
                 block = opened.read(BLOCK, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
-                source.faults.append((ogg.DAMAGED, f"decoding stopped: {error}"))
+                findings.faults.append(Fault(DAMAGED, f"decoding stopped: {error}"))
                 return
             if not len(block):
                 return
             yield opened.samplerate, block
 
 
-def _av_blocks(file: BinaryIO, demuxer: str, source: _Source) -> Iterator[Block]:
+def _av_blocks(file: BinaryIO, demuxer: str, findings: _Findings) -> Iterator[Block]:
     try:
-        container = av.open(file, mode="r", format=demuxer, options=_OPTIONS)
+        with _seek_errors_as_damage():
+            container = av.open(file, mode="r", format=demuxer, options=_OPTIONS, metadata_errors="replace")  # some are Latin-1
     except av.error.FFmpegError as error:
-        raise Unusable(*(source.faults[0] if source.faults else ("unreadable", f"FFmpeg: {error.strerror}"))) from error
+        code, text, _ = findings.faults[0] if findings.faults else Fault("unreadable", f"FFmpeg: {error.strerror}")
+        raise Unusable(code, text) from error
     with container:
         if not container.streams.audio:
-            raise Unusable("no_audio_stream", "no sound in it")
+            raise Unusable("no_audio_stream", "no audio stream in it")
         stream = container.streams.audio[0]
         if stream.codec_context is None:
             raise Unusable("unreadable", "its codec is unknown")
         stream.codec_context.thread_count = 1
-        if demuxer in ("mov", "matroska"):  # raw streams only guess their length
+        if demuxer in ("mov", "matroska"):  # the length of a raw stream is only a guess
             if stream.duration and stream.time_base:
-                source.stated_s = float(stream.duration * stream.time_base)
+                findings.stated_s = float(stream.duration * stream.time_base)
             elif container.duration:
-                source.stated_s = container.duration / av.time_base
-        flat = av.AudioResampler(format="fltp")  # planar float, rate and channels untouched
-        for frame in _frames(container, stream, source):
-            for even in flat.resample(frame):
-                yield even.sample_rate, np.ascontiguousarray(even.to_ndarray().T)
+                findings.stated_s = container.duration / av.time_base
+        to_planar_float = av.AudioResampler(format="fltp")  # rate and channels stay
+        for frame in _frames(container, stream, findings):
+            for converted in to_planar_float.resample(frame):
+                yield converted.sample_rate, np.ascontiguousarray(converted.to_ndarray().T)
 
 
-def _frames(container: "av.container.InputContainer", stream: "av.AudioStream", source: _Source) -> Iterator["av.AudioFrame"]:
-    """Decode packet by packet: a bad one is a fault, not the end."""
+def _frames(container: "av.container.InputContainer", stream: "av.AudioStream", findings: _Findings) -> Iterator["av.AudioFrame"]:
+    """Decode packet by packet: one that cannot be decoded is noted as a fault, and the next is tried."""
     packets = container.demux(stream)
     while True:
         try:
-            packet = next(packets, None)
-            frames = packet.decode() if packet is not None else []
+            with _seek_errors_as_damage():
+                packet = next(packets, None)
+                frames = packet.decode() if packet is not None else []
         except av.error.FFmpegError as error:
-            source.faults.append((ogg.DAMAGED, f"a packet could not be decoded: {error.strerror}"))
-            if len(source.faults) > 100:
+            findings.faults.append(Fault(DAMAGED, f"a packet could not be decoded: {error.strerror}"))
+            if len(findings.faults) > _MAX_FAULTS:
                 return
             continue
         if packet is None:
@@ -206,44 +241,54 @@ def _frames(container: "av.container.InputContainer", stream: "av.AudioStream", 
         yield from frames
 
 
-def _write(source: _Source, raw: Path, *, channel: int | None, scale: float) -> Mono:
-    """Decode the whole source into `raw`."""
-    mono = Mono(channel, scale)
-    known = len(source.faults)
+@contextmanager
+def _seek_errors_as_damage() -> Iterator[None]:
+    """Raise an FFmpegError where a damaged header made FFmpeg seek to a position before the file's start."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, av.error.FFmpegError) or error.errno != errno.EINVAL:
+            raise
+        raise av.error.InvalidDataError(errno.EINVAL, "seek out of range") from error
+
+
+def _decode_into(raw: Path, source: _Source, *, channel: int | None, scale: float) -> tuple[Downmix, _Findings]:
+    """Decode the whole source into `raw`; see `Downmix` for `channel` and `scale`."""
+    downmix = Downmix(channel, scale)
+    findings = replace(source.findings, faults=list(source.findings.faults))
     with open(raw, "wb") as out:
-        for rate_hz, block in source.blocks():
-            out.write(mono.count(mono.mix(rate_hz, block)).tobytes())
-        out.write(mono.count(mono.flush()).tobytes())
-    mono.faults = source.faults[known:]
-    return mono
+        for rate_hz, block in source.blocks(findings):
+            out.write(downmix.add(rate_hz, block).tobytes())
+        out.write(downmix.finish().tobytes())
+    return downmix, findings
 
 
-def _judge(source: _Source, mono: Mono) -> Sound:
-    """Compare what came out with what was stated; name the worst fault."""
-    seconds = mono.samples / mono.rate_hz if mono.rate_hz else 0.0
-    faults, missing_s = list(source.faults), source.missing_s
-    short_s = (source.stated_s or 0.0) - seconds
+def _assess(name: str, downmix: Downmix, findings: _Findings) -> DecodedAudio:
+    """Compare the decoded with the stated length, and name the worst fault."""
+    decoded_s = downmix.samples / downmix.rate_hz if downmix.rate_hz else 0.0
+    short_s = (findings.stated_s or 0.0) - decoded_s
+    faults, missing_s, incomplete = list(findings.faults), findings.missing_s, findings.incomplete
     if short_s > TOLERANCE_S and not faults:
-        code = ogg.DAMAGED if source.format.startswith("ogg") else sniff.TRUNCATED
-        faults.append((code, f"it states {source.stated_s:.1f} s, {seconds:.1f} s came out"))
-        source.incomplete = True
-    if mono.bad:
-        faults.append((ogg.DAMAGED, f"{mono.bad} samples are no numbers"))
-        missing_s += mono.bad / mono.rate_hz
-    faults.sort(key=lambda fault: fault[0] != sniff.TRUNCATED)
-    if not mono.samples:
-        raise Unusable(*(faults[0] if faults else ("no_samples", "headers and no sound")))
-    if source.incomplete and short_s > 0 and short_s < MAX_SAMPLES / mono.rate_hz:
+        code = DAMAGED if name.startswith("ogg") else TRUNCATED
+        faults.append(Fault(code, f"it states {findings.stated_s:.1f} s, but {decoded_s:.1f} s were decoded"))
+        incomplete = True
+    if downmix.non_finite:
+        faults.append(Fault(DAMAGED, f"{downmix.non_finite} samples are not finite numbers"))
+        missing_s += downmix.non_finite / downmix.rate_hz
+    faults = worst_first(faults)
+    if not downmix.samples:
+        code, text, _ = faults[0] if faults else Fault("no_samples", "headers but no audio")
+        raise Unusable(code, text)
+    if incomplete and 0 < short_s < MAX_SAMPLES / downmix.rate_hz:
         missing_s += short_s
-    detail = "; ".join(text for _, text in faults[:2]) or source.remark
-    return Sound(
-        source.format,
-        mono.rate_hz,
-        mono.samples,
-        mono.scale,
-        mono.total / mono.samples,
-        missing_s,
-        faults[0][0] if faults else "",
-        detail,
-        mono.digest.hexdigest(),
+    return DecodedAudio(
+        format=name,
+        rate_hz=downmix.rate_hz,
+        samples=downmix.samples,
+        scale=downmix.scale,
+        offset=downmix.mean,
+        missing_s=missing_s,
+        fault=faults[0].code if faults else "",
+        detail="; ".join(fault.text for fault in faults[:2]) or findings.remark,
+        sha256=downmix.sha256,
     )

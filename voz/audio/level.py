@@ -1,12 +1,18 @@
-"""Levels in dB below full scale, from mean squares on the grid of hops (voz/audio/vad.py)."""
+"""Levels in dB below full scale, computed from mean squares."""
 
 import numpy as np
 
 FLOOR_DB = -100.0  # digital silence is reported as this
+ACTIVE_DB = 15.0  # frames quieter than the loud ones by more than this are pauses
+
+
+def decibel(energy: float) -> float:
+    """A mean square in dB below full scale, at least FLOOR_DB."""
+    return max(FLOOR_DB, 10.0 * float(np.log10(energy))) if energy > 0 else FLOOR_DB
 
 
 def frames_db(energy: np.ndarray) -> np.ndarray:
-    """RMS of the 20 ms (three hops) around each hop, dB below full scale. [N] -> [N]"""
+    """RMS in dB of the 20 ms (three hops) around each hop, from the mean square of each hop (`vad.HOP`). [N] -> [N]"""
     if not len(energy):
         return np.zeros(0)
     mean = np.convolve(np.pad(energy, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")
@@ -14,11 +20,16 @@ def frames_db(energy: np.ndarray) -> np.ndarray:
 
 
 def quiet_db(energy: np.ndarray) -> float:
-    """RMS of the quietest tenth of the 20 ms frames: the noise floor."""
+    """The noise floor: RMS in dB of the quietest tenth of the 20 ms frames, from the mean square of each hop. [N]"""
     frames = np.sort(frames_db(energy))[: max(1, len(energy) // 10)]
     return decibel(float((10.0 ** (frames / 10.0)).mean())) if len(frames) else FLOOR_DB
 
 
-def decibel(energy: float) -> float:
-    """Mean square in dB below full scale, not under FLOOR_DB."""
-    return max(FLOOR_DB, 10.0 * float(np.log10(energy))) if energy > 0 else FLOOR_DB
+def active_db(energy: np.ndarray) -> float:
+    """RMS in dB without the pauses: of the frames within ACTIVE_DB of the loud ones (95th percentile).
+
+    Args:
+        energy: mean square of each frame; frames of 50 ms are usual. [N], N > 0
+    """
+    loud = np.percentile(energy, 95)
+    return decibel(float(energy[energy >= loud * 10.0 ** (-ACTIVE_DB / 10.0)].mean()))

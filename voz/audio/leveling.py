@@ -1,71 +1,72 @@
-"""Bring a decoded note to what the pipeline hears: high-pass, level, 22 050 Hz, PCM16. SoX does the work, through pysox.
+"""Measure the level of a decoded note, and write it as the pipeline's wav: high-pass, gain, 22 050 Hz, PCM16.
 
-One SoX call per note, file to file: memory does not grow with the note. (`Transformer.build_array` would hold it whole,
-and ignores `rate()` unless the output format says it again.)
+SoX does the processing through pysox, with one call per note, from file to file, so memory does not grow with the note.
+(`Transformer.build_array` would hold the whole note, and ignores `rate()` unless the output format states the rate too.)
 """
 
 import errno
 import math
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import sox
 
+from voz.audio.level import active_db, decibel
 from voz.audio.wav import SAMPLE_RATE_HZ
 
-PEAK_DB = -1.0  # no sample above; leaves room for what the resampling filter adds
-FRAME_S = 0.05  # frames of the level
-ACTIVE_DB = 15.0  # frames within this of the loud ones are voice; the others, pauses and their noise, must not count
-OFFSET = 1e-4  # smaller ones make no sound: -80 dB
-_RINGS = 6.0  # periods of the high-pass's cut-off after which its answer is 230 dB down
+MAX_PEAK_DB = -1.0  # leaves room for the overshoot of the resampling filter
+FRAME_S = 0.05  # the level is measured on frames of this length
+OFFSET = 1e-4  # a DC offset below this (-80 dB) is inaudible and stays
+_Q = 0.707  # of SoX's two-pole `highpass`
+_BLOCK_FRAMES = 200  # filtered at a time: 10 s
 
 
+@dataclass(frozen=True)
 class Level:
-    """How loud a note is behind the high-pass: `active_db` RMS of what is not pause, `peak_db`; dB below full scale."""
+    """Level of a note after the high-pass, in dB below full scale: RMS without the pauses (`level.active_db`), and the peak."""
 
-    def __init__(self, active_db: float, peak_db: float) -> None:
-        self.active_db, self.peak_db = active_db, peak_db
+    active_db: float
+    peak_db: float
 
-    def gain_db(self, wanted_db: float) -> float:
-        """Gain that brings the level to `wanted_db`, or as near as the peaks allow."""
-        return min(wanted_db - self.active_db, PEAK_DB - self.peak_db)
+    def gain_db(self, target_db: float) -> float:
+        """The gain that brings the RMS to `target_db`, or less where the peak would exceed MAX_PEAK_DB."""
+        return min(target_db - self.active_db, MAX_PEAK_DB - self.peak_db)
 
 
-def measure(raw: Path, *, rate_hz: int, scale: float, offset: float, highpass_hz: float) -> Level:
-    """Measure a file of mono float32 samples times `scale`, block by block, without their `offset`, behind SoX's own high-pass.
+def measure_level(raw: Path, *, rate_hz: int, scale: float, offset: float, highpass_hz: float) -> Level:
+    """Measure a decoded note, block by block, as it will be after the high-pass.
 
-    Returns:
-        Level, with -inf for digital silence.
+    Args:
+        raw: mono float32 samples without a header, not empty; each is stored times `scale`.
+        offset: mean of the samples, which is subtracted before the high-pass.
     """
-    answer = _highpass(highpass_hz, rate_hz)
-    size = 1 << (8 * len(answer)).bit_length()
-    spectrum, before = np.fft.rfft(answer, size), np.zeros(len(answer) - 1)
+    import scipy.signal  # not at the top: it takes 0.8 s to import, and a run that converts nothing does not need it
+
+    section = _highpass(highpass_hz, rate_hz)
+    state = np.zeros((1, 2))
     frame = round(FRAME_S * rate_hz)
-    energies, rest, peak = [], np.zeros(0), 0.0
+    energies, peak = [], 0.0
     with open(raw, "rb") as file:
-        while len(block := np.frombuffer(file.read(4 * (size - len(before))), dtype="<f4")):
-            given = np.concatenate([before, block.astype(np.float64) / scale - offset])
-            heard = np.fft.irfft(np.fft.rfft(given, size) * spectrum, size)[len(before) : len(given)]
-            before = given[len(given) - len(before) :]
-            peak = max(peak, float(np.abs(heard).max()))
-            heard = np.concatenate([rest, heard])
-            whole = len(heard) // frame * frame
-            energies.append((heard[:whole].reshape(-1, frame) ** 2).mean(axis=1))
-            rest = heard[whole:]
-    if len(rest):
-        energies.append(np.array([(rest**2).mean()]))
-    return Level(active_db(np.concatenate(energies)), _db(peak**2))
+        while len(block := np.frombuffer(file.read(4 * frame * _BLOCK_FRAMES), dtype="<f4")):
+            pcm, state = scipy.signal.sosfilt(section, block.astype(np.float64) / scale - offset, zi=state)
+            peak = max(peak, float(np.abs(pcm).max()))
+            whole = len(pcm) // frame * frame
+            energies.append((pcm[:whole].reshape(-1, frame) ** 2).mean(axis=1))
+            if whole < len(pcm):  # the last frame of the note is shorter
+                energies.append((pcm[whole:] ** 2).mean(keepdims=True))
+    return Level(active_db(np.concatenate(energies)), decibel(peak**2))
 
 
-def condition(raw: Path, wav: Path, *, rate_hz: int, scale: float, offset: float, highpass_hz: float, gain_db: float) -> None:
-    """Bring a file of mono float32 samples times `scale` into `wav`: offset away, high-pass, gain, SoX's `rate -v`.
+def write_wav(raw: Path, wav: Path, *, rate_hz: int, scale: float, offset: float, highpass_hz: float, gain_db: float) -> None:
+    """Write a decoded note (see `measure_level`) as a wav: subtract the offset, high-pass, gain, SoX's `rate -v`, PCM16.
 
-    The offset goes first: the high-pass would answer it with a thump.
+    The offset is subtracted first: the high-pass would turn its onset into a thump.
 
     Raises:
-        sox.core.SoxError: with SoX's own words.
+        sox.core.SoxError: with SoX's own message.
         OSError: the disk is full.
     """
     transform = sox.Transformer()
@@ -86,29 +87,8 @@ def condition(raw: Path, wav: Path, *, rate_hz: int, scale: float, offset: float
 
 
 def _highpass(cutoff_hz: float, rate_hz: int) -> np.ndarray:
-    """Impulse response of SoX's two-pole `highpass`: the biquad of R. Bristow-Johnson's Audio EQ Cookbook with Q = 0.707. [N]
-
-    Convolved by FFT: `scipy.signal` would do it in a line, and takes a second of every worker to import.
-    """
+    """SoX's two-pole `highpass` as a second-order section: R. Bristow-Johnson's Audio EQ Cookbook, HPF. [1, 6]"""
     angle = 2.0 * math.pi * cutoff_hz / rate_hz
-    cosine, alpha = math.cos(angle), math.sin(angle) / (2.0 * 0.707)
-    length = math.ceil(_RINGS / cutoff_hz * rate_hz)
-    size = 1 << (4 * length).bit_length()
-    delay = np.exp(-2j * math.pi * np.arange(size // 2 + 1) / size)
-    above = (1.0 + cosine) / 2.0 * (1.0 - delay) ** 2
-    below = (1.0 + alpha) - 2.0 * cosine * delay + (1.0 - alpha) * delay**2
-    return np.asarray(np.fft.irfft(above / below, size)[:length])
-
-
-def active_db(energies: np.ndarray) -> float:
-    """RMS, in dB below full scale, of the frames within ACTIVE_DB of the loud ones (95th percentile), so that pauses do not count.
-
-    Args:
-        energies: mean square of each frame of FRAME_S. [n]
-    """
-    loud = np.percentile(energies, 95)
-    return _db(float(energies[energies >= loud * 10.0 ** (-ACTIVE_DB / 10.0)].mean()))
-
-
-def _db(energy: float) -> float:
-    return 10.0 * math.log10(energy) if energy > 0 else -math.inf
+    cosine, alpha = math.cos(angle), math.sin(angle) / (2.0 * _Q)
+    b, a = np.array([(1 + cosine) / 2, -(1 + cosine), (1 + cosine) / 2]), np.array([1 + alpha, -2 * cosine, 1 - alpha])
+    return np.concatenate([b, a])[None] / (1 + alpha)

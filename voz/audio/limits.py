@@ -1,6 +1,6 @@
-"""What coqui's XTTS trainer takes of a clip (`GPTArgs` of the recipe). Lengths in samples of 22 050 Hz, text in tokens.
+"""Which clips coqui's XTTS trainer takes (`GPTArgs` of the recipe). Lengths in samples at 22 050 Hz, text in tokens.
 
-Its own dataset swaps what is beyond them for another clip, without a word.
+coqui's own dataset silently replaces a clip outside these limits by another one.
 """
 
 from voz.audio.wav import SAMPLE_RATE_HZ

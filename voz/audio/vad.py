@@ -1,6 +1,6 @@
-"""Where somebody speaks in a wav: silero-vad on a 16 kHz copy, together with the energy.
+"""Where there is speech in a wav: silero-vad on a 16 kHz copy, combined with the energy.
 
-Read and resampled block by block: a 3 h note costs a few megabytes.
+The wav is read and resampled block by block, so a note of 3 h takes a few megabytes.
 """
 
 import functools
@@ -19,28 +19,29 @@ with compat.torch_threads_kept():
     import silero_vad
     import torch
 
-HOP = 147  # samples at 22 050 Hz; three make the 20 ms in which a boundary is measured
+HOP = 147  # samples at 22 050 Hz; a cut's level is measured over three of them (20 ms)
 HOP_S = HOP / SAMPLE_RATE_HZ  # 6.67 ms
-VAD_FRAME = 512  # samples at 16 kHz that silero takes at a time: 32 ms
-_BATCH = 128  # frames through silero's network at once: 4 s
-_VAD_CONTEXT = 64  # samples of the frame before that it hears with each
+VAD_FRAME = 512  # samples at 16 kHz that silero classifies at a time: 32 ms
+_VAD_CONTEXT = 64  # samples before each frame that are part of silero's input
+_BATCH = 128  # frames in one call of silero's network: 4 s
 
-ON, OFF = 0.5, 0.35  # silero's own thresholds: speech begins at ON and lasts until the probability is below OFF
-BRIDGE_S = 0.1  # shorter dips are closures (p, t, k), not pauses
-EDGE_S = 0.25  # how far a fricative may go on outside of what silero calls speech
-EDGE_OVER_NOISE_DB, EDGE_UNDER_SPEECH_DB = 9.0, 32.0  # ... while it is this much over the noise, and not this far under the voice
+ON, OFF = 0.5, 0.35  # silero's default thresholds: speech begins at a probability of ON and lasts until it is below OFF
+BRIDGE_S = 0.1  # shorter gaps are closures (p, t, k), not pauses
+EDGE_S = 0.25  # silero cuts fricatives off: an edge is extended by up to this ...
+EDGE_OVER_NOISE_DB = 9.0  # ... while the sound is more than this over the noise floor
+EDGE_UNDER_SPEECH_DB = 32.0  # ... and less than this under the speech level
 
-_BLOCK = HOP * 4096  # about 27 s
+_BLOCK = HOP * 4096  # samples read at a time, about 27 s
 
 
 @dataclass(frozen=True)
 class NoteAnalysis:
-    """A note on a grid of hops of 147 samples.
+    """Energy and speech of a note, on a grid of hops of 147 samples.
 
-    energy: mean square of each hop. [N]
-    probability: silero's probability of speech. [N]
-    mask: True where speech is. [N]
-    noise_db: RMS of the quietest tenth of the 20 ms frames, dB below full scale.
+    energy: mean square of each hop. float64 [N]
+    probability: silero's probability of speech in each hop. float32 [N]
+    mask: True where there is speech. bool [N]
+    noise_db: noise floor, the RMS of the quietest tenth of the 20 ms frames, dB below full scale.
     samples: length of the note.
     """
 
@@ -52,7 +53,7 @@ class NoteAnalysis:
 
 
 def analyse(path: Path) -> NoteAnalysis:
-    """Measure a mono wav of 22 050 Hz. The same bytes give the same result."""
+    """Analyse a mono wav of 22 050 Hz. The same bytes give the same result."""
     silero = _Silero()
     to_16k = soxr.ResampleStream(SAMPLE_RATE_HZ, ASR_RATE_HZ, 1, dtype="float32", quality="HQ")
     energies, probabilities, rest, samples = [], [], np.zeros(0, np.float32), 0
@@ -63,10 +64,10 @@ def analyse(path: Path) -> NoteAnalysis:
             energies.append((padded.reshape(-1, HOP) ** 2).mean(axis=1))
             rest = np.concatenate([rest, to_16k.resample_chunk(block)])
             whole = len(rest) // VAD_FRAME * VAD_FRAME
-            probabilities.append(silero.hear(rest[:whole]))
+            probabilities.append(silero.probabilities(rest[:whole]))
             rest = rest[whole:]
     rest = np.concatenate([rest, to_16k.resample_chunk(np.zeros(0, np.float32), last=True)])
-    probabilities.append(silero.hear(np.pad(rest, (0, -len(rest) % VAD_FRAME))))
+    probabilities.append(silero.probabilities(np.pad(rest, (0, -len(rest) % VAD_FRAME))))
     energy = np.concatenate(energies) if energies else np.zeros(0)
     probability = _on_hops(np.concatenate(probabilities), len(energy))
     noise_db = quiet_db(energy)
@@ -74,49 +75,49 @@ def analyse(path: Path) -> NoteAnalysis:
 
 
 def speech_mask(probability: np.ndarray, energy: np.ndarray, *, noise_db: float) -> np.ndarray:
-    """Speech by silero with hysteresis; short dips bridged; edges widened over sound that silero cuts off. [N], [N] -> [N] bool"""
-    mask = _fill(_hysteresis(probability), round(BRIDGE_S / HOP_S))
+    """Speech by silero with hysteresis, short gaps closed, edges extended over sound that silero cuts off. [N], [N] -> bool [N]"""
+    mask = _close_gaps(_hysteresis(probability), round(BRIDGE_S / HOP_S))
     if not mask.any():
         return mask
     level_db = decibel(float(energy[mask].mean()))
     loud = frames_db(energy) > max(noise_db + EDGE_OVER_NOISE_DB, level_db - EDGE_UNDER_SPEECH_DB)
     reach = round(EDGE_S / HOP_S)
-    wide = mask.copy()
+    extended = mask.copy()
     for start, end in runs(mask):
         before, after = loud[max(0, start - reach) : start][::-1], loud[end : end + reach]
-        wide[start - _lasting(before) : end + _lasting(after)] = True
-    return wide
+        extended[start - _leading(before) : end + _leading(after)] = True
+    return extended
 
 
 def runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """The stretches `[start, end)` where `mask` is True."""
+    """The stretches `[start, end)` where a mask is True. bool [N]"""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
-def _lasting(loud: np.ndarray) -> int:
-    """How many of the first values are True without a break."""
-    return int(np.argmin(loud)) if len(loud) and not loud.all() else len(loud)
+def _leading(mask: np.ndarray) -> int:
+    """Number of True values before the first False. bool [N]"""
+    return int(np.argmin(mask)) if len(mask) and not mask.all() else len(mask)
 
 
 def _hysteresis(probability: np.ndarray) -> np.ndarray:
-    """True from where the probability reaches ON to where it falls below OFF."""
-    state = np.where(probability >= ON, 1, np.where(probability < OFF, 0, -1))
+    """True from where the probability reaches ON to where it falls below OFF. [N] -> bool [N]"""
+    state = np.where(probability >= ON, 1, np.where(probability < OFF, 0, -1))  # -1: as the hop before
     known = np.maximum.accumulate(np.where(state >= 0, np.arange(len(state)), -1))
     return np.where(known >= 0, state[known], 0).astype(bool)
 
 
-def _fill(mask: np.ndarray, longest: int) -> np.ndarray:
-    """Close the gaps between two stretches of speech that are shorter than `longest` hops."""
-    filled = mask.copy()
+def _close_gaps(mask: np.ndarray, shortest: int) -> np.ndarray:
+    """Set the gaps of fewer than `shortest` hops between two stretches of speech to True. bool [N] -> bool [N]"""
+    closed = mask.copy()
     for start, end in runs(~mask):
-        if start > 0 and end < len(mask) and end - start < longest:
-            filled[start:end] = True
-    return filled
+        if start > 0 and end < len(mask) and end - start < shortest:
+            closed[start:end] = True
+    return closed
 
 
 def _on_hops(probabilities: np.ndarray, hops: int) -> np.ndarray:
-    """The value of the 32 ms frame in which the middle of each hop lies. [F] -> [hops]"""
+    """For each hop, the probability of the 32 ms frame in which its middle lies. [F] -> [hops]"""
     if not len(probabilities):
         return np.zeros(hops)
     frame = ((np.arange(hops) + 0.5) * HOP_S * ASR_RATE_HZ / VAD_FRAME).astype(int)
@@ -124,39 +125,41 @@ def _on_hops(probabilities: np.ndarray, hops: int) -> np.ndarray:
 
 
 class _Silero:
-    """Silero's 16 kHz model over one recording: its parts without memory on many frames at once, its LSTM along them.
+    """Silero's 16 kHz model over one recording: the convolutions on many frames at once, the LSTM along them.
 
-    Its own `forward` takes a frame at a time, which is twenty times the work. The probabilities agree to 1e-5 (tests/test_vad.py).
+    Silero's own `forward` takes one frame at a time, which takes twenty times as long. The probabilities agree to 1e-5
+    (tests/test_vad.py).
     """
 
     def __init__(self) -> None:
-        self.net, self.lstm = _model()
+        self.net, self.lstm = _load_silero()
         self.context = np.zeros(_VAD_CONTEXT, np.float32)
         self.state: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @torch.inference_mode()
-    def hear(self, pcm: np.ndarray) -> np.ndarray:
-        """The probability of speech in each 32 ms of the samples that follow. [F * 512] -> [F]"""
-        found = [self._batch(pcm[start : start + _BATCH * VAD_FRAME]) for start in range(0, len(pcm), _BATCH * VAD_FRAME)]
-        return np.concatenate([np.zeros(0, np.float32), *found])
+    def probabilities(self, pcm: np.ndarray) -> np.ndarray:
+        """The probability of speech in each 32 ms frame of the next samples of the recording. [F * 512] -> float32 [F]"""
+        size = _BATCH * VAD_FRAME
+        batches = [self._batch(pcm[start : start + size]) for start in range(0, len(pcm), size)]
+        return np.concatenate([np.zeros(0, np.float32), *batches])
 
     def _batch(self, pcm: np.ndarray) -> np.ndarray:
-        """Always _BATCH frames through the network, zeros after the last: libraries keep plans for every shape they meet."""
+        """At most _BATCH frames. Fewer are padded to _BATCH, because torch keeps an execution plan for every shape it meets."""
         count = len(pcm) // VAD_FRAME
-        heard = np.concatenate([self.context, pcm, np.zeros((_BATCH - count) * VAD_FRAME, np.float32)])
+        padded = np.concatenate([self.context, pcm, np.zeros((_BATCH - count) * VAD_FRAME, np.float32)])
         self.context = pcm[-_VAD_CONTEXT:]
-        frames = torch.from_numpy(heard).unfold(0, _VAD_CONTEXT + VAD_FRAME, VAD_FRAME)
+        frames = torch.from_numpy(padded).unfold(0, _VAD_CONTEXT + VAD_FRAME, VAD_FRAME)  # [_BATCH, 576]
         features = self.net.encoder(self.net.run_extractors(frames)).squeeze(-1)  # [_BATCH, 128]
-        hidden, self.state = self.lstm(features[:count], self.state)
+        hidden, self.state = self.lstm(features[:count], self.state)  # [count, 128]
         hidden = torch.nn.functional.pad(hidden, (0, 0, 0, _BATCH - count))
         return self.net.decoder.decoder(hidden.unsqueeze(-1)).mean((1, 2))[:count].numpy()
 
 
 @functools.cache
-def _model() -> tuple[torch.jit.ScriptModule, torch.nn.LSTM]:
-    """Silero, once per process: its 16 kHz network, and its LSTM cell as a layer.
+def _load_silero() -> tuple[torch.jit.ScriptModule, torch.nn.LSTM]:
+    """Silero's 16 kHz network, and its LSTM cell as a layer. Loaded once per process.
 
-    One thread: the frames are too small to share, and sums must not depend on the cores.
+    On one thread: the frames are too small to split, and the sums must not depend on the number of cores.
     """
     torch.set_num_threads(1)
     net = silero_vad.load_silero_vad()._model

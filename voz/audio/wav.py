@@ -1,4 +1,4 @@
-"""PCM in and out of WAV files, and the sample rates of the system. Decoding what a phone made is `voz/audio/decode.py`."""
+"""Read and write the WAV files between the stages; the sample rates of the system. Recordings from phones: voz/audio/decode.py."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,19 +10,19 @@ import soxr
 
 from voz.pipeline import files
 
-SAMPLE_RATE_HZ = 22_050  # what XTTS's GPT, DVAE and conditioning hear; every wav between the stages has it
-OUTPUT_RATE_HZ = 24_000  # what XTTS's decoder speaks
-ASR_RATE_HZ = 16_000  # Whisper, Silero and XTTS's speaker encoder
+SAMPLE_RATE_HZ = 22_050  # input of XTTS's GPT, DVAE and conditioning encoder; every wav between the stages has it
+OUTPUT_RATE_HZ = 24_000  # output of XTTS's decoder
+ASR_RATE_HZ = 16_000  # input of Whisper, Silero and XTTS's speaker encoder
 
 
 @contextmanager
 def opened(path: Path, *, rate_hz: int = SAMPLE_RATE_HZ) -> Iterator[soundfile.SoundFile]:
-    """Open a mono WAV of a known rate, to be read block by block.
+    """Open a mono WAV of a known rate, for reading block by block.
 
     Raises:
         ValueError: the file has another rate or more than one channel.
     """
-    with open(path, "rb") as file, soundfile.SoundFile(file) as sound:  # by object: soundfile raises on names that are not UTF-8
+    with open(path, "rb") as file, soundfile.SoundFile(file) as sound:  # not by name: soundfile raises on names that are not UTF-8
         if sound.samplerate != rate_hz or sound.channels != 1:
             raise ValueError(f"{path}: {sound.samplerate} Hz, {sound.channels} channels; expected {rate_hz} Hz mono")
         yield sound
@@ -46,22 +46,16 @@ def write(path: Path, pcm: np.ndarray, *, rate_hz: int = SAMPLE_RATE_HZ) -> None
         soundfile.write(file, to_int16(pcm), rate_hz, format="WAV", subtype="PCM_16")
 
 
-def encode(path: Path, pcm: np.ndarray, *, rate_hz: int = SAMPLE_RATE_HZ) -> None:
-    """As `write`, straight into a file: for an entry of the cache, which appears as a whole."""
-    with open(path, "wb") as file:
-        soundfile.write(file, to_int16(pcm), rate_hz, format="WAV", subtype="PCM_16")
-
-
 def copy_stretch(source: Path, target: Path, *, start_s: float, end_s: float) -> None:
-    """Write a stretch of a 22 050 Hz wav, sample by sample as it was."""
+    """Copy a stretch of a 22 050 Hz wav, samples unchanged. Not atomic: for an entry of the cache, which appears as a whole."""
     first, last = round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)
-    with opened(source) as sound:
+    with opened(source) as sound, open(target, "wb") as file:
         sound.seek(first)
-        encode(target, sound.read(last - first, dtype="int16"))
+        soundfile.write(file, sound.read(last - first, dtype="int16"), SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
 
 
 def to_int16(pcm: np.ndarray) -> np.ndarray:
-    """Round float samples in [-1, 1] to 16 bits, clipping what is outside; what `read` gave becomes the same bytes. [T] -> [T]"""
+    """Round float samples to 16 bits, clipping outside [-1, 1]. What `read` returned becomes the same 16 bits again. [T] -> int16 [T]"""
     if pcm.dtype == np.int16:
         return pcm
     return np.clip(np.round(pcm * 32768.0), -32768, 32767).astype(np.int16)
