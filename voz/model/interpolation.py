@@ -1,7 +1,7 @@
 """Interpolation between the base's and the fine-tuned weights (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903), in the lower layers.
 
 A GPT that is fine-tuned on minutes of speech learns the accent in its upper layers, while its lower layers forget words that the
-notes lack. Measured on the pocket base: pocket/README.md.
+notes lack. Measured on the pocket base: pocket/LOG.md.
 """
 
 import re
