@@ -25,7 +25,7 @@ from voz.pipeline import cache, command, files, ledger, params, records
 from voz.pipeline.checked import section
 from voz.text.tokens import LANGUAGE
 
-STEP_VERSION = 1  # raise when the same clip gives another text; tests/test_transcribe.py holds a golden output
+STEP_VERSION = 2  # raise when the same clip gives another text; tests/test_transcribe.py holds a golden output
 SETTINGS = "settings.json"
 
 

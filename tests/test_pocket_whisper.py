@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from whisper.model import Whisper
 
 from pocket.corpus import speech, voices
 from pocket.whisper import alignment
-from pocket.whisper.batches import PROMPT, letter_of
+from pocket.whisper.batches import letter_of
 from pocket.whisper.vocabulary import DIMS, N_VOCAB, CompactVocab
 from voz.audio import wav
 from voz.model import whisper
@@ -44,10 +43,6 @@ def test_the_model_writes_letters_and_is_prompted_in_word_pieces():
     assert letters[0] != vocab.compact[vocab.tokenizer.encode(" ")[0]]  # whisper's decoding forbids a blank at the start
     assert vocab.used[vocab.prompt_ids("¿Vos querés?")].tolist() == vocab.tokenizer.encode(" ¿Vos querés?")
     assert DIMS.n_text_ctx // 2 >= 11.3 * 18  # whisper writes at most half of its positions: the longest clip at a fast 18 letters a second
-
-
-def test_the_model_has_heard_the_real_profiles_prompt():
-    assert yaml.safe_load((ROOT / "profiles" / "xtts_v2.yaml").read_text(encoding="utf-8"))["transcribe"]["prompt"] == PROMPT
 
 
 def test_a_pause_in_front_of_a_clip_is_not_heard_as_a_letter():

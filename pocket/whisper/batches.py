@@ -23,7 +23,8 @@ PROMPTS = 200
 LONG_SHARE, LONG_S = 0.4, (7.0, 11.4)  # of the steps; seconds of a row
 PROMPT_SHARE, JOIN_SHARE, TEMPO_SHARE, NOISE_SHARE, MASK_SHARE = 0.35, 0.15, 0.5, 0.3, 0.4
 LEAD_SHARE, LEAD_S, LEAD_DB = 0.7, 0.6, (25.0, 70.0)  # of the rows that begin with a pause; its greatest length; below the speech
-PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."  # of profiles/xtts_v2.yaml, among others
+# Some rows are trained with a prompt, as transcribe.prompt may be set.
+PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."
 LETTERS = " abcdefghijklmnopqrstuvwxyzáéíóúüñ"  # CTC's symbols 1…; 0 is its blank
 
 

@@ -25,13 +25,16 @@ from voz.pipeline import cache, files
 from voz.pipeline.command import UserError
 from voz.text.tokens import LANGUAGE
 
-GREEDY_VERSION = 1  # raise when `Transcriber` gives another text for the same samples; tests/test_transcribe.py holds golden ones
+GREEDY_VERSION = 2  # raise when `Transcriber` gives another text for the same samples; tests/test_transcribe.py holds golden ones
 BATCH = 8  # rows of every decode, filled up with silence: a row's floats depend on the shape, so the shape never changes
 MAX_COMPRESSION_RATIO = 2.4  # this and the next two are of whisper's own transcribe(); above it the text repeats itself
 MIN_AVG_LOGPROB = -1.0  # below it whisper guessed
 MAX_NO_SPEECH_PROB = 0.6  # above it a low log probability means silence, and another try would not help
 _HOP = whisper.audio.HOP_LENGTH  # 160 samples = 10 ms a mel frame
 _FIX = "run `make base`, or `git checkout -- models/pocket`"
+_TIMESTAMP_S = 0.02  # resolution of whisper's timestamp tokens
+_REST_S, _REST_DB = 1.0, 15.0  # a rest that is longer, and not this much quieter than the recording, is read on
+_SEEDS_APART = 1000  # seeds of what is read on are none of another window's
 _MIN_TAIL_S = 0.5  # the last window of a recording is not shorter than this
 
 
@@ -46,7 +49,7 @@ class Transcription:
     temperature: float  # of the try that passed, or of the last one
     language: str  # the likeliest one; the text is Spanish in any case
     language_prob: float
-    windows: int  # more than 1 if the recording is longer than the model's window
+    windows: int  # more than 1 if the recording is longer than the model's window, or was read on after an early stop
 
 
 def require(path: Path) -> None:
@@ -104,16 +107,65 @@ def transcribe(
     """
     if len(seeds) != len(pcms) or not temperatures:
         raise ValueError(f"{len(pcms)} recordings, {len(seeds)} seeds, {len(temperatures)} temperatures")
-    pieces = [(row, number, piece) for row, pcm in enumerate(pcms) for number, piece in enumerate(windows(pcm, window_s(model)))]
-    options = DecodingOptions(language=LANGUAGE, prompt=prompt or None, without_timestamps=True, fp16=model.device.type != "cpu")
-    found: list[list[tuple[int, Transcription]]] = [[] for _ in pcms]
-    for start in range(0, len(pieces), BATCH):
-        batch = pieces[start : start + BATCH]
-        numbered = [seeds[row] + number for row, number, _ in batch]
-        texts = _transcribe_batch(model, [piece for *_, piece in batch], options, temperatures, numbered)
-        for (row, _, piece), text in zip(batch, texts, strict=True):
-            found[row].append((len(piece), text))
-    return [_join(parts) for parts in found]
+    timed = knows_timestamps(model)
+    options = DecodingOptions(language=LANGUAGE, prompt=prompt or None, without_timestamps=not timed, fp16=model.device.type != "cpu")
+    queue = [_Piece(row, number, piece) for row, pcm in enumerate(pcms) for number, piece in enumerate(windows(pcm, window_s(model)))]
+    found: list[list[tuple[_Piece, Transcription]]] = [[] for _ in pcms]
+    while queue:
+        batch, queue = queue[:BATCH], queue[BATCH:]
+        numbered = [seeds[piece.row] + piece.number + piece.reading * _SEEDS_APART for piece in batch]
+        for piece, (text, end_s) in zip(
+            batch, _transcribe_batch(model, [piece.pcm for piece in batch], options, temperatures, numbered), strict=True
+        ):
+            if piece.reading and not _certain(text):
+                continue
+            found[piece.row].append((piece, text))
+            queue += piece.rest(end_s)
+    return [_join(sorted(parts, key=lambda part: part[0].order)) for parts in found]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A stretch of a recording that is decoded at once. `reading` counts how often its window was read on after an early stop."""
+
+    row: int
+    number: int
+    pcm: np.ndarray
+    reading: int = 0
+
+    @property
+    def order(self) -> tuple[int, int]:
+        return self.number, self.reading
+
+    def rest(self, end_s: float) -> "list[_Piece]":
+        """What lies behind the end of the last segment, if it is long and loud enough to hold words."""
+        rest = self.pcm[round(end_s * ASR_RATE_HZ) :]
+        if end_s <= 0 or len(rest) < _REST_S * ASR_RATE_HZ or _loud_db(rest) < _loud_db(self.pcm) - _REST_DB:
+            return []
+        return [_Piece(self.row, self.number, rest, self.reading + 1)]
+
+
+def _loud_db(pcm: np.ndarray) -> float:
+    """Level of the loud frames of 50 ms (95th percentile). [T] at 16 kHz"""
+    frame = ASR_RATE_HZ // 20
+    energy = np.square(pcm[: len(pcm) // frame * frame].reshape(-1, frame), dtype=np.float64).mean(axis=1)
+    return float(10 * np.log10(np.percentile(energy, 95) + 1e-10))
+
+
+def _certain(text: Transcription) -> bool:
+    """Whether what was read on is speech: where there is none, whisper invents some, and is unsure of it."""
+    sure = text.avg_logprob >= MIN_AVG_LOGPROB and text.no_speech_prob <= MAX_NO_SPEECH_PROB
+    return bool(text.text) and sure and text.compression_ratio <= MAX_COMPRESSION_RATIO
+
+
+def knows_timestamps(model: Whisper) -> bool:
+    """Whether the model was trained with timestamp tokens. The pocket model was not: all of them share one embedding.
+
+    Without them whisper stops early after a pause and loses the rest: 8 of 106 clips of a real speaker (benchmarks/README.md).
+    """
+    first = get_tokenizer(model.is_multilingual, num_languages=model.num_languages).timestamp_begin
+    embedding = model.decoder.token_embedding.weight
+    return not torch.equal(embedding[first], embedding[first + 1])
 
 
 class Transcriber:
@@ -161,8 +213,8 @@ class Transcriber:
 
 def _transcribe_batch(
     model: Whisper, pcms: list[np.ndarray], options: DecodingOptions, temperatures: Sequence[float], seeds: list[int]
-) -> list[Transcription]:
-    """Transcribe at most BATCH recordings that fit the window. [T] each"""
+) -> list[tuple[Transcription, float]]:
+    """Transcribe at most BATCH recordings that fit the window. [T] each -> (transcription, seconds that it covers) each"""
     features = _encode(model, pcms, half=options.fp16)
     languages = _detect(model, features, len(pcms))
     results: dict[int, DecodingResult] = {}
@@ -173,7 +225,14 @@ def _transcribe_batch(
         pending = [row for row in pending if _failed(decoded[row])]
         if not pending:
             break
-    return [_transcription(results[row], *languages[row]) for row in range(len(pcms))]
+    return [(_transcription(results[row], *languages[row]), _end_s(model, results[row], pcm)) for row, pcm in enumerate(pcms)]
+
+
+def _end_s(model: Whisper, result: DecodingResult, pcm: np.ndarray) -> float:
+    """Where the last segment of a result ends, by its last timestamp; the end of the recording if it has none. [T] at 16 kHz"""
+    first = get_tokenizer(model.is_multilingual, num_languages=model.num_languages).timestamp_begin
+    times_s = [(token - first) * _TIMESTAMP_S for token in result.tokens if token >= first]
+    return max(times_s) if times_s else len(pcm) / ASR_RATE_HZ
 
 
 def _encode(model: Whisper, pcms: list[np.ndarray], *, half: bool) -> torch.Tensor:
@@ -250,11 +309,11 @@ def _transcription(result: DecodingResult, language: str, probability: float) ->
     )
 
 
-def _join(parts: list[tuple[int, Transcription]]) -> Transcription:
-    """One transcription from (length, transcription) of each window: means weighted by length; the maximum of ratio and temperature."""
+def _join(parts: list[tuple[_Piece, Transcription]]) -> Transcription:
+    """One transcription from those of the pieces, in order: means weighted by length; the maximum of ratio and temperature."""
     if len(parts) == 1:
         return parts[0][1]
-    weights = np.array([max(length, 1) for length, _ in parts], float)
+    weights = np.array([max(len(piece.pcm), 1) for piece, _ in parts], float)
     each = [one for _, one in parts]
     longest = each[int(weights.argmax())]
     return Transcription(
