@@ -15,7 +15,7 @@ from voz.text.tokens import LANGUAGE
 ROOT = Path(__file__).parent.parent
 ORDER = """
 no_text unknown_characters too_many_tokens audio_too_short audio_too_long rejected_by_person
-hallucination wrong_language prompt_leak low_confidence too_slow too_fast too_few_words text_too_long
+hallucination loop wrong_language prompt_leak low_confidence too_slow incomplete too_fast too_few_words text_too_long
 near_duplicate low_snr clipping music other_speaker
 """.split()
 
