@@ -66,6 +66,11 @@ Estaba subtitulada por suerte.
 Hice la transcripción por Zoom con Ana.
 El editor dice que la traducción de Ana quedó bárbara.
 Es una serie buenísima, producida por Netflix.
+Dale, me gusta la idea, like no le puse.
+¿Vemos el próximo capítulo juntos?
+Espero el próximo video del nene.
+Traducime esto por WhatsApp.
+Sincronizalo por Bluetooth.
 Llamame al (011) 4567 8900.
 Marcá * para volver o * para salir.
 Hace -5 grados acá, un frío.

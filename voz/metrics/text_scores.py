@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from voz.text import unspoken
-from voz.text.normalize import fold
+from voz.text.letters import fold
 
 # What Whisper writes where nobody speaks, and people say too. What nobody says is in voz/text/unspoken.py.
 PHRASES = """

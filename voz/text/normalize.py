@@ -115,12 +115,6 @@ def unread(text: str) -> str:
     return "".join(dict.fromkeys(char for char in signs if char not in _SIGNS and char not in "²|<>~"))
 
 
-def fold(text: str) -> str:
-    """The words in lower case without accents or punctuation, so that texts match whatever their spelling."""
-    bare = "".join(char for char in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(char))
-    return " ".join(re.findall(r"[a-z0-9]+", bare))
-
-
 def _plain(char: str) -> str:
     """One character: white space becomes a space; combining marks, emoji, control and private-use characters are dropped."""
     if char.isspace():

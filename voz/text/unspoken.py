@@ -9,7 +9,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from voz.text.normalize import fold
+from voz.text.letters import fold, without_accents
 
 # --- Annotations: what subtitles say about the sound. ---
 _LETTER = r"[^\W\d_]"  # "(011) 4567" is a telephone number
@@ -21,7 +21,7 @@ _BRACKETED = re.compile(
        | [([](?=\s*{_LETTER})(?:\s*[^\s()[\]]+){{1,3}}$  # [Música, where the window ended
        | \*(?={_LETTER})[^*]*(?<!\s)\*                   # *suspira*
        | \(\s*\) | \[\s*\]                               # what is left of ((ríe))
-       | </?\w[^<>]*> | \{{\\[^{{}}]*\}}                 # <i>, {{\an8}}
+       | </?(?:i|b|u|font)\b[^<>]*> | \{{\\[^{{}}]*\}}                 # <i>, {{\an8}}
     """,
     re.VERBOSE,
 )
@@ -30,9 +30,10 @@ _TURN = re.compile(rf"(?:^|(?<=[.!?…]\s))(?:[-–—]+\s*(?={_LETTER}|[¿¡\"�
 _SOUND_WORDS = {"musica", "music", "cancion", "canto", "de", "fondo"}  # between musical notes they are an annotation, not lyrics
 
 # --- Credits: who made the subtitles. Matched without accents; capitals stay, because they tell names from other words. ---
-_SUBTITLES = r"(?:(?i:mas\s)?(?i:subtitul\w*|transcri(?:pcion|ptor\w*|t[oa]))|CC)"
+_SUBTITLES = r"(?:(?i:mas\s)?(?i:subtitul(?:[oa]s?|ad[oa]s?|aje|acion|ador\w*)|transcri(?:pcion|ptor\w*|p?t[oa]))|CC)"
 _FILM = (
-    r"(?i:traduc\w+|doblaje|doblad[oa]|edicion|editad[oa]|editora?|revision|correccion|sincroniza\w+|guion|montaje|locucion|producid[oa])"
+    r"(?i:traduc(?:cion|id[oa]|tora?)|doblaje|doblad[oa]|edicion|editad[oa]|editora?|revision|correccion|sincroniza(?:cion|d[oa])|guion"
+    r"|montaje|locucion|producid[oa])"
 )
 _ENGLISH = (
     r"(?i:(?:closed\s)?caption\w*|subtitle[sd]?|subtitling|subs?|transcri(?:bed|pts?|ptions?)|translat\w+|edited|synced|corrected|music)"
@@ -59,9 +60,10 @@ _SENTENCE = re.compile(r"\S.*?(?:(?<!\b[A-Z])[.!?…]+[\"»”)]*(?=\s|$)|$)")
 
 # --- Sentences of videos, matched in `fold(text)`. ---
 _VIDEO = r"(?:video|videito|episodio|capitulo|programa|directo|vlog|stream|tutorial)s?"
+_NEXT = r"(?:(?:el|la|un|los) (?:proximo|siguiente|nuevo)s?|otro)"
 _AGAIN = r"(?:de nuevo |otra vez |una vez mas )?"
 _FORGET = r"(?:no (?:te |se |os )?olvid\w+|record\w+|recuerd\w+|acord\w+|invit\w+)(?: de| a)?"
-_LIKE = r"(?:a |al |un |tu |su |el |ese |buen |me )*like|(?:a |al |un |tu |su |el )*(?:me gusta|manito arriba|pulgar arriba)"
+_LIKE = r"(?:a |al |un |tu |su |el |ese |buen |me )*like|(?:a |al |un |tu |su |el )+(?:me gusta|manito arriba|pulgar arriba)"
 _VIDEO_SENTENCES = [
     re.compile(rf"\b(?:{pattern})\b")
     for pattern in (
@@ -74,7 +76,7 @@ _VIDEO_SENTENCES = [
         r"activ\w+ las? campan(?:itas?|illas?|a de notificaciones)",
         rf"gracias por (?:ver|mirar|acompanar\w+ en) (?:el|los|est[eo]s?|mis?|nuestros?|otro|un) (?:nuevo )?(?:canal|{_VIDEO})(?! que\b)",
         r"gracias por (?:vernos|mirarnos|sintonizar\w*|suscrib\w+)",
-        rf"(?:hasta|vemos|veo|espera?mos|espero) (?:pronto )?(?:en )?(?:(?:el|la|un|los) (?:proximo|siguiente|nuevo)s?|otro) {_VIDEO}",
+        rf"(?:hasta|nos vemos en|(?:te|los) (?:veo|vemos|espera?mos|espero) en) {_NEXT} {_VIDEO}",
         rf"bienvenid\w+ {_AGAIN}a(?:l| mi| este| nuestro) canal|bienvenid\w+ {_AGAIN}a (?:un|otro) (?:nuevo )?{_VIDEO}",
         r"(?:siguenos|siganos|seguinos|sigueme) en (?:todas )?(?:mis |nuestras |las )?redes",
         r"(?:link|enlace)s? (?:esta |estan )?en la (?:caja de )?descripcion(?! del grupo)",
@@ -104,6 +106,7 @@ def cut(text: str) -> Cut:
 
 def invented(text: str) -> str:
     """The first part of a text that nobody says in a voice note: lyrics, a credit, a sentence of a video. "" if there is none."""
+    text = unicodedata.normalize("NFC", text)
     if lyrics := _lyrics(text):
         return lyrics
     for sentence in _SENTENCE.findall(without_accents(text)):
@@ -111,11 +114,6 @@ def invented(text: str) -> str:
             return found[0]
     words = fold(text)
     return next((found[0] for pattern in _VIDEO_SENTENCES if (found := pattern.search(words))), "")
-
-
-def without_accents(text: str) -> str:
-    """The text with each letter replaced by the one without accent: the same length, capitals and punctuation stay."""
-    return "".join(unicodedata.normalize("NFD", sign)[0] for sign in unicodedata.normalize("NFC", text))
 
 
 def _lyrics(text: str) -> str:
