@@ -199,22 +199,23 @@ def keep_one_of_duplicates(candidates: list[Candidate]) -> None:
                 c.reasons.remove("near_duplicate")
 
 
+def outcome(candidates: list[Candidate], p: Params) -> rejections.Outcome:
+    """What became of the clips, for messages."""
+    clips = [rejections.Clip(c.clip.note, c.reasons[0] if c.reasons else "") for c in candidates]
+    return rejections.Outcome(clips, medians(candidates), asdict(p))
+
+
 def make_examples(candidates: list[Candidate], p: Params) -> list[records.Example]:
     """The records of the accepted clips, split by note into train, eval and test.
 
     Raises:
         UserError: they come from fewer than three notes.
     """
-    rejected = rejections.Rejections(
-        [rejections.Clip(c.clip.note, c.reasons[0] if c.reasons else "") for c in candidates], medians(candidates), asdict(p)
-    )
-    for line in rejected.frequent():
-        print(line)
     accepted = [c for c in candidates if not c.reasons]
     try:
         splits = dataset.split_notes((c.clip.note for c in accepted), eval_share=p.eval_share, test_share=p.test_share)
     except ValueError as error:
-        raise rejected.too_few_notes() from error
+        raise outcome(candidates, p).too_few_notes() from error
     return [
         records.Example(
             id=c.clip.id,
@@ -299,6 +300,8 @@ def main() -> None:
     dataset.write(args.dataset, examples, args.clips)
     files.write_json(args.metrics, aggregate(candidates, examples, len(orphans)))
     print_splits(examples)
+    for line in outcome(candidates, p).frequent():
+        print(line)
 
 
 def parse_args() -> argparse.Namespace:

@@ -20,8 +20,8 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Rejections:
-    """All clips of a run.
+class Outcome:
+    """What became of all clips of a run.
 
     medians: of each score over all clips, also the rejected ones.
     knobs: section `curate` of params.yaml.
