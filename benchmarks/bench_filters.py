@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import whisper as openai_whisper
 
 from pocket.corpus import opus, sentences, speech, voices
 from pocket.corpus.voices import Voice
@@ -28,15 +29,25 @@ from voz.audio import limits, segmentation, vad, wav
 from voz.metrics import clip_scores, text_scores
 from voz.model import device, whisper, xtts
 from voz.pipeline import command, files, parallel, params, records
-from voz.text import normalize, tokens
+from voz.text.letters import fold
 
 SEED = 29  # not a corpus on which a limit was set: clipping, music and other_speaker were set with seed 7, low_confidence with 11
 CLEAN, PER_FAULT = 300, 24
 PROMPT = "Che, ¿vos qué querés? Dale, mirá, yo ya llegué. No sabés lo que pasó ayer en la calle."
 THANKS = (  # phrases that Whisper invents, but spoken, in clips as long as segment makes them
-    "Muchas gracias por ver el video, nos vemos en el próximo video, hasta la próxima.",
-    "Gracias por ver, muchas gracias, nos vemos en la próxima, gracias.",
+    "Muchas gracias, gracias por avisarme, nos vemos en la próxima, hasta la próxima.",
+    "Gracias por ver eso, muchas gracias, nos vemos en la próxima, gracias.",
     "Bueno, muchas gracias, gracias por su atención, hasta la próxima.",
+)
+BESIDE = ("(Risas) {}", "*suspira* {}", "[Música] {}", "- {}", "{} Subtítulos realizados por la comunidad de Amara.org", "{} ♪")
+NOBODY_SAYS = (
+    "¡Gracias por ver el video!",
+    "Subtítulos por la comunidad de Amara.org",
+    "Subtitulado por Marta Ruiz. Traducción: Eva Sanz",
+    "¡Suscríbete!",
+    "Nos vemos en el próximo video.",
+    "Thank you for watching.",
+    "♪ no te vayas nunca más ♪",
 )
 OTHERS = ("f2", "m7", "belinda", "paul", "victor", "Mike", "f5", "klatt3")
 SHE = voices.SHE
@@ -75,7 +86,7 @@ class Corpus:
         thanks = rng.choice(THANKS) if rng.random() < 0.05 else ""  # each at its own pace, or two of them would be duplicates
         voice = replace(voices.DEMO_SPEAKER, rate_wpm=rng.randint(135, 175)) if thanks else voices.DEMO_SPEAKER
         pcm, text = self.spoken(rng, voice, thanks)
-        unclear = {"language": "gl", "language_prob": rng.uniform(0.3, 0.7)} if rng.random() < 0.05 else {}
+        unclear = {"language": rng.choice(("gl", "ca")), "language_prob": rng.uniform(0.3, 0.99)} if rng.random() < 0.05 else {}
         return Planted(phone(noisy(pcm, rng, snr_db=rng.uniform(22, 40)), rng), text, "", unclear)
 
     def low_snr(self, rng: random.Random) -> Planted:
@@ -99,7 +110,7 @@ class Corpus:
     def hallucination(self, rng: random.Random) -> Planted:
         pcm, _ = self.spoken(rng)
         sound = pcm[::-1].copy() if rng.random() < 0.5 else np.pad(pcm[: len(pcm) // 8], (40_000, 40_000))
-        text = rng.choice(("¡Gracias por ver el video!", "Subtítulos por la comunidad de Amara.org", "Gracias.", "¡Suscríbete!"))
+        text = rng.choice((*NOBODY_SAYS, "Gracias.", "Hasta la próxima.", f"{next(self.texts)} {rng.choice(NOBODY_SAYS[3:])}"))
         return Planted(phone(noisy(sound, rng, snr_db=20), rng), text, "hallucination", {})
 
     def prompt_leak(self, rng: random.Random) -> Planted:
@@ -115,6 +126,20 @@ class Corpus:
     def too_slow(self, rng: random.Random) -> Planted:
         whole = replace(self.clean(rng), fault="too_slow", figures={})
         return replace(whole, text=" ".join(whole.text.split()[:3]), pcm=np.tile(whole.pcm, 2)[: 11 * wav.SAMPLE_RATE_HZ])
+
+    def incomplete(self, rng: random.Random) -> Planted:
+        """The pocket Whisper's transcript that ends at a pause: a third to a half of the words are there."""
+        whole = replace(self.clean(rng), fault="incomplete", figures={})
+        words = whole.text.split()
+        return replace(whole, text=" ".join(words[: max(3, round(len(words) * rng.uniform(0.33, 0.5)))]))
+
+    def loop(self, rng: random.Random) -> Planted:
+        """A run of words from a text, again and again for as long as its sound lasts."""
+        whole = replace(self.clean(rng), fault="loop")
+        words = whole.text.split()
+        run = " ".join(words[: rng.randint(2, max(2, len(words) // 3))])
+        text = ", ".join([run] * max(3, len(whole.text) // len(run)))
+        return replace(whole, text=text, figures={"compression_ratio": openai_whisper.utils.compression_ratio(text)})
 
     def low_confidence(self, rng: random.Random) -> Planted:
         pcm, _ = self.spoken(rng)
@@ -148,7 +173,7 @@ class Corpus:
 FAULTS: tuple[Callable[[Corpus, random.Random], Planted], ...] = (
     *(Corpus.low_snr, Corpus.clipping, Corpus.music, Corpus.other_speaker, Corpus.audio_too_long, Corpus.audio_too_short),
     *(Corpus.hallucination, Corpus.prompt_leak, Corpus.too_fast, Corpus.too_slow, Corpus.low_confidence, Corpus.wrong_language),
-    *(Corpus.too_few_words, Corpus.no_text, Corpus.unknown_characters),
+    *(Corpus.too_few_words, Corpus.no_text, Corpus.unknown_characters, Corpus.incomplete, Corpus.loop),
 )
 
 
@@ -187,9 +212,13 @@ def phone(pcm: np.ndarray, rng: random.Random) -> np.ndarray:
 
 
 def build(words: Path) -> list[Planted]:
-    """Make the corpus: CLEAN clips and PER_FAULT of each fault. Duplicates are clean clips, shifted and coded again."""
+    """Make the corpus: CLEAN clips and PER_FAULT of each fault. Duplicates are clean clips, shifted and coded again.
+
+    A tenth of the clean clips have a text with something that curate cuts off.
+    """
     corpus = Corpus(words)
     made = [corpus.clean(random.Random(f"{SEED} clean {n}")) for n in range(CLEAN)]
+    made = [replace(each, text=BESIDE[n // 10 % len(BESIDE)].format(each.text)) if n % 10 == 0 else each for n, each in enumerate(made)]
     for fault in FAULTS:
         made += [fault(corpus, random.Random(f"{SEED} {fault.__name__} {n}")) for n in range(PER_FAULT)]
     for n in range(PER_FAULT):
@@ -256,7 +285,7 @@ def table(candidates: list[curate.Candidate], corpus: list[Planted]) -> list[str
         f"\n{len(candidates)} clips: {lost} of {len(clean)} clean ones rejected, "
         f"{let_through} of {len(candidates) - len(clean)} faulty ones accepted."
     )
-    listed = [any(f" {text_scores.fold(p)} " in f" {text_scores.fold(c.text)} " for p in text_scores.PHRASES) for c in clean]
+    listed = [any(f" {fold(p)} " in f" {fold(c.text)} " for p in text_scores.PHRASES) for c in clean]
     lines.append(f"The list of phrases alone would have rejected {sum(listed)} clean clips as hallucinations.")
     return lines
 
@@ -268,7 +297,7 @@ def main() -> None:
     compute = params.load("compute", params.Compute)
     tokenizer = xtts.read_tokenizer(args.base)
     candidates = [
-        curate.Candidate(clip, each, None, each.text, tokens.fit(normalize.normalize(each.text), tokenizer))
+        curate.candidate(clip, each, None, tokenizer)
         for clip, each in zip(clips, transcripts(args.folder, clips, corpus, args.asr, compute.device), strict=True)
     ]
     curate.add_scores(candidates, clip_scores.analyse_clips(args.folder, clips, args.base, compute), PROMPT)

@@ -97,8 +97,10 @@ def noise(seconds: float) -> np.ndarray:
 
 FAULTS: dict[str, dict[str, object]] = {
     "no_text": {"text": "…"},
-    "hallucination": {"text": "¡Gracias por ver el video!", "avg_logprob": -0.7, "no_speech_prob": 0.5},
+    "hallucination": {"text": "Muchas gracias. Hasta la próxima.", "avg_logprob": -0.7, "no_speech_prob": 0.5},
+    "loop": {"text": "Y entonces me fui a casa. " * 3, "compression_ratio": 2.2},
     "wrong_language": {"language": "pt", "language_prob": 0.95},
+    "unknown_characters": {"text": "Comprá ½ kilo de pan y un poco de queso."},
     "prompt_leak": {"text": "¿Vos qué querés? Dale, mirá, yo ya llegué."},
     "low_confidence": {"avg_logprob": -1.4},
     "too_fast": {
@@ -200,11 +202,57 @@ def test_a_person_overrules_every_filter_and_rejects_what_is_clean(workshop: Mak
 
 
 def test_real_thanks_are_kept(workshop: Make) -> None:
-    """A phrase of the list that fits the length of the speech, and of which Whisper was sure, was said."""
+    """A phrase that people say too, that fits the length of the speech, and of which Whisper was sure, was said."""
+    thanks = {"text": "Muchas gracias, gracias, nos vemos en la próxima, hasta la próxima."}
+    assert workshop(clean(), {"mine-3": thanks}, **{"mine-3": {"speech_s": 4.2}}).run()["mine-3"].outcome == "accepted"
+
+
+def test_what_nobody_says_is_rejected_however_sure_whisper_was(workshop: Make) -> None:
+    texts = {
+        "mine-1": "Bueno, nos vemos. ¡Suscribite al canal y dejame tu like!",
+        "mine-2": "♪ la vida es una tómbola, de luz y de color ♪",
+    }
+    texts |= {"mine-3": "Subtitulado por la comunidad de Amara.org. Traducción: Eva Sanz", "mine-4": "Thanks for watching, see you!"}
+    sure = {name: {"text": text, "avg_logprob": -0.01, "no_speech_prob": 0.0} for name, text in texts.items()}
+    rows = workshop(clean(), sure, **{name: {"speech_s": len(text) / 15} for name, text in texts.items()}).run()
+    assert {name: row.reason for name, row in rows.items() if row.reason} == dict.fromkeys(texts, "hallucination")
+
+
+def test_what_nobody_said_beside_real_speech_is_cut_off_and_recorded(workshop: Make) -> None:
+    credit, words = "Subtítulos realizados por la comunidad de Amara.org", clips.texts()
+    texts = {
+        "mine-1": f"{words['mine-1']} {credit}",
+        "mine-2": f"(Risas) {words['mine-2']}",
+        "mine-3": f"Dale, nos vemos el lunes a la noche. {credit}",
+    }
+    texts |= {"mine-4": f"*suspira* {words['mine-4']}", "mine-5": f"- {words['mine-5']}"}
+    work = workshop(clean(), {name: {"text": text} for name, text in texts.items()} | {"mine-6": {"text": "[Aplausos]"}})
+    work.correct(f"{work.clips['mine-4'].id},accept,", f'{work.clips["mine-5"].id},text,"(Risas), como quien dice, (chau)."')
+    rows = work.run()
+    assert {name: row.reason for name, row in rows.items() if row.reason} == {"mine-3": "incomplete", "mine-6": "no_text"}
+    kept = {example.id: example.text for example in dataset.read(work.folder / "dataset")}
+    assert [kept[work.clips[name].id] for name in ("mine-1", "mine-2", "mine-4")] == [
+        words[name] for name in ("mine-1", "mine-2", "mine-4")
+    ]
+    assert kept[work.clips["mine-5"].id] == "(Risas), como quien dice, (chau)."
+    assert f"cut off: {credit};" in rows["mine-1"].detail and f"cut off: {credit};" in rows["mine-3"].detail
+    assert "cut off: (Risas);" in rows["mine-2"].detail and "cut off" not in rows["mine-7"].detail
+    assert work.metrics["cut_texts"] == 5
+
+
+def test_a_text_that_covers_half_of_the_speech_is_incomplete(workshop: Make) -> None:
+    turned = {f"turned-{n}": np.roll(clips.pcm(f"mine-{n}"), len(clips.pcm(f"mine-{n}")) // 2) for n in range(4)}  # no duplicates
+    sounds, texts = clean() | turned, {f"turned-{n}": {"text": clips.texts()[f"mine-{n}"]} for n in range(4)}
+    half, most = "Che, ayer llegué tarde a lo de mamá.", "Mirá, si querés nos vemos el jueves y tomamos mates en la plaza."
+    rows = workshop(sounds, texts | {"mine-0": {"text": half}, "mine-1": {"text": most}}).run()
+    assert {name: row.reason for name, row in rows.items() if row.reason} == {"mine-0": "incomplete"}
+
+
+def test_spanish_that_whisper_takes_for_catalan_stays(workshop: Make) -> None:
     rows = workshop(
-        clean(), {"mine-3": {"text": "Muchas gracias por ver el video, nos vemos en la próxima."}}, **{"mine-3": {"speech_s": 3.6}}
+        clean(), {"mine-3": {"language": "ca", "language_prob": 0.98}, "mine-4": {"language": "en", "language_prob": 0.98}}
     ).run()
-    assert rows["mine-3"].outcome == "accepted"
+    assert {name: row.reason for name, row in rows.items() if row.reason} == {"mine-4": "wrong_language"}
 
 
 def test_metrics_hold_numbers_only_and_every_code(workshop: Make) -> None:
@@ -227,9 +275,30 @@ def test_the_same_again_gives_the_same_bytes_and_computes_nothing(workshop: Make
 
 def test_too_little_left_is_one_line(workshop: Make) -> None:
     work = workshop({name: clips.pcm(name) for name in CLEAN[:3]}, {"mine-0": {"text": ""}})
-    with pytest.raises(command.UserError, match=r"2 notes: train, eval and test need one each.*ledger/curate\.csv"):
+    with pytest.raises(command.UserError, match=r"1 of 3 clips rejected: 1 no_text .*clips of 2 notes are left.*ledger/curate\.csv"):
         work.run()
     assert not (work.folder / "dataset").exists()
+
+
+def test_one_recording_is_refused_for_being_one(workshop: Make) -> None:
+    one_note = {name: {"note": "0123456789ab"} for name in CLEAN}
+    with pytest.raises(command.UserError, match=r"8 of 8 clips accepted, but all are of 1 note; .*; cut the recording into three or more"):
+        workshop(clean(), {}, **one_note).run()
+
+
+def test_clips_in_english_are_refused_for_that(workshop: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    work = workshop(clean(), {name: {"language": "en", "language_prob": 0.99} for name in CLEAN})
+    limit = r"\(median other_language_prob 0\.99, limit max_other_language_prob 0\.8\)"
+    with pytest.raises(command.UserError, match=rf"8 of 8 clips rejected: 8 wrong_language {limit}; listen to them with `make review`"):
+        work.run()
+
+
+def test_a_reason_for_more_than_a_quarter_of_the_clips_is_explained(workshop: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    unsure = {name: {"avg_logprob": -0.4} for name in CLEAN[:3]}
+    workshop(clean(), unsure | {"mine-7": {"text": "Dale, sí."}}).run()
+    printed = capsys.readouterr().out
+    assert "3 of 8 clips rejected: low_confidence (median avg_logprob -0.2, limit min_avg_logprob -0.25)" in printed
+    assert "change curate.min_avg_logprob in params.yaml" in printed and printed.count("make review") == 1
 
 
 def test_transcripts_of_other_clips_are_refused(workshop: Make) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 from voz.data.corrections import Correction
 from voz.metrics import filters
 from voz.pipeline import ledger, records
+from voz.text import unspoken
 
 MAX_SHARE = 10.0  # a score at ten times its limit is as doubtful as any beyond
 
@@ -37,8 +38,8 @@ class Case:
     doubt: float
 
     def text(self, decision: Correction | None) -> str:
-        """The clip's text: the person's if there is one, else Whisper's."""
-        return (decision.text if decision else "") or self.transcript
+        """The clip's text as curate reads it: the person's if there is one, else Whisper's without annotations and credits."""
+        return (decision.text if decision else "") or unspoken.cut(self.transcript).text
 
 
 def closeness(scores: dict[str, float], knobs: dict[str, float]) -> list[Closeness]:
@@ -48,11 +49,11 @@ def closeness(scores: dict[str, float], knobs: dict[str, float]) -> list[Closene
     lower limit (avg_logprob) it is score / limit. It is within 0 and MAX_SHARE.
 
     Args:
-        knobs: section `curate` of params.yaml. Filters without a knob are left out: the ledger does not hold their scores.
+        knobs: section `curate` of params.yaml.
     """
     found = []
     for each in filters.FILTERS:
-        if each.score in scores and each.knob in knobs:
+        if each.score in scores and (each.fixed is not None or each.knob in knobs):
             value, limit = scores[each.score], each.limit(knobs)
             found.append(Closeness(each, value, limit, _share(value, limit, each.direction)))
     return sorted(found, key=lambda one: -one.share)

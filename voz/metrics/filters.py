@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 MIN_WORDS = 3
+MAX_REPETITION = 2.4  # whisper's own compression_ratio_threshold; long texts of real speech reach 1.5
 MAX_CHARS = 239  # coqui's VoiceBpeTokenizer.char_limits["es"]; tests/test_filters.py compares
 
 
@@ -28,7 +29,7 @@ class Filter:
     direction: Literal["min", "max"]
     why: str
     knob: str = ""
-    fixed: int | None = None
+    fixed: float | None = None
 
     def limit(self, knobs: Mapping[str, float]) -> float:
         """The limit, given section `curate` of params.yaml."""
@@ -51,7 +52,15 @@ FILTERS = (
         score="hallucination",
         knob="max_hallucination",
         direction="max",
-        why="The text is a phrase that Whisper often invents, it does not fit the length of the speech, and Whisper was unsure.",
+        why="The text holds a sentence that nobody says in a voice note, or it is a phrase that Whisper often invents, "
+        "its length does not fit the speech, and Whisper was unsure.",
+    ),
+    Filter(
+        code="loop",
+        score="repetition",
+        fixed=MAX_REPETITION,
+        direction="max",
+        why="The text says the same again and again, as Whisper does when it is stuck.",
     ),
     Filter(
         code="wrong_language",
@@ -80,6 +89,13 @@ FILTERS = (
         knob="min_chars_per_s",
         direction="min",
         why="The text is short for so many seconds of speech: words are probably missing.",
+    ),
+    Filter(
+        code="incomplete",
+        score="missing_share",
+        knob="max_missing_share",
+        direction="max",
+        why="The text is much shorter for its seconds of speech than the speaker's other texts: part of the speech is missing.",
     ),
     Filter(
         code="too_fast",
@@ -140,10 +156,12 @@ FILTERS = (
     ),
 )
 
+BY_CODE = {each.code: each for each in FILTERS}
+
 # What XTTS's trainer cannot take (voz/audio/limits.py), whoever accepts the clip.
 TRAINER_LIMITS = {
     "no_text": "The clip has no words.",
-    "unknown_characters": "The text holds characters that the base has no token for.",
+    "unknown_characters": "The text holds characters that cannot be read: write them in words.",
     "too_many_tokens": "The text has more tokens than the trainer takes.",
     "audio_too_short": "The clip is shorter than the trainer takes.",
     "audio_too_long": "The clip is longer than the trainer takes.",

@@ -109,6 +109,12 @@ def spoken(text: str) -> str:
     return " ".join(re.findall(r"[^\W\d_]+", normalize(text).lower()))
 
 
+def unread(text: str) -> str:
+    """The signs that stand for words and that `normalize` drops because it has no reading for them, each once: ½, £, ×."""
+    signs = (char for char in unicodedata.normalize("NFC", text) if unicodedata.category(char) in ("No", "Nl", "Sc", "Sm"))
+    return "".join(dict.fromkeys(char for char in signs if char not in _SIGNS and char not in "²|<>~"))
+
+
 def _plain(char: str) -> str:
     """One character: white space becomes a space; combining marks, emoji, control and private-use characters are dropped."""
     if char.isspace():
