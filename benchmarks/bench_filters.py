@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import whisper as openai_whisper
 
-from pocket import espeak, opus, sentences, voices
-from pocket.voices import Voice
+from pocket.corpus import opus, sentences, speech, voices
+from pocket.corpus.voices import Voice
 from stages import curate
 from voz.audio import limits, segmentation, vad, wav
 from voz.metrics import clip_scores, text_scores
@@ -78,7 +78,7 @@ class Corpus:
     def spoken(self, rng: random.Random, voice: Voice = voices.DEMO_SPEAKER, text: str = "") -> tuple[np.ndarray, str]:
         """Speak one or two sentences with pauses, or `text`. -> float32 at 22 050 Hz [T], the text"""
         said = [text] if text else [next(self.texts) for _ in range(rng.choice((1, 2)))]
-        parts = [part for line in said for part in (espeak.speak(line, voice), np.zeros(int(rng.uniform(0.2, 0.5) * wav.SAMPLE_RATE_HZ)))]
+        parts = [part for line in said for part in (speech.speak(line, voice), np.zeros(int(rng.uniform(0.2, 0.5) * wav.SAMPLE_RATE_HZ)))]
         edge = np.zeros(int(0.2 * wav.SAMPLE_RATE_HZ))
         return np.concatenate([edge, *parts]).astype(np.float32), " ".join(said)
 

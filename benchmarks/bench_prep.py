@@ -32,7 +32,7 @@ import psutil
 import soundfile
 
 from benchmarks import idle_checkout, spoken_notes
-from pocket import opus
+from pocket.corpus import opus
 from voz.pipeline import command, parallel
 
 SEED = 23

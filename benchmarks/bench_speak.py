@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from voz.audio import wav
-from voz.model import device, synthesis, xtts
+from voz.model import device, generation, synthesis, xtts
 from voz.pipeline import command, params
 
 TEXTS = (
@@ -33,7 +33,7 @@ TEXTS = (
     "no sabés lo que pasó ayer en la calle corrientes, una locura.",
     "la verdad que estuvo muy lindo el asado, hay que repetirlo.",
 )
-GREEDY = synthesis.Sampling(temperature=0.0, top_p=0.85, top_k=50, repetition_penalty=5.0)
+GREEDY = generation.Sampling(temperature=0.0, top_p=0.85, top_k=50, repetition_penalty=5.0)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from stages import train
-from voz.model import batches, device, gpt_trainer, training_loop
+from voz.model import batches, clip_features, device, gpt_trainer, training_loop, xtts
 from voz.pipeline import command, params
 
 WAYS = ("same_clip", "other_clip")
@@ -55,7 +55,7 @@ def latents_s(model: gpt_trainer.Trainer, samples: list[batches.Sample]) -> floa
     """Seconds that the latents of `other_clip` take, once, before the first epoch."""
     start = time.monotonic()
     for sample in samples:
-        model.latents(batches.pcm(sample))
+        xtts.conditioning(model.xtts, batches.pcm(sample))
     return time.monotonic() - start
 
 
@@ -69,10 +69,11 @@ def main() -> None:
     args = parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     p = params.load("train", train.Params)
-    material = train.gather(args.dataset, args.base)
     model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
-    clips, held_out = (train.with_codes(samples, model, args.base) for samples in (material.train, material.held_out))
-    material = replace(material, train=train.with_latents(clips, model, material.base_hash), held_out=held_out)
+    material = train.encoded(train.gather(args.dataset, args.base), args.base, torch.device("cpu"))
+    clips = material.train
+    model.learning(False)
+    material = replace(material, train=clip_features.with_latents(clips, model.xtts, material.base_hash))
     one = {way: replace(p, epochs=1, conditioning=way) for way in WAYS}
     turns = [{way: run(material, one[way], args.base, args.folder).update_s for way in WAYS} for _ in range(args.turns)]
     once = [latents_s(model, clips) for _ in range(args.turns)]

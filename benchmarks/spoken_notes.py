@@ -1,7 +1,7 @@
 """Synthetic voice notes whose word times are known to the sample: espeak-ng's library reports them.
 
 Everyday sentences with pauses of 0-0.9 s between them, many voices, room noise, Opus as phones write it: like
-pocket/demo_notes.py. The same seed gives the same notes.
+pocket/corpus/demo_notes.py. The same seed gives the same notes.
 """
 
 import functools
@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pocket import everyday, opus, voices
-from pocket.whisper_data import with_noise
+from pocket.corpus import acoustics, everyday_sentences, opus, voices
 from voz.audio import wav
 from voz.metrics import espeak
 from voz.pipeline import files, parallel
@@ -94,7 +93,7 @@ def make_note(number: int, seed: int, *, span_s: tuple[float, float]) -> tuple[n
     """One note and its words. Sentences are added until a length drawn from `span_s` is reached. float32 at 16 kHz [T]"""
     rng, draw = np.random.default_rng((seed, number)), random.Random(f"{seed} {number}")
     voice = draw.choice(voices.asr_voices(seed, "train"))
-    texts = {length: everyday.generate(seed * 100_000 + number, length=length, forbidden=set()) for length in LENGTHS}
+    texts = {length: everyday_sentences.generate(seed * 100_000 + number, length=length, forbidden=set()) for length in LENGTHS}
     target = rng.uniform(*span_s) * wav.SAMPLE_RATE_HZ
     pieces, words = [_silence(rng, EDGE_S)], []
     at = len(pieces[0])
@@ -106,7 +105,7 @@ def make_note(number: int, seed: int, *, span_s: tuple[float, float]) -> tuple[n
         at += len(pcm) + len(pieces[-1])
     pieces[-1] = _silence(rng, EDGE_S)
     clean = wav.resample(np.concatenate(pieces), wav.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
-    noisy = with_noise(clean, rng, snr_db=rng.uniform(*SNR_DB))
+    noisy = acoustics.with_noise(clean, rng, snr_db=rng.uniform(*SNR_DB))
     return noisy * np.float32(10 ** (rng.uniform(*GAIN_DB) / 20)), words
 
 

@@ -1,4 +1,4 @@
-"""Measure the pocket models: the rows of the README's table. A row whose models or data are not there is left as it was.
+"""Measure the pocket models: the table of the README. A report whose models or data are missing is left as it was.
 
     python -m pocket.evaluate                       (paths below are the defaults)
 
@@ -8,35 +8,35 @@ Reads   pocket/build/{corpus,whisper}               test sentences, test voices 
         data/demo/truth.csv, params.yaml
 Writes  pocket/reports/whisper.json                 CER on unseen sentences of unseen voices, through Opus at 16 kb/s
         pocket/reports/notes.json                   CER on the demo notes, from note to transcript
-        pocket/reports/voices.json                  base, its clone of the demo speaker and the fine-tuned voice: pocket/judge.py
+        pocket/reports/voices.json                  the base, its clone and the fine-tuned voice: pocket/evaluate_voices.py
 """
 
 import argparse
 import csv
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import yaml
 
-from pocket import judge
-from pocket.corpus import read_manifest
-from pocket.whisper_batches import PROMPT
-from pocket.whisper_data import Sound, read_clips
+from pocket import evaluate_voices
+from pocket.corpus.manifest import read_manifest
+from pocket.whisper.batches import PROMPT
+from pocket.whisper.shards import Shards, read_clips
 from voz.model import whisper
-from voz.pipeline import command, records
-from voz.text import normalize, tokens
+from voz.pipeline import command, files, records
+from voz.text import normalize
 
-COVERED = 0.95  # share of a sentence that must lie in clips: what segment left out is no fault of the ear
+COVERED = 0.95  # share of a sentence that must lie in clips: Whisper cannot transcribe what segment left out
 TOUCH_S = 0.1  # less of a sentence in a clip than this is padding
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """A sentence of the truth: where it lies in its note, and its text."""
+    """A sentence of truth.csv: where it lies in its note, and its text."""
 
     start_s: float
     end_s: float
@@ -45,37 +45,31 @@ class Spoken:
 
 def whisper_on_unseen(args: argparse.Namespace) -> dict[str, float]:
     """CER over the test clips, without a prompt and with that of the real profile."""
-    sound, clips = Sound(args.build / "whisper"), [clip for clip in read_clips(args.build / "whisper") if clip.split == "test"]
+    shards, clips = Shards(args.build / "whisper"), [clip for clip in read_clips(args.build / "whisper") if clip.split == "test"]
     model = whisper.load(args.asr, "cpu")
     rates = {}
     for name, given in (("cer", ""), ("cer_prompted", PROMPT)):
-        heard = whisper.transcribe(
-            model,
-            [sound.read(clip) for clip in clips],
-            language=tokens.LANGUAGE,
-            prompt=given,
-            temperatures=[0.0],
-            seeds=[0] * len(clips),
-        )
-        rates[name] = error_rate([clip.text for clip in clips], [each.text for each in heard])
+        pcms = [shards.read(clip) for clip in clips]
+        transcripts = whisper.transcribe(model, pcms, prompt=given, temperatures=[0.0], seeds=[0] * len(clips))
+        rates[name] = error_rate([clip.text for clip in clips], [each.text for each in transcripts])
     voices = {row.voice for row in read_manifest(args.build / "corpus", role="asr", split="test")}
     return {**rates, "sentences": len(clips), "voices": len(voices), "opus_kbps": 16}
 
 
 def demo_notes(args: argparse.Namespace) -> dict[str, float]:
-    """CER of the demo's transcripts against the truth; sentences and clips that touch are compared together."""
+    """CER of the demo's transcripts against truth.csv; sentences and clips that overlap are compared together."""
     truth = read_truth(args.demo / "truth.csv")
     names = {note.id: note.name for note in records.read(args.data / "wav", records.Note)}
-    heard = {row.id: row.text for row in records.read(args.data / "transcripts", records.Transcript)}
+    transcripts = {row.id: row.text for row in records.read(args.data / "transcripts", records.Transcript)}
     of_note: dict[str, list[records.Clip]] = {}
     for clip in records.read(args.data / "clips", records.Clip):
-        if clip.id in heard:
+        if clip.id in transcripts:
             of_note.setdefault(names[clip.note], []).append(clip)
     written, said, clips = [], [], 0
     for name in sorted(of_note.keys() & truth.keys()):
         for sentences, group in groups(truth[name], sorted(of_note[name], key=lambda clip: clip.start_s)):
             written.append(" ".join(sentence.text for sentence in sentences))
-            said.append(" ".join(heard[clip.id] for clip in group))
+            said.append(" ".join(transcripts[clip.id] for clip in group))
             clips += len(group)
     return {"cer": error_rate(written, said), "clips": clips, "notes": len(of_note.keys() & truth.keys())}
 
@@ -94,7 +88,7 @@ def groups(sentences: Sequence[Spoken], clips: Sequence[records.Clip]) -> list[t
 
 
 def covered(sentence: Spoken, clips: Sequence[records.Clip]) -> bool:
-    """Whether clips hold the sentence, all but a rest."""
+    """Whether clips hold at least COVERED of the sentence."""
     inside_s = sum(max(0.0, min(clip.end_s, sentence.end_s) - max(clip.start_s, sentence.start_s)) for clip in clips)
     return inside_s >= COVERED * (sentence.end_s - sentence.start_s)
 
@@ -108,39 +102,53 @@ def read_truth(path: Path) -> dict[str, list[Spoken]]:
     return truth
 
 
-def error_rate(written: Sequence[str], heard: Sequence[str]) -> float:
+def error_rate(written: Sequence[str], transcribed: Sequence[str]) -> float:
     """Character errors over characters of all lines together, spoken forms."""
-    return round(float(jiwer.cer([normalize.spoken(each) for each in written], [normalize.spoken(each) for each in heard])), 4)
+    return round(float(jiwer.cer([normalize.spoken(each) for each in written], [normalize.spoken(each) for each in transcribed])), 4)
 
 
-def save(path: Path, report: dict[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+@dataclass(frozen=True)
+class Report:
+    """One file of pocket/reports: the models and data that it needs, the weights that it is about, how it is measured."""
+
+    needs: tuple[Path, ...]
+    weights: tuple[Path, ...]
+    measure: Callable[[], dict[str, Any]]
+
+
+def reports(args: argparse.Namespace) -> dict[str, Report]:
+    """The reports by name."""
+    corpus, shard, model = args.build / "corpus", args.build / "whisper" / "shard-000.jsonl", args.base / "model.pth"
+    dataset = args.data / "dataset"
+    settings = yaml.safe_load(args.params.read_text(encoding="utf-8"))["evaluate"]
+    return {
+        "whisper": Report((shard, args.asr), (args.asr,), lambda: whisper_on_unseen(args)),
+        "notes": Report((args.data / "transcripts" / records.MANIFEST, args.demo / "truth.csv"), (args.asr,), lambda: demo_notes(args)),
+        "voices": Report(
+            (corpus, model, args.asr, args.voice / "model.pth", dataset),
+            (args.asr, args.base / "dvae.pth", model),
+            lambda: evaluate_voices.voices(corpus, args.base, args.voice, dataset, args.asr, settings),
+        ),
+    }
+
+
+def weights_sha256(paths: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of each file of weights by its path, so that a test can tell whether a report is about the weights in git."""
+    return {str(path): files.hash_file(path) for path in paths}
 
 
 def main() -> None:
     args = parse_args()
-    params = yaml.safe_load(args.params.read_text(encoding="utf-8"))
-    needed = {
-        "whisper": (args.build / "whisper" / "shard-000.jsonl", args.asr),
-        "notes": (args.data / "transcripts" / records.MANIFEST, args.demo / "truth.csv"),
-        "voices": (args.build / "corpus", args.base / "model.pth", args.asr, args.voice / "model.pth", args.data / "dataset"),
-    }
-    measure = {
-        "whisper": lambda: whisper_on_unseen(args),
-        "notes": lambda: demo_notes(args),
-        "voices": lambda: judge.voices(args.build / "corpus", args.base, args.voice, args.data / "dataset", args.asr, params["evaluate"]),
-    }
-    for name in args.only or needed:
-        missing = [str(path) for path in needed[name] if not path.exists()]
+    for name, report in reports(args).items():
+        if args.only and name not in args.only:
+            continue
+        missing = [str(path) for path in report.needs if not path.exists()]
         if missing:
             print(f"{name}: not measured, missing {', '.join(missing)}")
             continue
-        report = measure[name]()
-        save(args.reports / f"{name}.json", report)
-        print(f"{name}: {json.dumps(report, sort_keys=True)}")
+        figures = report.measure() | {"weights_sha256": weights_sha256(report.weights)}
+        files.write_json(args.reports / f"{name}.json", figures)
+        print(f"{name}: {json.dumps(figures, sort_keys=True)}")
 
 
 def parse_args() -> argparse.Namespace:

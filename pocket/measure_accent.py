@@ -8,38 +8,36 @@ Writes  pocket/reports/accent.json    windows, accuracy, and the share of [ʃ] f
 """
 
 import argparse
-import json
-import os
 import zlib
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from pocket import opus
-from pocket.corpus import Utterance, read_manifest
-from pocket.voices import SHE, YE
-from pocket.whisper_data import with_noise
+from pocket.corpus import acoustics, opus
+from pocket.corpus.manifest import Recording, read_manifest
+from pocket.corpus.voices import SHE, YE
 from voz.audio import wav
 from voz.metrics import accent
+from voz.pipeline import command, files
 
 UTTERANCES = {"train": 600, "dev": 120, "test": 200}  # of each split, at most
 NOISE_DB = 25.0
 
 
-def as_sent(pcm: np.ndarray, seed: int) -> np.ndarray:
-    """With noise, through a phone's Opus and back. [T] at 22 050 Hz"""
-    heard = wav.resample(pcm, wav.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
-    heard = opus.roundtrip(with_noise(heard, np.random.default_rng(seed), snr_db=NOISE_DB), bitrate_bps=16_000)
-    return wav.resample(heard, opus.SAMPLE_RATE_HZ, wav.SAMPLE_RATE_HZ)
+def through_phone(pcm: np.ndarray, seed: int) -> np.ndarray:
+    """With noise, through Opus and back. [T] at 22 050 Hz"""
+    narrow = wav.resample(pcm, wav.SAMPLE_RATE_HZ, opus.SAMPLE_RATE_HZ)
+    coded = opus.roundtrip(acoustics.with_noise(narrow, np.random.default_rng(seed), snr_db=NOISE_DB), bitrate_bps=16_000)
+    return wav.resample(coded, opus.SAMPLE_RATE_HZ, wav.SAMPLE_RATE_HZ)
 
 
-def tally(corpus: Path, rows: list[Utterance], *, sent: bool) -> dict[str, float]:
-    """Windows of the rows, the share called rightly, and the share called [ʃ] in each accent."""
+def tally(corpus: Path, rows: list[Recording], *, phone: bool) -> dict[str, float]:
+    """Number of ⟨ll, y⟩ in the rows, the share classified right, and the share classified as [ʃ] in each accent."""
     found: dict[str, list[bool]] = {YE: [], SHE: []}
     for row in tqdm(rows, desc="accent", leave=False, mininterval=5):
         pcm = wav.read(corpus / row.path)
-        windows = accent.listen(row.text, as_sent(pcm, zlib.crc32(row.id.encode())) if sent else pcm)
+        windows = accent.find_windows(row.text, through_phone(pcm, zlib.crc32(row.id.encode())) if phone else pcm)
         found[row.accent] += [window.sheismo for window in windows]
     right = sum(found[SHE]) + len(found[YE]) - sum(found[YE])
     count = len(found[SHE]) + len(found[YE])
@@ -57,13 +55,10 @@ def main() -> None:
     report: dict[str, object] = {"voices_are": "synthetic (espeak-ng es-419); proven on nothing else", "threshold_db": accent.THRESHOLD_DB}
     for split, count in UTTERANCES.items():
         rows = read_manifest(args.corpus, role="asr", split=split)[:count]
-        report[split] = tally(args.corpus, rows, sent=False)
-        report[f"{split}_opus_noise"] = tally(args.corpus, rows, sent=True)
+        report[split] = tally(args.corpus, rows, phone=False)
+        report[f"{split}_opus_noise"] = tally(args.corpus, rows, phone=True)
         print(split, report[split], report[f"{split}_opus_noise"])
-    args.report.parent.mkdir(parents=True, exist_ok=True)
-    draft = args.report.with_suffix(".part")
-    draft.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(draft, args.report)
+    files.write_json(args.report, report)
 
 
 def parse_args() -> argparse.Namespace:
@@ -74,4 +69,4 @@ def parse_args() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

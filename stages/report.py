@@ -23,8 +23,8 @@ from voz.data import consent
 from voz.metrics import filters
 from voz.pipeline import command, files, ledger, params, records
 from voz.pipeline.checked import section
+from voz.pipeline.records import VOICES
 from voz.report import charts, metrics_table, views
-from voz.report.metrics_table import KINDS
 from voz.report.views import LineView
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
@@ -97,14 +97,14 @@ def compared_lines(folder: Path) -> list[LineView]:
     lines = []
     for row in read_rows(folder, records.Comparison):
         transcripts = {"real": row.heard_real, "base": row.heard_base, "fine_tuned": row.heard_fine_tuned}
-        quoted = " · ".join(f"{voice_name(kind)} “{views.shortened(transcripts[kind])}”" for kind in KINDS)
-        players = [read_player(folder / kind / f"{row.id}.wav", voice_name(kind), rate_hz=rate_of(kind)) for kind in KINDS]
+        quoted = " · ".join(f"{voice_name(kind)} “{views.shortened(transcripts[kind])}”" for kind in VOICES)
+        players = [read_player(folder / kind / f"{row.id}.wav", voice_name(kind), rate_hz=rate_of(kind)) for kind in VOICES]
         lines.append(LineView(row.text, players, f"Whisper transcribed: {quoted}"))
     return lines
 
 
 def voice_name(kind: str) -> str:
-    """One of KINDS as a person writes it: real, base, fine-tuned."""
+    """One of VOICES as a person writes it: real, base, fine-tuned."""
     return kind.replace("_", "-")
 
 

@@ -25,7 +25,7 @@ from voz.data import consent
 from voz.pipeline import cache, command, files, ledger, params, records
 from voz.pipeline.checked import section
 
-STEP_VERSION = 2  # raise when the same wav gives other clips; tests/test_segment.py holds a golden output
+STEP_VERSION = 3  # raise when the same wav gives other clips; tests/test_segment.py holds a golden output
 NEAR_TARGET_S = (7.0, 11.0)  # reports/segment.json has the share of clips of such a length
 RESULT = "result.json"  # in an entry of the cache, beside the clips
 

@@ -1,4 +1,4 @@
-"""Fine-tune the base's GPT on the dataset and export the voice; epoch and reference are chosen on eval.
+"""Fine-tune the base's GPT on the dataset and export the voice; the eval split chooses the epoch and the reference recording.
 
     python -m stages.train data/dataset models/voice --base models/pocket/xtts --epochs reports/epochs \\
         --metrics reports/train.json --plots reports/plots/train
@@ -6,19 +6,18 @@
 Reads   data/dataset/{manifest.jsonl, wavs/<id>.wav, consent.yaml}; the splits train and eval, never test
         BASE/{model.pth, config.json, vocab.json, dvae.pth, mel_stats.pth}, never written
 Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.md}
-        reports/epochs/{epochs.json, epoch-NN.wav}     eval losses by clip, an eval line spoken after each epoch (0 = base)
-        reports/epochs/live/                           DVCLive's curves, growing while it trains
+        reports/epochs/{epochs.json, epoch-NN.wav}     losses by eval clip, an eval line spoken after each epoch (0 = base)
+        reports/epochs/live/                           DVCLive's curves, which grow during the training
         reports/train.json, reports/plots/train/{train,eval}.csv    aggregate numbers and curves
 
-The loss, the model and its optimizer are coqui's GPTTrainer's. Its prompt mask is repaired (voz/model/gpt_trainer.py), or not needed where
-other clips condition (`conditioning: other_clip`). No gradient clipping, as in the recipe. Interrupted or killed: run it again, it
-continues where it was and ends with the same bytes.
+The model, its loss and its optimizer are those of coqui's GPTTrainer, with its prompt mask repaired (voz/model/gpt_trainer.py); a clip
+that is conditioned on another clip (`conditioning: other_clip`) needs no mask. No gradient clipping, as in the recipe. After an
+interruption or a kill the same command continues, and ends with the same bytes.
 """
 
 import argparse
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -27,14 +26,12 @@ import torch
 from pydantic import Field, field_validator
 
 from voz.data import consent
-from voz.model import batches, checkpoint, device, gpt_trainer, train_log, training_loop, voice, xtts
+from voz.model import batches, checkpoint, clip_features, device, dvae, export, gpt_trainer, reference, train_log, training_loop, xtts
 from voz.pipeline import cache, command, files, params, records
 from voz.pipeline.checked import section
 
 STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_training_loop.py holds golden losses
-CODES_VERSION = 1  # raise when the same clip gives other audio codes
-LATENTS_VERSION = 1  # raise when the same clip gives other conditioning latents
-BYTES_PER_WEIGHT = 36  # weights 4, Adam 8: two states while one replaces the other, best weights twice, the export
+BYTES_PER_WEIGHT = 36  # on disk: weights 4 and Adam 8, both twice while a state replaces another; best weights twice; the export
 
 
 @section
@@ -64,15 +61,19 @@ class Params:
 
     @property
     def schedule(self) -> training_loop.Schedule:
-        """The part of the parameters that the loop needs."""
+        """The parameters of the training loop."""
         return training_loop.Schedule(**{name: getattr(self, name) for name in training_loop.Schedule.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
 class Material:
-    """What the training is made of, and the hashes of it.
+    """The data of a training.
 
-    data_hash: of the train and eval clips and their texts; the test split changes nothing here.
+    examples: of the train and the eval split.
+    train, held_out: the samples of the train and the eval split.
+    data_hash: of the clips and texts of both splits.
+    base_hash: of the base's files.
+    dvae_hash: of those that decide the codes.
     """
 
     examples: list[records.Example]
@@ -80,6 +81,7 @@ class Material:
     held_out: list[batches.Sample]
     data_hash: str
     base_hash: str
+    dvae_hash: str
 
 
 def gather(dataset: Path, base: Path) -> Material:
@@ -98,48 +100,30 @@ def gather(dataset: Path, base: Path) -> Material:
     sha256 = {sample.id: sample.sha256 for sample in (*train, *held_out)}
     lines = [json.dumps([e.id, e.split, e.normalized, sha256[e.id]]) for e in sorted(examples, key=lambda e: e.id)]
     data_hash = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return Material(examples, train, held_out, data_hash, files.hash_files(base, list(xtts.BASE_FILES)))
+    hashes = {name: files.hash_file(base / name) for name in xtts.BASE_FILES}
+    dvae_hash = files.combined_hash({name: hashes[name] for name in dvae.FILES})
+    return Material(examples, train, held_out, data_hash, files.combined_hash(hashes), dvae_hash)
 
 
-def with_codes(samples: list[batches.Sample], model: gpt_trainer.Trainer, base: Path) -> list[batches.Sample]:
-    """The samples with the audio codes that the base's DVAE gives them."""
-    dvae = files.hash_files(base, ["dvae.pth", "mel_stats.pth", "config.json"])
-    codes = _by_content(samples, "codes", CODES_VERSION, dvae, lambda sample: model.codes(batches.pcm(sample)), label="audio codes")
-    return [replace(sample, codes=found) for sample, found in zip(samples, codes, strict=True)]
+def encoded(material: Material, base: Path, where: torch.device) -> Material:
+    """The material with the audio codes of all clips."""
+    samples = clip_features.with_codes([*material.train, *material.held_out], base, material.dvae_hash, where)
+    return replace(material, train=samples[: len(material.train)], held_out=samples[len(material.train) :])
 
 
-def with_latents(samples: list[batches.Sample], model: gpt_trainer.Trainer, base_hash: str) -> list[batches.Sample]:
-    """The samples with their conditioning latents. The conditioning encoder is frozen, so its latents are computed once."""
-    model.learning(False)
-    latents = _by_content(
-        samples, "latents", LATENTS_VERSION, base_hash, lambda sample: model.latents(batches.pcm(sample)), label="latents"
-    )
-    return [replace(sample, latents=found) for sample, found in zip(samples, latents, strict=True)]
+def require_space(folder: Path, model: gpt_trainer.Trainer) -> None:
+    """Refuse a training that the disk cannot hold. `folder` is the training's; a finished one needs no more space.
+
+    Raises:
+        UserError: too little space is left.
+    """
+    if not (folder / training_loop.DONE).is_file():
+        weights = sum(weight.numel() for weight in model.xtts.gpt.parameters())
+        files.require_free(folder, weights * BYTES_PER_WEIGHT, what="training")
 
 
-def _by_content(
-    samples: list[batches.Sample],
-    name: str,
-    version: int,
-    model: str,
-    compute: Callable[[batches.Sample], torch.Tensor],
-    *,
-    label: str,
-) -> list[torch.Tensor]:
-    """A tensor of each clip, from the cache where a clip of the same bytes has passed through the same model."""
-    store = cache.Cache(name, version, params={}, model=model)
-    return store.map(
-        samples,
-        key=lambda sample: store.key(sample.sha256),
-        work=lambda sample, entry: checkpoint.write(entry / f"{name}.pt", {name: compute(sample)}),
-        load=lambda entry: checkpoint.read(entry / f"{name}.pt")[name],
-        label=label,
-        unit="clip",
-    )
-
-
-def measure(material: Material, history: training_loop.History, p: Params) -> dict[str, float | int]:
-    """Aggregate numbers only."""
+def aggregate(material: Material, history: training_loop.History, p: Params) -> dict[str, float | int]:
+    """The metrics."""
     losses, best = history.eval_losses(p.schedule), history.best_epoch(p.schedule)
     return {
         "best_epoch": best,
@@ -154,7 +138,7 @@ def measure(material: Material, history: training_loop.History, p: Params) -> di
 
 
 def learn(model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, log: train_log.TrainLog) -> training_loop.History:
-    """Train to the end and leave the best epoch's weights in `model`. The optimizer, twice the weights, is gone on return."""
+    """Train to the end and leave the best epoch's weights in `model`. The optimizer, twice as large as the weights, is freed on return."""
     on = next(model.parameters()).device
     loop = training_loop.TrainingLoop(model, material.train, material.held_out, p.schedule, folder=folder, device=on, on_epoch=log)
     history = loop.run()
@@ -166,37 +150,37 @@ def learn(model: gpt_trainer.Trainer, material: Material, p: Params, folder: Pat
 def main() -> None:
     args = parse_args()
     p, compute = params.load("train", Params), params.load("compute", params.Compute)
+    where = device.pick(compute.device)
     given = consent.read(args.dataset)
     xtts.require(args.base)
     material = gather(args.dataset, args.base)
     store = cache.Cache("train", STEP_VERSION, params=asdict(p), model=material.base_hash)
     folder = store.path(store.key(material.data_hash))
     device.seed_everything(p.seed)
-    model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps).to(device.pick(compute.device))
-    if not (folder / training_loop.DONE).is_file():
-        weights = sum(weight.numel() for weight in model.xtts.gpt.parameters())
-        files.require_free(folder, weights * BYTES_PER_WEIGHT, what="training")
-    train, held_out = (with_codes(samples, model, args.base) for samples in (material.train, material.held_out))
+    material = encoded(material, args.base, where)
+    model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps).to(where)
+    require_space(folder, model)
     if p.conditioning == "other_clip":
-        train = with_latents(train, model, material.base_hash)
-    material = replace(material, train=train, held_out=held_out)
+        model.learning(False)
+        material = replace(material, train=clip_features.with_latents(material.train, model.xtts, material.base_hash))
     texts = {example.id: example.normalized for example in material.examples}
-    log = train_log.TrainLog(folder, files.fresh_folder(args.epochs), model, p.schedule, held_out, texts)
+    log = train_log.TrainLog(folder, files.fresh_folder(args.epochs), model, p.schedule, material.held_out, texts)
     history = learn(model, material, p, folder, log)
-    reference = voice.choose_reference(model, material.examples, train, held_out)
-    metrics = measure(material, history, p)
-    card = describe(material, metrics, p, given, args.base)
-    voice.export(files.fresh_folder(args.voice), args.base, checkpoint.weights(model.xtts.gpt), reference, card)
+    model.learning(False)
+    chosen = reference.choose(model.xtts, material.base_hash, material.examples, material.train, material.held_out)
+    metrics = aggregate(material, history, p)
+    card = card_of(material, metrics, p, given, args.base)
+    export.write(files.fresh_folder(args.voice), args.base, checkpoint.weights(model.xtts.gpt), chosen, card)
     log.report(history)
     train_log.write_curves(files.fresh_folder(args.plots), history, p.schedule)
     files.write_json(args.metrics, metrics)
     cache.trim(compute.cache_gb)
-    tell(metrics, p, reference.id)
+    print_summary(metrics, p, chosen.id)
 
 
-def describe(material: Material, metrics: dict[str, float | int], p: Params, given: consent.Consent, base: Path) -> voice.Card:
-    """What the model card tells."""
-    return voice.Card(
+def card_of(material: Material, metrics: dict[str, float | int], p: Params, given: consent.Consent, base: Path) -> export.Card:
+    """The values of the model card."""
+    return export.Card(
         base=str(base),
         base_hash=material.base_hash,
         data_hash=material.data_hash,
@@ -210,10 +194,10 @@ def describe(material: Material, metrics: dict[str, float | int], p: Params, giv
     )
 
 
-def tell(metrics: dict[str, float | int], p: Params, reference: str) -> None:
+def print_summary(metrics: dict[str, float | int], p: Params, reference_id: str) -> None:
     """A few lines for a person."""
     base, best = metrics["eval_loss_base"], metrics["eval_loss"]
-    print(f"train: best on eval is epoch {metrics['best_epoch']} of {p.epochs}: loss {best:.4f}, base {base:.4f}; reference {reference}")
+    print(f"train: best on eval is epoch {metrics['best_epoch']} of {p.epochs}: loss {best:.4f}, base {base:.4f}; reference {reference_id}")
     if best >= base:
         print("train: no epoch is better than the base on eval: lower train.lr, or add notes")
 
@@ -223,7 +207,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("voice", type=Path, help="folder of the finished voice, made anew")
     parser.add_argument("--base", type=Path, required=True, help="folder of the XTTS base")
-    parser.add_argument("--epochs", type=Path, required=True, help="folder for what each epoch did, made anew")
+    parser.add_argument("--epochs", type=Path, required=True, help="folder of losses and a spoken line for each epoch, made anew")
     parser.add_argument("--metrics", type=Path, required=True)
     parser.add_argument("--plots", type=Path, required=True, help="folder of curves, made anew")
     return parser.parse_args()

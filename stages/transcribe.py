@@ -1,14 +1,14 @@
-"""Write down what is said in each clip, with the figures that tell how sure whisper was.
+"""Transcribe each clip, with Whisper's confidence.
 
     python -m stages.transcribe data/clips data/transcripts --asr models/pocket/whisper.pt \\
         --ledger reports/ledger/transcribe.csv --metrics reports/transcribe.json
 
 Reads   data/clips/manifest.jsonl + <clip id>.wav       mono PCM16, 22 050 Hz
-Writes  data/transcripts/manifest.jsonl                 one records.Transcript per clip, also where nothing was heard
-        data/transcripts/settings.json                  the prompt and temperatures they were made with
+Writes  data/transcripts/manifest.jsonl                 one records.Transcript per clip, also where the text is empty
+        data/transcripts/settings.json                  the prompt and the temperatures
 
-The language is Spanish, the prompt leans to Rioplatense spelling, nothing is carried from clip to clip. A clip's text depends on
-the clip alone: batches have one shape, and what is sampled is seeded by the clip's id.
+The language is Spanish; the prompt leads to Rioplatense spelling. A clip's text depends on the clip alone: no text is carried from
+clip to clip, batches have one shape, and sampling is seeded by the clip's id.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from voz.pipeline import cache, command, files, ledger, params, records
 from voz.pipeline.checked import section
 from voz.text.tokens import LANGUAGE
 
-STEP_VERSION = 1  # raise when the same clip gives another text; tests/test_transcribe.py holds a golden output
+STEP_VERSION = 2  # raise when the same clip gives another text; tests/test_transcribe.py holds a golden output
 SETTINGS = "settings.json"
 
 
@@ -45,7 +45,12 @@ class Params:
 
 
 def transcribe(folder: Path, clips: list[records.Clip], asr: Path, p: Params, compute: params.Compute) -> list[whisper.Transcription]:
-    """The transcription of each clip. The model is loaded only if a clip is new to the cache."""
+    """The transcription of each clip. The model is loaded only if a clip is new to the cache.
+
+    Raises:
+        UserError: there is no Whisper checkpoint.
+    """
+    whisper.require(asr)
     store = cache.Cache("transcribe", STEP_VERSION, params=asdict(p), model=files.hash_file(asr))
     keys = {clip.id: store.key(clip.id, files.hash_file(folder / f"{clip.id}.wav")) for clip in clips}
 
@@ -63,35 +68,35 @@ def transcribe(folder: Path, clips: list[records.Clip], asr: Path, p: Params, co
         key=lambda clip: keys[clip.id],
         batches=batches,
         work=work,
-        save=lambda entry, found: cache.save_json(entry, "transcription.json", asdict(found)),
+        save=lambda entry, transcription: cache.save_json(entry, "transcription.json", asdict(transcription)),
         load=lambda entry: whisper.Transcription(**cache.load_json(entry, "transcription.json")),
         label="transcribe",
     )
 
 
 def batches(clips: list[records.Clip]) -> list[list[records.Clip]]:
-    """Clips of like length share a batch: a batch takes as long as its wordiest row."""
+    """Batches of clips of similar length: a batch takes as long as its longest text."""
     ordered = sorted(clips, key=lambda clip: (clip.speech_s, clip.id))
     return [ordered[start : start + whisper.BATCH] for start in range(0, len(ordered), whisper.BATCH)]
 
 
-def record(clip: records.Clip, heard: whisper.Transcription) -> records.Transcript:
+def record(clip: records.Clip, transcription: whisper.Transcription) -> records.Transcript:
     """The row of the manifest."""
-    values = {key: value for key, value in asdict(heard).items() if key != "windows"}
+    values = {key: value for key, value in asdict(transcription).items() if key != "windows"}
     return records.Transcript(id=clip.id, **values)
 
 
-def measure(clips: list[records.Clip], heard: list[whisper.Transcription], p: Params) -> dict[str, float | int]:
-    """Aggregate numbers only: no word of anybody goes into git."""
+def aggregate(clips: list[records.Clip], transcriptions: list[whisper.Transcription], p: Params) -> dict[str, float | int]:
+    """The metrics: numbers only, because they go into git."""
     speech_s = sum(clip.speech_s for clip in clips)
     return {
         "clips": len(clips),
         "minutes": sum(clip.duration_s for clip in clips) / 60,
-        "empty": sum(not one.text for one in heard),
-        "mean_avg_logprob": float(np.mean([one.avg_logprob for one in heard])),
-        "share_fallback": float(np.mean([one.temperature > p.temperatures[0] for one in heard])),
-        "share_other_language": float(np.mean([one.language != LANGUAGE for one in heard])),
-        "chars_per_s": sum(len(one.text) for one in heard) / speech_s if speech_s else 0.0,
+        "empty": sum(not one.text for one in transcriptions),
+        "mean_avg_logprob": float(np.mean([one.avg_logprob for one in transcriptions])),
+        "share_fallback": float(np.mean([one.temperature > p.temperatures[0] for one in transcriptions])),
+        "share_other_language": float(np.mean([one.language != LANGUAGE for one in transcriptions])),
+        "chars_per_s": sum(len(one.text) for one in transcriptions) / speech_s if speech_s else 0.0,
     }
 
 
@@ -100,17 +105,17 @@ def main() -> None:
     p, compute = params.load("transcribe", Params), params.load("compute", params.Compute)
     clips = sorted(records.read(args.clips, records.Clip), key=lambda clip: clip.id)
     if not clips:
-        raise command.UserError(f"{args.clips}: no clips", "see reports/ledger/segment.csv for what became of the notes")
-    heard = transcribe(args.clips, clips, args.asr, p, compute)
+        raise command.UserError(f"{args.clips}: no clips", "reports/ledger/segment.csv says why")
+    transcriptions = transcribe(args.clips, clips, args.asr, p, compute)
     account = ledger.Account("transcribe", (clip.id for clip in clips))
-    for clip, one in zip(clips, heard, strict=True):
-        notes = [] if one.text else ["nothing heard"]
-        notes += [f"longer than the model's window, heard in {one.windows} pieces"] if one.windows > 1 else []
+    for clip, one in zip(clips, transcriptions, strict=True):
+        notes = [] if one.text else ["no text"]
+        notes += [f"longer than the model's window: transcribed in {one.windows} pieces"] if one.windows > 1 else []
         account.accept(clip.id, clip.id, start_s=clip.start_s, end_s=clip.end_s, detail="; ".join(notes))
-    records.write(files.fresh_folder(args.transcripts), [record(clip, one) for clip, one in zip(clips, heard, strict=True)])
+    records.write(files.fresh_folder(args.transcripts), [record(clip, one) for clip, one in zip(clips, transcriptions, strict=True)])
     files.write_json(args.transcripts / SETTINGS, asdict(p))
     account.close(args.ledger)
-    metrics = measure(clips, heard, p)
+    metrics = aggregate(clips, transcriptions, p)
     files.write_json(args.metrics, metrics)
     print(f"{account.summary()}; {metrics['empty']} without text, {metrics['share_fallback']:.0%} needed another try")
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import bench_cuts, slicing, spoken_notes, whisper_words
 from benchmarks.spoken_notes import SpokenNote, Word
-from pocket import voices
+from pocket.corpus import voices
 
 RATE_HZ = 22_050
 

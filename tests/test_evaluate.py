@@ -1,4 +1,4 @@
-"""Base against fine-tuned: which lines are judged, what is written, and that equal voices are found equal."""
+"""Base against fine-tuned: which lines are compared, what is written, and what comes from the cache."""
 
 import hashlib
 import json
@@ -12,17 +12,19 @@ import torch
 import yaml
 
 from stages import evaluate
-from tests import tiny_base, tiny_dataset, tiny_whisper
+from tests import clips, tiny_base, tiny_dataset, tiny_whisper
 from voz.audio import wav
 from voz.metrics import accent, measures
-from voz.pipeline import command, params, records
+from voz.model import batches, clip_features, dvae, whisper, xtts
+from voz.model.voice import Voice
+from voz.pipeline import cache, command, records
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset with three test notes, a base, a whisper that hears nonsense; run once with a voice that is the base itself."""
+    """A dataset with three test notes, a base, a Whisper of random weights; run once with a voice that is the base itself."""
     made = tmp_path_factory.mktemp("evaluate")
     examples = tiny_dataset.make(made / "dataset")
     split = ["test", "test", "test", "eval", *["train"] * (len(examples) - 4)]
@@ -72,12 +74,12 @@ def test_lines_lie_beside_their_figures(folder: Path) -> None:
         assert row.real["f0_mean_hz"] == pytest.approx(measures.f0(wav.read(lines / "real" / f"{row.id}.wav")).mean_hz)
 
 
-def test_what_goes_to_git_holds_no_words(folder: Path) -> None:
+def test_what_goes_to_git_has_no_words(folder: Path) -> None:
     plots = folder / "out" / "plots"
     assert {"loss.csv", "cer.csv", "similarity.csv", "mcd_db.csv", "f0_mean_hz.csv"} <= {path.name for path in plots.iterdir()}
     for path in plots.iterdir():
         head, *rows = path.read_text(encoding="utf-8").splitlines()
-        assert head.split(",")[0] == "line" and set(head.split(",")[1:]) <= set(evaluate.VOICES)
+        assert head.split(",")[0] == "line" and set(head.split(",")[1:]) <= set(records.VOICES)
         for row in rows:
             [float(cell) for cell in row.split(",") if cell]
         assert [row.split(",")[0] for row in rows] == [str(n) for n in range(1, (3 if path.name == "loss.csv" else 2) + 1)]
@@ -88,7 +90,7 @@ def test_what_goes_to_git_holds_no_words(folder: Path) -> None:
 def test_sheismo_is_measured_where_the_text_has_it(folder: Path) -> None:
     rows = records.read(folder / "out" / "lines", records.Comparison)
     for row in rows:
-        expected = accent.listen(row.text, wav.read(folder / "out" / "lines" / "real" / f"{row.id}.wav"))
+        expected = accent.find_windows(row.text, wav.read(folder / "out" / "lines" / "real" / f"{row.id}.wav"))
         assert ("sheismo" in row.real) == ("sheismo" in row.base) == bool(expected)
         assert not expected or row.real["sheismo"] == pytest.approx(accent.share(expected))
     assert any("sheismo" in row.real for row in rows)
@@ -96,17 +98,53 @@ def test_sheismo_is_measured_where_the_text_has_it(folder: Path) -> None:
     assert 0 <= values["real"]["sheismo"]["mean"] <= 1
 
 
-def test_again_gives_the_same_bytes_and_the_base_is_not_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_again_from_the_cache_and_again_without_it_give_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a model is loaded")
+
     before, base = files(folder / "out"), files(folder / "base")
+    with monkeypatch.context() as patch:
+        for module, name in ((xtts, "load_model"), (whisper, "load"), (dvae, "Dvae")):
+            patch.setattr(module, name, forbidden)
+        run(folder, patch)
+    assert files(folder / "out") == before
+    shutil.rmtree(folder / ".cache")
     run(folder, monkeypatch)
     assert files(folder / "out") == before
     assert files(folder / "base") == base
 
 
+def test_every_entry_of_the_cache_names_its_clip(folder: Path) -> None:
+    """`make forget` finds what was computed of a note by the clip's id or the hash of its file."""
+    clip_ids = [example.id for example in records.read(folder / "dataset", records.Example) if example.split == "test"]
+    hashes = [hashlib.sha256((folder / "dataset" / "wavs" / f"{name}.wav").read_bytes()).hexdigest() for name in clip_ids]
+    labels = {path: path.read_text(encoding="utf-8") for path in folder.glob(f".cache/*/??/*/{cache.LABEL}")}
+    assert {path.parts[-4] for path in labels} == {"codes", "embeddings", "losses", "speech", "whisper", "line_scores"}
+    assert all(any(name in label for name in (*clip_ids, *hashes)) for label in labels.values())
+
+
+def test_loss_of_a_clip_is_golden(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Guards LOSS_VERSION: when this changes, raise it. Also: the loss is of this voice, reference and text."""
+    assert evaluate.LOSS_VERSION == 1
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    wav.write(tmp_path / "reference.wav", clips.pcm("mine-1"))
+    wav.write(tmp_path / "clip.wav", clips.pcm("mine-0"))
+    tokens = xtts.read_tokenizer(folder / "base").encode("bueno muchachos, gracias por la bancada.", "es")
+    clip = batches.Sample("clip", tmp_path / "clip.wav", "", torch.tensor(tokens), len(clips.pcm("mine-0")))
+    (sample,) = clip_features.with_codes([clip], folder / "base", "dvae", torch.device("cpu"))
+    voice = Voice(folder / "base", tmp_path / "reference.wav", torch.device("cpu"))
+    assert evaluate.clip_losses(voice, [sample], label="loss") == [{"loss": pytest.approx(7.04197, abs=1e-3)}]
+    other = Voice(folder / "base", folder / "voice" / "reference.wav", torch.device("cpu"))
+    changed = replace(sample, tokens=sample.tokens[:-2])
+    found = [evaluate.clip_losses(*each, label="loss")[0]["loss"] for each in ((voice, [sample]), (other, [sample]), (voice, [changed]))]
+    assert len(set(found)) == 3
+    assert [(line["computed"], line["reused"]) for line in cache.read_log("losses")] == [(1, 0), (0, 1), (1, 0), (1, 0)]
+
+
 def test_another_voice_is_compared_line_by_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(folder / "voice", folder / "other")
     checkpoint = torch.load(folder / "other" / "model.pth", weights_only=True)
-    checkpoint["model"]["gpt.mel_head.bias"][-1] += 3.0  # it stops sooner, and expects to
+    checkpoint["model"]["gpt.mel_head.bias"][-1] += 3.0  # likelier to stop, so it stops sooner
     torch.save(checkpoint, folder / "other" / "model.pth")
     first = json.loads((folder / "out" / "evaluate.json").read_text(encoding="utf-8"))
     run(folder, monkeypatch, voice="other")
@@ -120,7 +158,7 @@ def test_another_voice_is_compared_line_by_line(folder: Path, monkeypatch: pytes
     assert all(one < other for one, other in zip(shorter, longer, strict=True))
 
 
-def test_what_is_missing_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(command.UserError, match="no voice"):
         run(folder, monkeypatch, voice="base")
     untested = folder / "untested"
@@ -128,7 +166,7 @@ def test_what_is_missing_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     examples = [each for each in records.read(untested, records.Example) if each.split != "test"]
     records.write(untested, examples)
     with pytest.raises(command.UserError, match="untested: no test clips"):
-        evaluate.Bench(untested, folder / "base", params.load("evaluate", evaluate.Params), torch.device("cpu"))
+        evaluate.read_eval_set(untested, folder / "base", 2, torch.device("cpu"))
 
 
 def example(note: str, number: int) -> records.Example:
@@ -145,13 +183,13 @@ def test_lines_are_spread_over_the_notes() -> None:
     assert evaluate.choose_lines(many[::-1], 8) == chosen == sorted(chosen, key=lambda clip: clip.id)
     assert evaluate.choose_lines(many, 1000) == sorted(many, key=lambda clip: clip.id)
     without = evaluate.choose_lines([clip for clip in many if clip.note != notes[5]], 5)
-    assert {clip.id for clip in evaluate.choose_lines(many, 6)} >= {clip.id for clip in without}  # a new note moves none of the others
+    assert {clip.id for clip in evaluate.choose_lines(many, 6)} >= {clip.id for clip in without}  # a new note changes the order of no other
 
 
-def test_likeness_leaves_out_the_lines_own_note() -> None:
+def test_similarity_leaves_out_the_lines_own_note() -> None:
     one, other = np.array([1.0, 0.0]), np.array([0.6, 0.8])
-    assert evaluate.likeness(one, "a", [("a", one), ("b", other)]) == {"similarity": pytest.approx(0.6)}
-    assert evaluate.likeness(one, "a", [("a", one)]) == {}
+    assert evaluate.similarity(one, "a", [("a", one), ("b", other)]) == {"similarity": pytest.approx(0.6)}
+    assert evaluate.similarity(one, "a", [("a", one)]) == {}
 
 
 def test_figures_that_are_missing_are_left_out() -> None:

@@ -94,7 +94,7 @@ def fill_training(args: Namespace) -> None:
 def fill_speech(args: Namespace, clips: list[str]) -> None:
     figures = {"cer": 0.25, "similarity": 0.8}
     records.write(args.lines, [records.Comparison(c, c[:12], HOSTILE, "hola", HOSTILE, "hola", figures, figures, figures) for c in clips])
-    for i, kind in enumerate(metrics_table.KINDS):
+    for i, kind in enumerate(records.VOICES):
         (args.lines / kind).mkdir()
         rate_hz = report.rate_of(kind)
         for clip in clips:

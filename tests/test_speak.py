@@ -1,4 +1,4 @@
-"""`make speak REV=...` finds the voice of a commit or an experiment through the real dvc, and leaves the working tree alone."""
+"""`make speak`: as the stage speaks; with REV=... the voice of a commit or an experiment through the real dvc."""
 
 import os
 import shutil
@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from stages import synthesize
+from tests import tiny_voice, tiny_whisper
 from tools import speak
 from voz.pipeline.command import UserError
 
@@ -58,7 +61,7 @@ def test_voice_of_a_commit_or_an_experiment(checkout: Path, monkeypatch: pytest.
     assert subprocess.run(["git", "status", "--short"], capture_output=True, text=True, check=True).stdout == ""
 
 
-def test_second_time_it_comes_from_the_scratch(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_time_it_comes_from_the_cache(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(checkout)
     folder = speak.voice_of("HEAD~1")
     (folder / "seen").touch()
@@ -68,11 +71,11 @@ def test_second_time_it_comes_from_the_scratch(checkout: Path, monkeypatch: pyte
 
 def test_unknown_revision_is_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(checkout)
-    with pytest.raises(UserError, match=r"nowhere: no commit and no experiment; .*dvc exp show"):
+    with pytest.raises(UserError, match=r"nowhere: neither a commit nor an experiment; .*dvc exp show"):
         speak.voice_of("nowhere")
 
 
-def test_voice_that_was_thrown_away_leaves_nothing_half_fetched(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_voice_that_is_gone_leaves_no_entry_in_the_cache(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`dvc gc` removed it from the cache, and there is no remote."""
     shutil.copytree(checkout, tmp_path / "copy", symlinks=True)
     monkeypatch.chdir(tmp_path / "copy")
@@ -81,6 +84,23 @@ def test_voice_that_was_thrown_away_leaves_nothing_half_fetched(checkout: Path, 
     with pytest.raises(UserError, match="dvc repro"):
         speak.voice_of("HEAD~1")
     assert [path for path in Path(".cache/voices").rglob("*") if path.is_file()] == []
+
+
+def test_a_text_sounds_as_the_first_try_of_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "Bueno muchachos, son las 3."
+    tiny_voice.make(tmp_path / "models" / "voice", stop_bias=1.0)
+    tiny_whisper.make(tmp_path / "whisper.pt")
+    (tmp_path / "texts.txt").write_text(f"Otra cosa.\n{text}\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values["compute"]["device"], values["synthesize"]["max_tries"] = "cpu", 1
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["synthesize", "models/voice", "outputs", "--texts", "texts.txt", "--asr", "whisper.pt"])
+    synthesize.main()
+    monkeypatch.setattr("sys.argv", ["speak", "--text", text, "--out", "new/hola.wav"])
+    speak.main()
+    assert Path("new/hola.wav").read_bytes() == Path("outputs/02-bueno-muchachos-son-las-3.wav").read_bytes()
 
 
 def test_nothing_to_speak_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""voz/model/synthesis.py: speaking in batches gives coqui's own codes, latents and sound, whoever else is spoken."""
+"""voz/model/synthesis.py and generation.py: batches give coqui's own codes, latents and sound, whatever else is in them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +9,11 @@ import torch
 
 from tests import clips, tiny_voice
 from voz.audio import wav
-from voz.model import synthesis, xtts
+from voz.model import generation, synthesis, xtts
 from voz.pipeline.command import UserError
 
 POCKET = Path(__file__).parent.parent / "models" / "pocket" / "xtts"
-GREEDY = synthesis.Sampling(temperature=0.0, top_p=0.85, top_k=50, repetition_penalty=5.0)
+GREEDY = generation.Sampling(temperature=0.0, top_p=0.85, top_k=50, repetition_penalty=5.0)
 SAMPLED = replace(GREEDY, temperature=0.7)
 TEXTS = (
     "che, ¿vos sabés a qué hora llega el colectivo?",
@@ -26,7 +26,7 @@ TEXTS = (
 
 @pytest.fixture(scope="module")
 def pocket() -> xtts.Xtts:
-    """The pocket base, which speaks no more than 40 codes here."""
+    """The pocket base, limited to 40 codes."""
     model = xtts.load_model(POCKET)
     model.gpt.max_gen_mel_tokens = 40
     return model
@@ -48,9 +48,9 @@ def conditioning(model: xtts.Xtts) -> xtts.Conditioning:
     return xtts.conditioning(model, clips.pcm("mine-0"))
 
 
-def generate(model: xtts.Xtts, texts: tuple[str, ...], sampling: synthesis.Sampling) -> list[synthesis.Generated]:
+def generate(model: xtts.Xtts, texts: tuple[str, ...], sampling: generation.Sampling) -> list[generation.Generated]:
     given = conditioning(model)
-    return synthesis.generate(model, [synthesis.prepare(model, given, line) for line in synthesis.number(texts, seed=1)], sampling)
+    return generation.generate(model, [synthesis.prepare(model, given, line) for line in synthesis.number(texts, seed=1)], sampling)
 
 
 def coqui_codes(model: xtts.Xtts, given: xtts.Conditioning, text: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -102,7 +102,7 @@ def test_scores_are_processed_as_by_generate(pocket: xtts.Xtts) -> None:
             cond_latents=conditioning(pocket).latents, text_inputs=tokens, do_sample=True, temperature=0.7, top_k=50, top_p=0.85,
             repetition_penalty=5.0, output_scores=True, output_logits=True, return_dict_in_generate=True,
         )  # fmt: skip
-    ids = torch.cat([torch.tensor([[synthesis.PREFIX_ID, pocket.gpt.start_audio_token]]), codes], dim=1)
+    ids = torch.cat([torch.tensor([[generation.PREFIX_ID, pocket.gpt.start_audio_token]]), codes], dim=1)
     for step, (logits, scores) in enumerate(zip(stock.logits, stock.scores, strict=True)):
         assert torch.equal(SAMPLED.processors()(ids[:, : step + 2], logits.clone()), scores)
 
@@ -154,12 +154,12 @@ def test_one_and_two_words_get_a_full_stop(pocket: xtts.Xtts) -> None:
 
 def test_long_text_is_split_at_sentences_and_joined_with_a_pause(stopping: xtts.Xtts) -> None:
     text = " ".join([TEXTS[2].capitalize()] * 3)
-    parts = synthesis.split_line(stopping, synthesis.Line(text, seed=1))
+    parts = synthesis.split_line(stopping.tokenizer, synthesis.Line(text, seed=1))
     assert [part.part for part in parts] == list(range(len(parts))) and len(parts) > 1
     assert all(part.text.endswith(".") and len(part.text) <= 239 for part in parts)
     given = conditioning(stopping)
     (whole,) = synthesis.speak(stopping, given, [synthesis.Line(text, seed=1)], SAMPLED)
-    spoken = synthesis.speak_parts(stopping, given, parts, SAMPLED)
+    spoken = [synthesis.speak_batch(stopping, given, [part], SAMPLED)[0] for part in parts]
     pause = np.zeros(4800, np.float32)  # 0.2 s
     assert np.array_equal(whole, np.concatenate([spoken[0], *(piece for part in spoken[1:] for piece in (pause, part))]))
 
@@ -173,11 +173,11 @@ def test_what_cannot_be_spoken_is_said(pocket: xtts.Xtts) -> None:
 def test_draw_follows_the_distribution() -> None:
     scores = torch.log(torch.tensor([0.0, 0.5, 0.0, 0.3, 0.2, 0.0]))
     grid = (torch.arange(1000) + 0.5) / 1000
-    drawn = synthesis.draw(scores.expand(1000, -1), grid, greedy=False)
+    drawn = generation.draw(scores.expand(1000, -1), grid, greedy=False)
     assert torch.bincount(drawn, minlength=6).tolist() == [0, 500, 0, 300, 200, 0]
     edges = torch.tensor([0.0, 1 - 2**-24])  # all that torch.rand can give
-    assert synthesis.draw(scores.expand(2, -1), edges, greedy=False).tolist() == [1, 4]
-    assert synthesis.draw(scores.expand(2, -1), edges, greedy=True).tolist() == [1, 1]
+    assert generation.draw(scores.expand(2, -1), edges, greedy=False).tolist() == [1, 4]
+    assert generation.draw(scores.expand(2, -1), edges, greedy=True).tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("wrong", [{"temperature": -0.1}, {"top_p": 0.0}, {"top_p": 1.1}, {"top_k": 0}, {"repetition_penalty": 0.0}])

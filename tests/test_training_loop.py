@@ -1,4 +1,4 @@
-"""The training loop: golden losses, its signals and locks, and the weights it shows."""
+"""The training loop: golden losses, its signals and locks, and the interpolated weights."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from accelerate.state import AcceleratorState
 
 from tests import tiny_base
 from voz.audio import wav
-from voz.model import batches, gpt_trainer, interpolation, training_loop
+from voz.model import batches, gpt_trainer, interpolation, training_loop, xtts
 from voz.pipeline import command, files
 from voz.pipeline.command import Terminated, UserError
 
@@ -32,7 +32,7 @@ def test_a_signal_waits_for_the_end_of_the_update_and_a_second_one_does_not() ->
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_one_training_at_a_time_and_nothing_left_of_a_killed_one(tmp_path: Path) -> None:
+def test_one_training_at_a_time_and_no_temporary_file_of_a_killed_one(tmp_path: Path) -> None:
     (tmp_path / ".state.pt.123.tmp").write_bytes(b"half")
     with files.exclusive(tmp_path, what="training"):
         assert not (tmp_path / ".state.pt.123.tmp").exists()
@@ -43,7 +43,7 @@ def test_one_training_at_a_time_and_nothing_left_of_a_killed_one(tmp_path: Path)
 
 
 def noise_clips(folder: Path) -> tuple[list[batches.Sample], list[batches.Sample]]:
-    """Seeded clips that no speech synthesizer's version can change: 4 to train on, 1 to judge."""
+    """Seeded noise, which unlike speech depends on no synthesizer's version: 4 clips to train on, 1 eval clip."""
     numbers = np.random.default_rng(7)
     samples = []
     for index in range(5):
@@ -71,20 +71,21 @@ def losses(
     )
     model = gpt_trainer.build(base, lr=1e-3, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8)
     if conditioning == "other_clip":
-        train = [replace(sample, latents=model.latents(batches.pcm(sample))) for sample in train]
-    told: list[int] = []
+        model.learning(False)
+        train = [replace(sample, latents=xtts.conditioning(model.xtts, batches.pcm(sample)).latents[0]) for sample in train]
+    evaluations: list[int] = []
     loop = training_loop.TrainingLoop(
         model,
         train,
         held_out,
         schedule,
-        folder=folder / "scratch",
+        folder=folder / "training",
         device=torch.device("cpu"),
-        on_epoch=lambda history: told.append(len(history.clips)),
+        on_epoch=lambda history: evaluations.append(len(history.clips)),
     )
     history = loop.run()
-    assert told == [1, 2, 3] and loop.computed == 4
-    assert 1 <= history.best_epoch(schedule) <= 2 and set(training_loop.best_weights(folder / "scratch")) == set(
+    assert evaluations == [1, 2, 3] and loop.computed == 4
+    assert 1 <= history.best_epoch(schedule) <= 2 and set(training_loop.best_weights(folder / "training")) == set(
         model.xtts.gpt.state_dict()
     )
     return [row["loss"] for row in history.eval_losses(schedule)]
@@ -99,7 +100,7 @@ def test_golden_losses(base: Path, tmp_path: Path) -> None:
     assert losses(base, tmp_path) == pytest.approx(GOLDEN, abs=2e-4)
 
 
-def test_golden_losses_with_the_voice_of_another_clip(base: Path, tmp_path: Path) -> None:
+def test_golden_losses_conditioned_on_another_clip(base: Path, tmp_path: Path) -> None:
     assert losses(base, tmp_path, conditioning="other_clip") == pytest.approx(GOLDEN_OTHER_CLIP, abs=2e-4)
 
 
@@ -111,7 +112,7 @@ def test_bf16_and_accumulation_train_to_nearly_the_same(base: Path, tmp_path: Pa
         assert found == pytest.approx(GOLDEN, abs=0.01) and found != pytest.approx(GOLDEN, abs=1e-6)
 
 
-def test_interpolated_weights_are_shown_and_taken_back(base: Path) -> None:
+def test_interpolated_weights_are_applied_and_removed(base: Path) -> None:
     gpt = gpt_trainer.build(base, lr=0.0, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8).xtts.gpt
     before = {name: weight.detach().clone() for name, weight in gpt.named_parameters()}
     half = interpolation.Interpolation(gpt, 0.5)

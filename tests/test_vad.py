@@ -28,3 +28,24 @@ def test_probabilities_are_those_of_sileros_own_forward() -> None:
     assert expected.max() > 0.9 and expected.min() < 0.1  # the note holds speech and pauses
     assert np.abs(found - expected).max() < 1e-5
     assert np.abs(in_blocks - expected).max() < 1e-5
+
+
+def spoken_with_gap(gap_hops: int, low_hops: int, lowest: float, gap_db: float) -> tuple[np.ndarray, np.ndarray]:
+    """Probability and energy of 2 s of speech with a gap in its middle, in which silero falls to `lowest` for `low_hops`."""
+    probability, energy = np.full(300, 0.99), np.full(300, 1e-3)
+    energy[150 : 150 + gap_hops] = 1e-3 * 10 ** (gap_db / 10)
+    probability[150 + gap_hops - low_hops : 150 + gap_hops] = lowest
+    return probability, energy
+
+
+def test_a_pause_that_silero_bridges_is_found_and_a_closure_is_not() -> None:
+    """A pause of 173 ms, 40 dB under the voice, in which silero dips for 87 ms; a closure as long in which it does not."""
+    probability, energy = spoken_with_gap(26, 13, 0.05, -40.0)
+    mask = vad.speech_mask(probability, energy, noise_db=-75.0)
+    assert [(start, end) for start, end in vad.runs(~mask)] == [(151, 175)]  # the 20 ms at both edges hold speech
+    closure = spoken_with_gap(26, 13, 0.7, -40.0)
+    assert vad.speech_mask(*closure, noise_db=-75.0).all()
+    short_dip = spoken_with_gap(26, 9, 0.05, -40.0)  # 60 ms
+    assert vad.speech_mask(*short_dip, noise_db=-75.0).all()
+    loud = spoken_with_gap(26, 13, 0.05, -15.0)  # a breath, or a weak sound
+    assert vad.speech_mask(*loud, noise_db=-75.0).all()

@@ -27,11 +27,11 @@ def test_reading_keeps_threads_and_bytes_of_the_base(tmp_path: Path) -> None:
     torch.save(checkpoint | {"config": config}, folder / "model.pth")
     before, threads = digests(folder), torch.get_num_threads()
     model = xtts.load_model(folder)
-    heard = xtts.conditioning(model, np.random.default_rng(0).normal(0, 0.1, 3 * 22_050).astype(np.float32))
+    found = xtts.conditioning(model, np.random.default_rng(0).normal(0, 0.1, 3 * 22_050).astype(np.float32))
     assert digests(folder) == before and torch.get_num_threads() == threads
     assert not widths.stock and model.hifigan_decoder.waveform_decoder.conv_pre.out_channels == widths.decoder_channels
-    assert heard.latents.shape == (1, 32, config.model_args.gpt_n_model_channels)
-    assert float(heard.speaker.norm()) == pytest.approx(1.0, abs=1e-4)
+    assert found.latents.shape == (1, 32, config.model_args.gpt_n_model_channels)
+    assert float(found.speaker.norm()) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_dvae_of_the_base_has_its_width() -> None:

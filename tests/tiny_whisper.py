@@ -1,4 +1,4 @@
-"""A real Whisper of 12 s with random weights and a text memory of a few tokens: it hears nonsense, quickly."""
+"""A real Whisper of 12 s with random weights and a text context of a few tokens: quick, and its transcripts are nonsense."""
 
 from pathlib import Path
 

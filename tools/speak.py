@@ -2,13 +2,13 @@
 
     python -m tools.speak --text "Che, ¿cómo andás?" [--rev HEAD~3] [--out spoken.wav]        (`make speak TEXT="..." REV=...`)
 
-Reads models/voice; an earlier one comes out of DVC's cache (or its remote) into the scratch. The working tree stays as it is.
+Reads   models/voice; an earlier one comes from DVC's cache or its remote into .cache, and the working tree stays as it is
+        the settings of `synthesize` in params.yaml: the text sounds as that stage's first try
+Writes  OUT, mono PCM16, 24 000 Hz
 """
 
 import argparse
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -16,27 +16,31 @@ from dvc.repo import Repo
 from dvc.scm import RevError, resolve_rev
 from dvc_data.index import DataIndexDirError
 
-from voz.pipeline import cache, command
+from stages.synthesize import Params
+from voz.audio import wav
+from voz.model import device, synthesis
+from voz.model.voice import load_voice, write_wav
+from voz.pipeline import cache, command, params
 from voz.pipeline.command import UserError
 
 VOICE = Path("models/voice")
-STEP_VERSION = 1  # raise when the folder of a fetched voice is laid out otherwise
+STEP_VERSION = 1  # raise when a fetched voice is stored in another way
 
 
 def voice_of(rev: str) -> Path:
-    """The folder with the voice of a revision, fetched if it is not there yet.
+    """The folder with the voice of a revision, fetched unless the cache has it.
 
     Args:
         rev: commit, branch, tag or name of an experiment, of the repository in the working directory.
 
     Raises:
-        UserError: no such revision, it has no voice, or the voice's bytes are neither in the cache nor in a remote.
+        UserError: no such revision, it has no voice, or the voice is neither in DVC's cache nor in a remote.
     """
     with Repo(".") as repo:
         try:
             commit = resolve_rev(repo.scm, rev)
         except RevError as error:
-            raise UserError(f"{rev}: no commit and no experiment", "`git log`, `dvc exp show` list them") from error
+            raise UserError(f"{rev}: neither a commit nor an experiment", "`git log` and `dvc exp show` list them") from error
     store = cache.Cache("voices", STEP_VERSION, params={})
     key = store.key(commit)
     if store.get(key) is None:
@@ -46,12 +50,12 @@ def voice_of(rev: str) -> Path:
 
 
 def fetch(rev: str, commit: str, folder: Path) -> None:
-    """Fill an empty folder with the voice of a commit; `rev` is what the user called it."""
+    """Fill an empty folder with the voice of a commit, which the user called `rev`."""
     try:
         Repo.get(".", str(VOICE), out=str(folder / VOICE.name), rev=commit)
     except (DvcException, DataIndexDirError, FileNotFoundError) as error:
-        mend = "`dvc pull` where a remote has it, or `dvc repro` at that commit"
-        raise UserError(f"{rev}: its {VOICE} is not to be had ({error})", mend) from error
+        fix = "`dvc pull` where a remote has it, or `dvc repro` at that commit"
+        raise UserError(f"{rev}: its {VOICE} cannot be fetched ({error})", fix) from error
     for file in sorted((folder / VOICE.name).iterdir()):
         os.replace(file, folder / file.name)
     (folder / VOICE.name).rmdir()
@@ -61,11 +65,12 @@ def main() -> None:
     args = parse_args()
     if not args.text.strip():
         raise UserError("nothing to speak", 'make speak TEXT="Che, ¿cómo andás?"')
-    voice = voice_of(args.rev) if args.rev else VOICE
-    stage = [sys.executable, "-m", "stages.synthesize", "--voice", str(voice), "--text", args.text, "--out", str(args.out)]
-    status = subprocess.run(stage, check=False).returncode
-    if status:
-        sys.exit(status)
+    p, compute = params.load("synthesize", Params), params.load("compute", params.Compute)
+    device.seed_everything(p.seed)
+    voice = load_voice(voice_of(args.rev) if args.rev else VOICE, device.pick(compute.device))
+    (pcm,) = voice.speak(synthesis.number([voice.readable(args.text)], seed=p.seed), p)
+    write_wav(args.out, pcm)
+    print(f"{args.out}   {len(pcm) / wav.OUTPUT_RATE_HZ:.1f} s")
 
 
 def parse_args() -> argparse.Namespace:

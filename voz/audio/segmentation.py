@@ -11,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from voz.audio.level import decibel, frames_db, quiet_db
-from voz.audio.vad import HOP_S, NoteAnalysis, runs
+from voz.audio.vad import HOP_S, NOISE_DB, NOISE_PROBABILITY, OFF, QUIET_DB, NoteAnalysis, runs
 from voz.pipeline import records
 
 PAD_S = 0.15  # wanted silence before and after the speech of a clip
 MARGIN_S = 0.03  # least distance from a cut to speech
-QUIET_DB = 20.0  # a cut is safe if its 20 ms are this much quieter than the clip's speech ...
-NOISE_DB, NOISE_PROBABILITY = 3.0, 0.3  # ... or within 3 dB of the noise floor, with silero's probability of speech under 0.3
+LATE = 0.75  # where in a short pause a cut is wanted: words fade out slowly and begin abruptly
 LONG_GAP_S = 0.8  # a voice should not learn longer pauses
 GAP_COST = 0.2  # per second of a pause in a clip over LONG_GAP_S
 DROP_COST = 1.0  # per second of speech left out; the length of a clip costs at most 0.45
@@ -121,6 +120,7 @@ class _Levels:
     db: RMS of the 20 ms around each hop. [N]
     speech: number of hops with speech before each hop. [N + 1]
     energy: their summed energy. [N + 1]
+    unvoiced: True where silero does not suggest speech. bool [N]
     calm: True where neither the level nor silero suggests speech. bool [N]
     speech_db: speech level of the whole note.
     """
@@ -130,6 +130,7 @@ class _Levels:
         self.db = frames_db(analysis.energy)
         self.speech = np.concatenate([[0], np.cumsum(analysis.mask)])
         self.energy = np.concatenate([[0.0], np.cumsum(np.where(analysis.mask, analysis.energy, 0.0))])
+        self.unvoiced = analysis.probability < OFF
         self.calm = (analysis.probability < NOISE_PROBABILITY) & (self.db <= analysis.noise_db + NOISE_DB)
         self.speech_db = self.speech_level_db(0, len(self.db))
 
@@ -140,7 +141,7 @@ class _Levels:
 
     def safe(self, hops: int | np.ndarray, speech_db: float) -> np.ndarray:
         """True where a cut does not go through a word, for a clip whose speech has the level `speech_db`. [n] -> bool [n], or one"""
-        return np.asarray(self.calm[hops] | (self.db[hops] <= speech_db - QUIET_DB))
+        return np.asarray(self.calm[hops] | (self.unvoiced[hops] & (self.db[hops] <= speech_db - QUIET_DB)))
 
 
 def _merge(spoken: list[tuple[int, int]], shortest_gap: int) -> list[tuple[int, int]]:
@@ -164,7 +165,7 @@ def _gaps(levels: _Levels, spoken: list[tuple[int, int]]) -> list[_Gap]:
     gaps = [_Gap(0, right, 0)]
     for (_, start), (end, _) in itertools.pairwise(spoken):  # of the pause
         if end - start < 4 * pad:
-            middle = _quietest(levels, start + margin, end - margin, wanted=(start + end) // 2)
+            middle = _quietest(levels, start + margin, end - margin, wanted=start + round(LATE * (end - start)))
             gaps.append(_Gap(middle, middle, end - start))
         else:
             left = _quietest(levels, start + margin, start + 2 * pad, wanted=start + pad)

@@ -30,6 +30,9 @@ BRIDGE_S = 0.1  # shorter gaps are closures (p, t, k), not pauses
 EDGE_S = 0.25  # silero cuts fricatives off: an edge is extended by up to this ...
 EDGE_OVER_NOISE_DB = 9.0  # ... while the sound is more than this over the noise floor
 EDGE_UNDER_SPEECH_DB = 32.0  # ... and less than this under the speech level
+QUIET_DB = 20.0  # a hop is quiet if its 20 ms are this much under the speech level ...
+NOISE_DB, NOISE_PROBABILITY = 3.0, 0.3  # ... or within 3 dB of the noise floor, with silero's probability of speech under 0.3
+PAUSE_S = 0.08  # a quiet stretch is a pause if silero's probability stays under OFF for this long; in a closure it stays high
 
 _BLOCK = HOP * 4096  # samples read at a time, about 27 s
 
@@ -86,7 +89,26 @@ def speech_mask(probability: np.ndarray, energy: np.ndarray, *, noise_db: float)
     for start, end in runs(mask):
         before, after = loud[max(0, start - reach) : start][::-1], loud[end : end + reach]
         extended[start - _leading(before) : end + _leading(after)] = True
-    return extended
+    return extended & ~pauses(probability, energy, speech_db=level_db, noise_db=noise_db)
+
+
+def quiet(probability: np.ndarray, energy: np.ndarray, *, speech_db: float, noise_db: float) -> np.ndarray:
+    """True where a hop is far quieter than the speech, or is noise that silero does not take for speech. [N], [N] -> bool [N]"""
+    db = frames_db(energy)
+    return np.asarray((db <= speech_db - QUIET_DB) | ((probability < NOISE_PROBABILITY) & (db <= noise_db + NOISE_DB)))
+
+
+def pauses(probability: np.ndarray, energy: np.ndarray, *, speech_db: float, noise_db: float) -> np.ndarray:
+    """True in the quiet stretches that silero confirms. [N], [N] -> bool [N]
+
+    Silero bridges short pauses: in one of 150 to 250 ms its probability is low for 80 to 150 ms only. The closures of p, t and k
+    are as quiet but keep a probability over 0.7 (real speakers of five languages, benchmarks/README.md, `bench_real`).
+    """
+    found = np.zeros(len(energy), bool)
+    for start, end in runs(quiet(probability, energy, speech_db=speech_db, noise_db=noise_db)):
+        lowest = runs(probability[start:end] < OFF)
+        found[start:end] = max((last - first for first, last in lowest), default=0) >= round(PAUSE_S / HOP_S)
+    return found
 
 
 def runs(mask: np.ndarray) -> list[tuple[int, int]]:

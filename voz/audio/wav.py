@@ -1,5 +1,6 @@
 """Read and write the WAV files between the stages; the sample rates of the system. Recordings from phones: voz/audio/decode.py."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,11 @@ def to_int16(pcm: np.ndarray) -> np.ndarray:
     if pcm.dtype == np.int16:
         return pcm
     return np.clip(np.round(pcm * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def hash_samples(pcm: np.ndarray) -> str:
+    """SHA-256 of samples as float32, hex. [T]"""
+    return hashlib.sha256(np.ascontiguousarray(pcm, dtype=np.float32).tobytes()).hexdigest()
 
 
 def resample(pcm: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:

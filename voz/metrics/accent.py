@@ -1,10 +1,11 @@
-"""Rioplatense or not: how a voice speaks ⟨ll, y⟩, [ʃ] (*sheísmo*) or [ʝ], in utterances whose text is known.
+"""Rioplatense or not: whether a recording of a known text speaks ⟨ll, y⟩ as [ʃ] (*sheísmo*) or as [ʝ].
 
-espeak-ng says the same text and knows when its own ⟨ll, y⟩ come; dynamic time warping carries those times over to the
-utterance; the spectrum there tells a voiceless fricative from a voiced palatal. *hielo*, *muy*, *rey* hold no such window.
+espeak-ng speaks the same text and reports when each of its phonemes begins. Dynamic time warping maps the times of its ⟨ll, y⟩
+to the recording, and the spectrum there tells a voiceless fricative from a voiced palatal. The glides of *hielo*, *muy* and
+*rey* do not count.
 
-Measured by pocket/measure_accent.py on synthetic voices, where the truth is known; proven on nothing else. What does not say its
-text (noise, babble) gives windows that mean nothing, and noise hisses: read the share beside the error rate of the same lines.
+Validated by pocket/measure_accent.py on synthetic voices, whose accent is known, and on nothing else. In a recording that does not
+speak its text (noise, babble) the windows are meaningless, and noise counts as [ʃ]: read the share together with the error rate.
 """
 
 import math
@@ -17,24 +18,24 @@ from scipy.spatial.distance import cdist
 
 from voz.audio import wav
 from voz.audio.wav import SAMPLE_RATE_HZ
-from voz.metrics import espeak, measures
+from voz.metrics import dtw, espeak, measures
 
-YE_PHONES = ("J^", "dZ")  # espeak-ng's ⟨ll, y⟩; the second after a pause or a nasal (*un yate*)
-GLIDE = "j"  # twice in a row: ⟨ll, y⟩ after i (*Guillermo*)
-LOW_HZ, HISS_HZ = (80.0, 900.0), (1_800.0, 6_000.0)  # voicing and first formant of [ʝ]; noise of [ʃ]
-LEAD_S = 0.1  # silence around the reference, for the utterance's own to be matched with
-FRAME_S, HOP = 0.020, 110  # HOP in samples: 5 ms
-SILENCE_DB = 40.0  # below the loudest frame
+YE_PHONES = ("J^", "dZ")  # espeak-ng's phonemes for ⟨ll, y⟩; the second one after a pause or a nasal (*un yate*)
+GLIDE = "j"  # espeak-ng writes ⟨ll, y⟩ after i as two of these (*Guillermo*)
 PAUSES = ("_:", "_", "_!", "_|")
-MARGIN_S = 0.010  # the alignment's hop is 11.6 ms
-FIRST_MARGIN_S = 0.070
-RANK = 75.0  # percentile of the frames in a window that stands for it: part of a window may be a neighbour's
-THRESHOLD_DB = 3.0  # of -10 (median of [ʝ]) to 27 (of [ʃ]) on the corpus's train voices, see pocket/reports/accent.json
+LOW_HZ, HISS_HZ = (80.0, 900.0), (1_800.0, 6_000.0)  # voicing and first formant of [ʝ]; noise of [ʃ]
+FRAME_S, HOP = 0.020, 110  # HOP in samples: 5 ms
+SILENCE_DB = 40.0  # a frame this far below the loudest one is silent
+LEAD_S = 0.1  # silence added before and after espeak-ng's speech, which the recording's own silence is aligned with
+MARGIN_S = 0.010  # on both sides of a window: the alignment's hop is 11.6 ms
+FIRST_MARGIN_S = 0.070  # before a window that follows a pause: the alignment may give its beginning to the pause
+RANK = 75.0  # percentile over a window's frames: some of them may belong to a neighbouring phoneme
+THRESHOLD_DB = 3.0  # between the medians of [ʝ], -10, and of [ʃ], 27, on the corpus's train voices (pocket/reports/accent.json)
 
 
 @dataclass(frozen=True)
 class Window:
-    """One ⟨ll, y⟩ of an utterance. `hiss_db`: noise over voicing, see `hiss_db`; [ʃ] lies above THRESHOLD_DB."""
+    """One ⟨ll, y⟩ of a recording. hiss_db: noise over voicing, see the function `hiss_db`."""
 
     start_s: float
     end_s: float
@@ -42,42 +43,46 @@ class Window:
 
     @property
     def sheismo(self) -> bool:
+        """True if it is spoken as [ʃ]."""
         return self.hiss_db > THRESHOLD_DB
 
 
-def listen(text: str, pcm: np.ndarray) -> list[Window]:
-    """Every ⟨ll, y⟩ of `text` as spoken in `pcm`, float32 [T] at 22 050 Hz. None where the text holds none or nothing is heard.
+def find_windows(text: str, pcm: np.ndarray) -> list[Window]:
+    """Every ⟨ll, y⟩ of a text in the recording that speaks it; empty if the text has none or the recording is silent.
+
+    Args:
+        pcm: float32 at 22 050 Hz. [T]
 
     Raises:
         UserError: espeak-ng is not installed.
     """
-    said = espeak.say(text)
-    spans = ye_spans(said.phones)
+    reference = espeak.say(text)
+    spans = ye_spans(reference.phones)
     if not spans or not np.any(pcm):
         return []
-    alignment = Alignment(wav.resample(said.pcm, said.rate_hz, SAMPLE_RATE_HZ), pcm)
+    alignment = Alignment(wav.resample(reference.pcm, reference.rate_hz, SAMPLE_RATE_HZ), pcm)
     frames_db = hiss_db(pcm)
     return [_window(frames_db, alignment, span) for span in spans]
 
 
 def share(windows: Sequence[Window]) -> float:
-    """Share of windows spoken as [ʃ], 0 to 1; NaN of none."""
+    """Share of windows spoken as [ʃ], 0 to 1; NaN if there is no window."""
     return float(np.mean([window.sheismo for window in windows])) if windows else math.nan
 
 
 @dataclass(frozen=True)
 class Span:
-    """A ⟨ll, y⟩ among phonemes. `first`: after a pause, where the alignment may give part of it to the silence before."""
+    """A ⟨ll, y⟩ in espeak-ng's speech. first: it follows a pause."""
 
     start_s: float
     end_s: float
     first: bool
 
 
-def ye_spans(spoken: Sequence[espeak.Phone]) -> list[Span]:
+def ye_spans(phones: Sequence[espeak.Phone]) -> list[Span]:
     """The ⟨ll, y⟩ among phonemes, in order."""
     spans = []
-    for before, phone, after in zip([None, *spoken], spoken, [*spoken[1:], None], strict=False):
+    for before, phone, after in zip([None, *phones], phones, [*phones[1:], None], strict=False):
         first = before is None or before.name in PAUSES
         if phone.name in YE_PHONES:
             spans.append(Span(phone.start_s, phone.end_s, first))
@@ -87,7 +92,7 @@ def ye_spans(spoken: Sequence[espeak.Phone]) -> list[Span]:
 
 
 def hiss_db(pcm: np.ndarray) -> np.ndarray:
-    """Power from 1.8 to 6 kHz over power from 80 to 900 Hz, in dB, one value per 5 ms; NaN in silence. [T] at 22 050 Hz -> [N]"""
+    """Power from 1.8 to 6 kHz over power from 80 to 900 Hz, in dB, every 5 ms; NaN in silence. [T] at 22 050 Hz -> [N]"""
     size = int(FRAME_S * SAMPLE_RATE_HZ)
     frequency_hz, _, spectrum = scipy.signal.stft(pcm, SAMPLE_RATE_HZ, nperseg=size, noverlap=size - HOP, padded=True)
     power = np.abs(spectrum) ** 2 + 1e-12
@@ -97,31 +102,33 @@ def hiss_db(pcm: np.ndarray) -> np.ndarray:
 
 
 def _window(frames_db: np.ndarray, alignment: "Alignment", span: Span) -> Window:
+    """The window of a recording that a span is aligned with. frames_db: of `hiss_db`. [N]"""
     start_s, end_s = (alignment.time_s(edge_s) for edge_s in (span.start_s, span.end_s))
     first = round((start_s - (FIRST_MARGIN_S if span.first else MARGIN_S)) * SAMPLE_RATE_HZ / HOP)
     last = round((end_s + MARGIN_S) * SAMPLE_RATE_HZ / HOP)
     frames = frames_db[max(0, first) : max(0, first, last) + 1]
-    heard = frames[np.isfinite(frames)]
-    return Window(start_s, end_s, float(np.percentile(heard, RANK)) if len(heard) else -math.inf)
+    audible = frames[np.isfinite(frames)]
+    return Window(start_s, end_s, float(np.percentile(audible, RANK)) if len(audible) else -math.inf)
 
 
 class Alignment:
-    """Times of one utterance carried over to another of the same words.
+    """Maps times of espeak-ng's speech to those of a recording of the same text.
 
-    Dynamic time warping over mel cepstra, each less its mean over the speech: voices and rooms differ by little more than that.
+    By dynamic time warping over mel cepstra, each less its mean over the speech, which removes most of what tells two voices and
+    rooms apart.
     """
 
-    def __init__(self, reference: np.ndarray, other: np.ndarray) -> None:
-        """[R], [T] at 22 050 Hz"""
+    def __init__(self, reference: np.ndarray, recording: np.ndarray) -> None:
+        """float32 at 22 050 Hz. [R], [T]"""
         silence = np.zeros(int(LEAD_S * SAMPLE_RATE_HZ), np.float32)
-        one, two = _centred(np.concatenate([silence, reference, silence])), _centred(other)
-        self.reference, self.other = warp(cdist(one, two))
+        padded = np.concatenate([silence, reference, silence])
+        self.path = dtw.align(cdist(_centred(padded), _centred(recording)))
 
     def time_s(self, reference_s: float) -> float:
-        """The moment in the other utterance that answers to `reference_s`: the middle of the frames matched with it."""
+        """The time in the recording that `reference_s` is aligned with: the mean over the frames that share its frame."""
         hop_s, middle_s = measures.HOP / SAMPLE_RATE_HZ, measures.FRAME / 2 / SAMPLE_RATE_HZ
-        near = np.clip(round((reference_s + LEAD_S - middle_s) / hop_s), self.reference[0], self.reference[-1])
-        return float(self.other[self.reference == near].mean() * hop_s + middle_s)
+        row = np.clip(round((reference_s + LEAD_S - middle_s) / hop_s), self.path.rows[0], self.path.rows[-1])
+        return float(self.path.columns[self.path.rows == row].mean() * hop_s + middle_s)
 
 
 def _centred(pcm: np.ndarray) -> np.ndarray:
@@ -129,23 +136,3 @@ def _centred(pcm: np.ndarray) -> np.ndarray:
     cepstra = measures.cepstra(pcm)
     level = np.array([np.mean(np.square(pcm[at : at + measures.FRAME])) for at in range(0, len(cepstra) * measures.HOP, measures.HOP)])
     return np.asarray(cepstra - cepstra[level >= np.median(level)].mean(axis=0))
-
-
-def warp(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Path of least total cost from corner to corner by steps of one in either or both. [N, M] -> rows [P], columns [P]"""
-    rows, columns = cost.shape
-    total = np.full((rows + 1, columns + 1), np.inf)
-    step = np.zeros((rows + 1, columns + 1), np.int8)
-    total[0, 0] = 0.0
-    for diagonal in range(rows + columns - 1):
-        i = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
-        j = diagonal - i
-        before = np.stack([total[i, j], total[i, j + 1], total[i + 1, j]])
-        step[i + 1, j + 1] = before.argmin(axis=0)
-        total[i + 1, j + 1] = cost[i, j] + before.min(axis=0)
-    path = [(rows, columns)]
-    while path[-1] != (1, 1):
-        i, j = path[-1]
-        path.append([(i - 1, j - 1), (i - 1, j), (i, j - 1)][step[i, j]])
-    back: np.ndarray = np.array(path[::-1]) - 1
-    return back[:, 0], back[:, 1]

@@ -1,12 +1,14 @@
-"""What espeak-ng says of a Spanish text, and when it says which phoneme. Through its library, which knows the times; its program does not.
+"""Spanish speech of espeak-ng with the time of each phoneme. From its library: its program does not report times.
 
-espeak-ng (Debian package `espeak-ng`) is needed by nothing else of the pipeline: without it accent is not measured.
+Only the accent measure needs espeak-ng (Debian package `espeak-ng`); without it the accent is not measured.
 """
 
 import ctypes
 import ctypes.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +20,12 @@ WORD, PHONEME = 1, 7  # espeak_EVENT_TYPE (speak_lib.h)
 _SYNCHRONOUS, _PHONEME_EVENTS, _DONT_EXIT = 2, 1, 0x8000  # espeak_AUDIO_OUTPUT and options of espeak_Initialize (speak_lib.h)
 _UTF8, _BRACKETS_ARE_PHONEMES, _END = 1, 0x100, 0  # flags of espeak_Synth, espeak_EVENT_TYPE
 _RATE, _PITCH, _GAP = 1, 3, 7  # espeak_PARAMETER
-LIMIT_S = 60.0  # a sentence takes milliseconds
+LIMIT_S = 60.0  # of a call; a sentence takes milliseconds
 
 
 @dataclass(frozen=True)
 class Phone:
-    """A phoneme by espeak-ng's mnemonic, and when it is heard."""
+    """A phoneme, by espeak-ng's mnemonic, and its time in the speech."""
 
     name: str
     start_s: float
@@ -31,8 +33,8 @@ class Phone:
 
 
 @dataclass(frozen=True)
-class Utterance:
-    """float32 in [-1, 1] at `rate_hz`, [T], and its phonemes in order."""
+class Speech:
+    """A spoken text and its phonemes in order. pcm: float32 in [-1, 1] at `rate_hz`. [T]"""
 
     pcm: np.ndarray
     rate_hz: int
@@ -71,44 +73,54 @@ class Mark:
     sample: int
 
 
-def say(text: str) -> Utterance:
-    """Let espeak-ng's plain Latin American voice say `text`; phonemes in double brackets are taken as such.
+def say(text: str) -> Speech:
+    """Speak a text with espeak-ng's plain Latin American voice. What stands in double brackets is read as phonemes.
 
     Raises:
         UserError: espeak-ng is not installed.
     """
     pcm, rate_hz, marks = synthesize(text, Speaker(), PHONEME)
     ends = [mark.sample for mark in marks[1:]] + [len(pcm)]
-    return Utterance(pcm, rate_hz, [Phone(mark.name, mark.sample / rate_hz, end / rate_hz) for mark, end in zip(marks, ends, strict=True)])
+    return Speech(pcm, rate_hz, [Phone(mark.name, mark.sample / rate_hz, end / rate_hz) for mark, end in zip(marks, ends, strict=True)])
 
 
 def synthesize(text: str, speaker: Speaker, kind: int) -> tuple[np.ndarray, int, list[Mark]]:
     """Samples, float32 in [-1, 1] [T], their rate in Hz, and the events of `kind` (WORD or PHONEME).
 
-    In a process of its own: the library keeps the phase of its oscillators from one text to the next, and says the same text a
-    little differently after another.
+    Each call has a process of its own: the library keeps the phase of its oscillators from one text to the next, so a text would
+    sound a little different after another one.
 
     Raises:
         UserError: espeak-ng is not installed, or has no such voice.
     """
-    name = _library_name()
-    if name is None:
-        raise UserError("espeak-ng is not installed: accent cannot be measured", "apt-get install espeak-ng")
-    spoken: tuple[np.ndarray, int, list[Mark]] = sandbox.call(_synthesize, name, text, speaker, kind, limit_s=LIMIT_S, calls=1)
+    spoken: tuple[np.ndarray, int, list[Mark]] = _call(_synthesize, text, speaker, kind)
     return spoken
 
 
+def version() -> str:
+    """Version of the library; an empty text without it."""
+    found: str = _call(_version) if available() else ""
+    return found
+
+
+def _call(function: Callable[..., Any], *args: Any) -> Any:
+    """`function(library's name, *args)` in a process that has not loaded the library yet."""
+    name = _library_name()
+    if name is None:
+        raise UserError("espeak-ng is not installed: accent cannot be measured", "apt-get install espeak-ng")
+    return sandbox.call(function, name, *args, limit_s=LIMIT_S, calls=1)
+
+
+def _version(name: str) -> str:
+    info = ctypes.CDLL(name).espeak_Info
+    info.restype = ctypes.c_char_p
+    answer: bytes = info(None)
+    return answer.decode()
+
+
 def _synthesize(name: str, text: str, speaker: Speaker, kind: int) -> tuple[np.ndarray, int, list[Mark]]:
-    """`synthesize` in a process that has not spoken yet."""
-    library = ctypes.CDLL(name)
-    rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS | _DONT_EXIT)
-    if rate_hz <= 0:
-        raise UserError("espeak-ng does not start: accent cannot be measured", "apt-get install --reinstall espeak-ng espeak-ng-data")
-    if library.espeak_SetVoiceByName(speaker.name.encode()) != 0:
-        mend = "apt-get install --reinstall espeak-ng espeak-ng-data"
-        raise UserError(f"espeak-ng has no voice {speaker.name}: accent cannot be measured", mend)
-    for parameter, value in ((_RATE, speaker.rate_wpm), (_PITCH, speaker.pitch), (_GAP, speaker.gap)):
-        library.espeak_SetParameter(parameter, value, 0)
+    """`synthesize`, in the process that it starts."""
+    library, rate_hz = _start(name, speaker)
     pieces: list[np.ndarray] = []
     marks: list[Mark] = []
 
@@ -124,19 +136,33 @@ def _synthesize(name: str, text: str, speaker: Speaker, kind: int) -> tuple[np.n
             at += 1
         return 0
 
-    callback = _Callback(take)
+    callback = _Callback(take)  # this name keeps it alive while the library calls it
     library.espeak_SetSynthCallback(callback)
     data = text.encode()
     library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8 | _BRACKETS_ARE_PHONEMES, None, None)
     return np.concatenate(pieces) if pieces else np.zeros(0, np.float32), rate_hz, marks
 
 
+def _start(name: str, speaker: Speaker) -> tuple[ctypes.CDLL, int]:
+    """The library, set to a voice, and its sample rate in Hz."""
+    library = ctypes.CDLL(name)
+    rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS | _DONT_EXIT)
+    if rate_hz <= 0:
+        raise UserError("espeak-ng does not start: accent cannot be measured", "apt-get install --reinstall espeak-ng espeak-ng-data")
+    if library.espeak_SetVoiceByName(speaker.name.encode()) != 0:
+        fix = "apt-get install --reinstall espeak-ng espeak-ng-data"
+        raise UserError(f"espeak-ng has no voice {speaker.name}: accent cannot be measured", fix)
+    for parameter, value in ((_RATE, speaker.rate_wpm), (_PITCH, speaker.pitch), (_GAP, speaker.gap)):
+        library.espeak_SetParameter(parameter, value, 0)
+    return library, int(rate_hz)
+
+
 def available() -> bool:
-    """True if espeak-ng's library is here."""
+    """True if espeak-ng's library is installed."""
     return _library_name() is not None
 
 
 @cache
 def _library_name() -> str | None:
-    """Asked once: looking for it starts a process."""
+    """Cached, because the search starts a process."""
     return ctypes.util.find_library("espeak-ng")

@@ -1,7 +1,6 @@
-"""What can be measured of speech without ears: words heard, likeness of voice, distance to a recording, melody.
+"""Objective measures of a spoken line: character error rate, speaker similarity, mel-cepstral distortion, fundamental frequency.
 
-All audio here is float32 in [-1, 1] at 22 050 Hz. librosa offers F0 and DTW too, but compiles them for half a minute on
-first use; both are a few lines of NumPy.
+All audio is float32 in [-1, 1] at 22 050 Hz. librosa has F0 too, but compiles it for half a minute on first use.
 """
 
 import math
@@ -14,25 +13,27 @@ import numpy as np
 import scipy.fft
 from scipy.spatial.distance import cdist
 
+import voz.compat  # noqa: F401 - repairs the import of torchaudio, which therefore comes after it
 from voz.audio.wav import SAMPLE_RATE_HZ
+from voz.metrics import dtw
 from voz.text import normalize
 
-import torchaudio  # isort: skip  (after voz.compat, which voz.xtts imports)
+import torchaudio  # isort: skip
 
 FRAME = 1024  # 46 ms
 HOP = 256  # 11.6 ms
-SILENCE_DB = 40.0  # frames this far below the loudest are silence
+SILENCE_DB = 40.0  # a frame this far below the loudest one is silent
 MELS = 80
 MEL_MAX_HZ = 8000.0  # as far up as XTTS's own mel spectrograms reach
 CEPSTRA = 13  # c1..c13; c0 is the level
-F0_MIN_HZ, F0_MAX_HZ = 60.0, 500.0  # a low man's voice to a child's
-APERIODICITY = 0.15  # YIN's threshold; the paper takes 0.1 for clean speech, higher finds more voiced frames
+F0_MIN_HZ, F0_MAX_HZ = 60.0, 500.0  # from a low man's voice to a child's
+APERIODICITY = 0.15  # YIN's threshold: the paper takes 0.1 for clean speech; higher finds more voiced frames
 BOOTSTRAP = 2000  # resamplings for an interval
 
 
 @dataclass(frozen=True)
 class F0:
-    """Melody of the voiced frames. The range is from the 5th to the 95th percentile; semitones (st) count from 100 Hz."""
+    """Fundamental frequency over the voiced frames. Range: 5th to 95th percentile. Semitones (st) are relative to 100 Hz."""
 
     mean_hz: float
     range_hz: float
@@ -42,40 +43,40 @@ class F0:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over lines with its 95 % interval; one note alone gives no interval."""
+    """A mean over lines and its 95 % interval, which takes more than one note."""
 
     mean: float
     low: float | None
     high: float | None
 
 
-def cer(written: str, heard: str) -> float:
-    """Character error rate of spoken forms (lower case, no punctuation): 0 = as written; over 1 where more was heard than written."""
-    reference, hypothesis = normalize.spoken(written), normalize.spoken(heard)
+def cer(text: str, transcript: str) -> float:
+    """Character error rate of a transcript, both in lower case and without punctuation; above 1 where it is much longer than the text."""
+    reference, hypothesis = normalize.spoken(text), normalize.spoken(transcript)
     if not reference:
         return 0.0 if not hypothesis else 1.0  # jiwer divides by the reference's length
     return float(jiwer.cer(reference, hypothesis))
 
 
 def similarity(embedding: np.ndarray, others: Sequence[np.ndarray]) -> float:
-    """Mean cosine of a speaker embedding with others, -1 to 1. [512]"""
+    """Mean cosine of a speaker embedding with others, -1 to 1. [512], [512] each"""
     return float(np.mean([float(embedding @ other) for other in others]))
 
 
 def mcd_db(pcm: np.ndarray, reference: np.ndarray) -> float:
-    """Mel-cepstral distortion along the best alignment, in dB; 0 = same spectra. [T], [R]
+    """Mel-cepstral distortion along the alignment of least cost, in dB; 0 = same spectra. [T], [R]
 
-    (10 / ln 10) * sqrt(2 * sum over d = 1..13 of (c_d - r_d)^2), the mean over the path of dynamic time warping
+    (10 / ln 10) * sqrt(2 * sum over d = 1..13 of (c_d - r_d)^2), averaged over the path of dynamic time warping
     (Kubichek, "Mel-cepstral distance measure for objective speech quality assessment", 1993). The cepstra are the cosine
-    transform of the log mel spectrum, scaled as in ln|X| = c_0 + sum of c_d cos(...): the value is then the RMS distance
-    of the smoothed log spectra in dB. Silence at both ends is cut first. Values compare only with this function's own.
+    transform of the log mel spectrum, scaled as in ln|X| = c_0 + sum of c_d cos(...), so the value is the RMS distance of
+    the smoothed log spectra in dB. Silence at both ends is cut first. Other implementations give other values.
     """
     return distortion_db(cepstra(without_ends(pcm)), cepstra(without_ends(reference)))
 
 
 def distortion_db(one: np.ndarray, other: np.ndarray) -> float:
     """Mel-cepstral distortion of two series of cepstra, see `mcd_db`. [N, 13], [M, 13]"""
-    return 10.0 / math.log(10.0) * math.sqrt(2.0) * warped_distance(cdist(one, other))
+    return 10.0 / math.log(10.0) * math.sqrt(2.0) * dtw.align(cdist(one, other)).mean_cost
 
 
 def cepstra(pcm: np.ndarray) -> np.ndarray:
@@ -90,28 +91,8 @@ def cosines(log_mel: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def warped_distance(cost: np.ndarray) -> float:
-    """Mean cost along the path of least total cost from corner to corner, by steps of one in either or both. [N, M]
-
-    Works along anti-diagonals, of which each cell depends only on the two before: O(N * M) in N + M NumPy steps.
-    """
-    rows, columns = cost.shape
-    total = np.full((rows + 1, columns + 1), np.inf)
-    length = np.zeros((rows + 1, columns + 1))
-    total[0, 0] = 0.0
-    for diagonal in range(rows + columns - 1):
-        i = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
-        j = diagonal - i
-        before = np.stack([total[i, j], total[i, j + 1], total[i + 1, j]])  # index + 1: the tables have a border
-        best = before.argmin(axis=0)
-        lengths = np.stack([length[i, j], length[i, j + 1], length[i + 1, j]])
-        total[i + 1, j + 1] = cost[i, j] + before.min(axis=0)
-        length[i + 1, j + 1] = 1 + np.take_along_axis(lengths, best[None], axis=0)[0]
-    return float(total[-1, -1] / length[-1, -1])
-
-
 def f0(pcm: np.ndarray) -> F0 | None:
-    """Mean and range of the fundamental frequency over the voiced frames; None where no frame is voiced. [T]"""
+    """Mean and range of the fundamental frequency; None if no frame is voiced. [T]"""
     hz = pitch_hz(pcm)
     hz = hz[np.isfinite(hz)]
     if not len(hz):
@@ -126,10 +107,14 @@ def f0(pcm: np.ndarray) -> F0 | None:
 
 
 def pitch_hz(pcm: np.ndarray, *, span_hz: tuple[float, float] = (F0_MIN_HZ, F0_MAX_HZ), aperiodicity: float = APERIODICITY) -> np.ndarray:
-    """Fundamental frequency per frame, NaN where unvoiced or silent. [T] -> [N]
+    """Fundamental frequency of each frame, NaN where it is unvoiced or silent. [T] -> [N]
 
-    YIN (de Cheveigné and Kawahara, "YIN, a fundamental frequency estimator for speech and music", 2002): the first dip of
+    YIN (de Cheveigné and Kawahara, "YIN, a fundamental frequency estimator for speech and music", 2002): the first minimum of
     the cumulative mean normalised difference below the threshold, refined by a parabola.
+
+    Args:
+        span_hz: lowest and highest frequency that is looked for.
+        aperiodicity: the threshold.
     """
     shortest, longest = int(SAMPLE_RATE_HZ / span_hz[1]), math.ceil(SAMPLE_RATE_HZ / span_hz[0])
     frames = _frames(pcm, FRAME + longest + 1)
@@ -138,18 +123,21 @@ def pitch_hz(pcm: np.ndarray, *, span_hz: tuple[float, float] = (F0_MIN_HZ, F0_M
     for at in np.flatnonzero(_loud(frames)):
         row = normalised[at]
         before, inside, after = (row[shortest + step : longest + step] for step in (-1, 0, 1))
-        dips = np.flatnonzero((inside < aperiodicity) & (inside <= before) & (inside <= after))  # a slope at the span's end is no dip
-        if not len(dips):
+        minima = np.flatnonzero((inside < aperiodicity) & (inside <= before) & (inside <= after))
+        if not len(minima):
             continue
-        lag = shortest + int(dips[0])
+        lag = shortest + int(minima[0])
         hz[at] = SAMPLE_RATE_HZ / (lag + _vertex(row[lag - 1], row[lag], row[lag + 1]))
     return hz
 
 
 def interval(values: Sequence[float], notes: Sequence[str], *, seed: int) -> Estimate:
-    """Mean over lines, with the 95 % percentile interval of a bootstrap that draws whole notes.
+    """Mean over lines, with the 95 % percentile interval of a bootstrap over notes.
 
-    Lines of one note resemble each other (one day, one room), so they are no independent evidence: notes are drawn.
+    Lines of one note share a day and a room, so they are not independent: whole notes are drawn.
+
+    Args:
+        values, notes: of each line, its value and the note that it comes from.
     """
     order = sorted(set(notes))
     sums = np.array([sum(value for value, note in zip(values, notes, strict=True) if note == each) for each in order])
@@ -169,7 +157,7 @@ def without_ends(pcm: np.ndarray) -> np.ndarray:
 
 
 def _frames(pcm: np.ndarray, length: int) -> np.ndarray:
-    """Overlapping frames, one each HOP samples; a shorter signal is padded to one. [T] -> [N, length]"""
+    """Overlapping frames, one every HOP samples; a signal shorter than a frame is padded to one. [T] -> [N, length]"""
     padded = np.pad(pcm.astype(np.float64), (0, max(0, length - len(pcm))))
     return np.lib.stride_tricks.sliding_window_view(padded, length)[::HOP]
 
@@ -194,13 +182,13 @@ def _normalised_difference(frames: np.ndarray, lags: int) -> np.ndarray:
 
 
 def _vertex(left: float, middle: float, right: float) -> float:
-    """Where the parabola through three points at -1, 0, 1 has its vertex; 0 where they lie on a line."""
+    """Position of the vertex of the parabola through three points at -1, 0, 1; 0 if they lie on a line."""
     curve = left - 2.0 * middle + right
     return 0.5 * (left - right) / curve if curve > 0 else 0.0
 
 
 @cache
 def _mel_filters() -> np.ndarray:
-    """Slaney's mel filters, unit area. [FRAME / 2 + 1, MELS]"""
+    """Mel filters of unit area (Slaney). [FRAME / 2 + 1, MELS]"""
     fbanks = torchaudio.functional.melscale_fbanks
     return np.asarray(fbanks(FRAME // 2 + 1, 0.0, MEL_MAX_HZ, MELS, SAMPLE_RATE_HZ, norm="slaney", mel_scale="slaney").numpy())

@@ -1,4 +1,1 @@
-"""The networks: XTTS and Whisper, how they are loaded, trained, spoken with and exported.
-
-What their output is worth is measured in `metrics`.
-"""
+"""The networks: XTTS and Whisper. Loading, training, synthesis, transcription, export. Their output is measured in `metrics`."""

@@ -1,9 +1,9 @@
 """The clips of a dataset as batches for the GPT trainer.
 
-Every clip comes exactly once an epoch. Order and conditioning slice follow from (seed, epoch, clip id) alone: not from a
-global generator, not from the file system, not from where a run was interrupted, not from which other clips there are.
-The one exception: where other clips condition, a clip's reference is the next clip of the order.
-A clip that cannot be used is an error that names it; it is never swapped for another one.
+Every clip comes exactly once an epoch. Its place in the order and its conditioning slice follow from (seed, epoch, clip id) alone:
+neither a global generator, nor the file system, nor an interruption, nor the other clips change them. The only exception is
+`conditioning: other_clip`, where a clip is conditioned on the next clip of the order.
+A clip that cannot be used is an error that names it; coqui's dataset would silently return another one.
 """
 
 import hashlib
@@ -23,19 +23,18 @@ from voz.pipeline.command import UserError
 from voz.pipeline.records import Example
 from voz.text import tokens
 
-STRIDE = 1024  # samples of 22 050 Hz per audio code (XttsArgs.gpt_code_stride_len)
-MIN_REST = wav.SAMPLE_RATE_HZ  # a slice leaves at least this much of its clip, or it shrinks to half the clip
+MIN_REST = wav.SAMPLE_RATE_HZ  # samples of a clip outside its slice; see `training_slice`
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One clip, ready but for its conditioning slice.
+    """One clip and its text.
 
     sha256: of the clip's file, hex.
-    tokens: text of the clip. int64 [L]
+    tokens: of the text. int64 [L]
     length: samples at 22 050 Hz.
-    codes: audio codes of the clip, empty until the DVAE has encoded it. int64 [ceil(length / 1024)]
-    latents: conditioning latents of the whole clip, empty unless other clips are conditioned on it. float32 [32, C]
+    codes: audio codes, see `clip_features.with_codes`; empty before. int64 [ceil(length / 1024)]
+    latents: conditioning latents of the whole clip, see `clip_features.with_latents`; empty before. float32 [32, C]
     """
 
     id: str
@@ -51,9 +50,13 @@ class Sample:
 class Batch:
     """Padded tensors of some clips.
 
-    text [B, L] int64, text_lengths [B], codes [B, C] int64, wav_lengths [B] in samples, conditioning [B, S] float32 in
-    [-1, 1] (each clip's slice, zeros after it), slices [B, 2] (start, end of the slice in samples of its clip), latents
-    [B, 32, C] float32 (of other clips; [B, 0, 0] where the slices condition the GPT).
+    text: tokens. int64 [B, L]
+    text_lengths: tokens of each text. int64 [B]
+    codes: audio codes. int64 [B, C]
+    wav_lengths: samples of each clip. int64 [B]
+    conditioning: the slice of each clip, zeros after it; [B, 0] with latents. float32 in [-1, 1] [B, S]
+    slices: start and end of each slice in its clip, in samples. int64 [B, 2]
+    latents: conditioning latents of other clips; [B, 0, 0] where the slices condition the GPT. float32 [B, 32, C]
     """
 
     text: torch.Tensor
@@ -82,28 +85,29 @@ def load(examples: Iterable[Example], wavs: Path, tokenizer: VoiceBpeTokenizer) 
 
 
 def _load(example: Example, path: Path, tokenizer: VoiceBpeTokenizer) -> Sample:
-    mend = "mend or reject the clip in the corrections file, then run `dvc repro`"
+    """The sample of one clip, see `load`."""
+    fix = "correct or reject the clip in the corrections file, then run `dvc repro`"
     try:
         length, sha256 = wav.samples(path), files.hash_file(path)
     except (OSError, ValueError, RuntimeError) as error:  # soundfile's own error is a RuntimeError
         raise UserError(f"{path}: unreadable ({str(error).splitlines()[0]})", "`dvc checkout data/dataset`") from error
     if not limits.MIN_SAMPLES <= length <= limits.MAX_SAMPLES:
-        raise UserError(f"{path}: {length} samples; the trainer takes {limits.MIN_SAMPLES} to {limits.MAX_SAMPLES}", mend)
+        raise UserError(f"{path}: {length} samples; the trainer takes {limits.MIN_SAMPLES} to {limits.MAX_SAMPLES}", fix)
     ids = tokenizer.encode(example.normalized, tokens.LANGUAGE)
     unknown, stop = (tokenizer.tokenizer.token_to_id(name) for name in ("[UNK]", "[STOP]"))
     if not example.normalized.strip() or unknown in ids or stop in ids:
-        raise UserError(f"{path}: its text {example.normalized!r} is empty or holds characters the base does not know", mend)
+        raise UserError(f"{path}: its text {example.normalized!r} is empty or holds characters the base does not know", fix)
     if len(ids) > limits.MAX_TEXT_TOKENS:
-        raise UserError(f"{path}: its text has {len(ids)} tokens; the trainer takes {limits.MAX_TEXT_TOKENS}", mend)
+        raise UserError(f"{path}: its text has {len(ids)} tokens; the trainer takes {limits.MAX_TEXT_TOKENS}", fix)
     return Sample(example.id, path, sha256, torch.tensor(ids), length)
 
 
 def epoch(samples: Sequence[Sample], *, batch_size: int, seed: int, number: int, other_clip: bool) -> list["PlannedBatch"]:
-    """The batches of epoch `number`, not yet read from disk: every sample once, the last batch may be smaller.
+    """The batches of epoch `number`, whose clips are not read yet: every sample once; the last batch may be smaller.
 
     Args:
-        other_clip: each clip is conditioned on the next one of the epoch's order (its `latents`, which must be there) instead of
-            on a slice of itself; then none of its codes is masked.
+        other_clip: condition each clip on the `latents` of the next clip of the order instead of on a slice of itself. No code is
+            masked then.
     """
     ordered = sorted(samples, key=lambda s: hashlib.sha256(f"{seed}:{number}:{s.id}".encode()).digest())
     references = ordered[1:] + ordered[:1] if other_clip else []
@@ -113,14 +117,18 @@ def epoch(samples: Sequence[Sample], *, batch_size: int, seed: int, number: int,
 
 @dataclass(frozen=True)
 class PlannedBatch:
-    """The clips of a batch with their conditioning slices (start, end in samples), or the clips that condition them instead."""
+    """A batch that is not read yet.
+
+    clips: with the slice (start, end in samples) of each that conditions the GPT.
+    references: the clips that condition them instead, one each, if there are any.
+    """
 
     clips: list[tuple[Sample, tuple[int, int]]]
     references: Sequence[Sample] = ()
 
     def read(self) -> Batch:
-        """Read the slices and pad everything. Each file is read once; none where other clips condition."""
-        samples, slices = [sample for sample, _ in self.clips], [where for _, where in self.clips]
+        """Read the slices and pad all rows. With references no file is read."""
+        samples, slices = [sample for sample, _ in self.clips], [slice_ for _, slice_ in self.clips]
         return Batch(
             text=_pad([sample.tokens for sample in samples]),
             text_lengths=torch.tensor([len(sample.tokens) for sample in samples]),
@@ -132,16 +140,17 @@ class PlannedBatch:
         )
 
     def _slices(self) -> torch.Tensor:
+        """The slices of the clips. float32 [B, S]"""
         pcms = [torch.from_numpy(wav.read(sample.path)[start:end]) for sample, (start, end) in self.clips]
         return _pad(pcms, limits.MAX_CONDITIONING_SAMPLES)
 
 
 def training_slice(sample: Sample, *, seed: int, epoch: int) -> tuple[int, int]:
-    """The slice of a clip that conditions the GPT, (start, end) in samples: 3 to 6 s anywhere in it.
+    """The slice of a clip that conditions the GPT in training, (start, end) in samples: 3 to 6 s anywhere in it.
 
-    coqui's rule (`get_prompt_slice`), with its own generator, and one difference: where the slice would leave less than a
-    second of the clip, not only where it is longer than the clip, half the clip is taken. Otherwise the prompt mask would
-    leave nothing of such a clip to learn from.
+    coqui's rule (`get_prompt_slice`), with a generator of its own and one difference: coqui takes half the clip where the slice is
+    longer than the clip; here also where the slice leaves less than a second of it, because the prompt mask would leave almost no
+    code of such a clip in the loss.
     """
     drawn = random.Random(f"{seed}:{epoch}:{sample.id}")
     length = drawn.randint(limits.MIN_CONDITIONING_SAMPLES, limits.MAX_CONDITIONING_SAMPLES)
@@ -152,7 +161,7 @@ def training_slice(sample: Sample, *, seed: int, epoch: int) -> tuple[int, int]:
 
 
 def eval_slice(sample: Sample) -> tuple[int, int]:
-    """coqui's slice for evaluation: from the start, of middle length (4.5 s), half the clip where that is too long."""
+    """coqui's slice for evaluation, (start, end) in samples: the first 4.5 s, or half of a clip that is shorter."""
     length = (limits.MIN_CONDITIONING_SAMPLES + limits.MAX_CONDITIONING_SAMPLES) // 2
     return 0, length if length <= sample.length else sample.length // 2
 
@@ -169,6 +178,6 @@ def pcm(sample: Sample) -> np.ndarray:
 
 
 def _pad(rows: list[torch.Tensor], width: int = 0) -> torch.Tensor:
-    """Stack rows, zeros after the shorter ones. [B, max length or `width`]"""
+    """Stack rows, with zeros after the shorter ones. [L] each -> [B, longest L or `width`]"""
     width = width or max(len(row) for row in rows)
     return torch.stack([F.pad(row, (0, width - len(row))) for row in rows])

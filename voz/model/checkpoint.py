@@ -9,13 +9,13 @@ from voz.pipeline import files
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write atomically. torch names the zip's inner folder after the file: through an open file it is always `archive`."""
+    """Write atomically, through an open file: given a path, torch would name the folder in the zip after it, which changes the bytes."""
     with files.atomic(path) as file:
         torch.save(content, file)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read what `write` wrote, onto the CPU."""
+    """Read a checkpoint of `write`, onto the CPU."""
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return content
 

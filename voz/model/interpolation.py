@@ -1,7 +1,7 @@
-"""Fine-tuned weights part of the way back to the base's (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903), in the lower layers.
+"""Interpolation between the base's and the fine-tuned weights (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903), in the lower layers.
 
-In a GPT fine-tuned on minutes of speech the upper layers bring the accent, and the lower ones forget words that the notes do
-not hold: measured on the pocket base, pocket/README.md.
+A GPT that is fine-tuned on minutes of speech learns the accent in its upper layers, while its lower layers forget words that the
+notes lack. Measured on the pocket base: pocket/LOG.md.
 """
 
 import re
@@ -19,24 +19,25 @@ def lower_half(gpt: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
 
 
 class Interpolation:
-    """Shows a GPT in training as it would be exported.
+    """Temporarily applies the interpolated weights to a GPT in training.
 
     Args:
-        share: of what the lower half of the layers has learnt, kept; 1 changes nothing and costs nothing.
+        gpt: with the base's weights.
+        alpha: weight of the fine-tuned weights in the lower half of the layers, from 0 (the base) to 1 (no interpolation).
     """
 
-    def __init__(self, gpt: torch.nn.Module, share: float) -> None:
-        self.share = share
-        self.weights = lower_half(gpt) if share < 1 else {}
+    def __init__(self, gpt: torch.nn.Module, alpha: float) -> None:
+        self.alpha = alpha
+        self.weights = lower_half(gpt) if alpha < 1 else {}
         self.base = {name: weight.detach().clone() for name, weight in self.weights.items()}
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Within this block the GPT has the interpolated weights; after it, its own to the last bit."""
+        """Within this block the GPT has the interpolated weights; after it, exactly its own again."""
         own = {name: weight.detach().clone() for name, weight in self.weights.items()}
         with torch.no_grad():
             for name, weight in self.weights.items():
-                weight.copy_(self.base[name].lerp(weight, self.share))
+                weight.copy_(self.base[name].lerp(weight, self.alpha))
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""What is told about a training: curves while it goes, an eval line spoken after each epoch, tables when it is done."""
+"""The record of a training: curves while it runs, an eval line spoken after each epoch, tables at the end."""
 
 import csv
 import io
@@ -13,34 +13,35 @@ from dvclive.live import Live
 from voz.audio import wav
 from voz.model import batches, synthesis, training_loop, xtts
 from voz.model.batches import Sample
+from voz.model.generation import Sampling
 from voz.model.gpt_trainer import Trainer
 from voz.pipeline.files import write_json, write_text
 
-LIVE = "live"  # DVCLive's folder within reports/epochs
-DIGITS = 6  # of numbers in git: the last bits of a float are noise in a diff
+LIVE = "live"  # DVCLive's folder in reports/epochs
+DIGITS = 6  # of numbers in git: further ones would be noise in a diff
 
 
 class TrainLog:
-    """Called after each evaluation of a training (0 = the base).
+    """Logs each evaluation of a training, the base's included: losses, and a spoken line.
 
-    The spoken line is the shortest eval clip's text in that clip's own voice, sampled as the base's `config.json` says.
+    The line is the text of the shortest eval clip, conditioned on that clip, with the sampling settings of the base's `config.json`.
 
     Args:
-        scratch: folder of the training; the spoken lines are kept there, as each needs its own epoch's weights.
-        epochs: folder of the report, emptied by the caller.
-        texts: the text of each eval clip.
+        training: the folder of the training, where the spoken lines stay: each needs the weights of its epoch.
+        epochs: the stage's output folder, empty.
+        texts: the text of each eval clip, by id.
     """
 
     def __init__(
         self,
-        scratch: Path,
+        training: Path,
         epochs: Path,
         trainer: Trainer,
         schedule: training_loop.Schedule,
         held_out: Sequence[Sample],
         texts: dict[str, str],
     ) -> None:
-        self.scratch, self.epochs, self.trainer, self.schedule = scratch, epochs, trainer, schedule
+        self.training, self.epochs, self.trainer, self.schedule = training, epochs, trainer, schedule
         self.sample = min(held_out, key=lambda s: (s.length, s.id))
         self.line = synthesis.Line(text=texts[self.sample.id], seed=schedule.seed)
         logging.getLogger("dvclive").setLevel(logging.ERROR)
@@ -48,16 +49,16 @@ class TrainLog:
         self.logged = 0
 
     def __call__(self, history: training_loop.History) -> None:
-        """Log what is new in the history, and speak the line unless an earlier process did."""
+        """Log the latest evaluation and the updates before it, and speak the line unless an earlier process did."""
         epoch = len(history.clips) - 1
         self._log(history, epoch)
-        path = self.scratch / wav_name(epoch)
+        path = self.training / wav_name(epoch)
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             wav.write(path, self._speak(), rate_hz=wav.OUTPUT_RATE_HZ)
 
     def _log(self, history: training_loop.History, epoch: int) -> None:
-        """The updates of the epoch, then its evaluation at the last of them."""
+        """Log the updates of an epoch, and its evaluation at the last of them."""
         for number, (text, mel) in enumerate(history.updates[self.logged :], start=self.logged + 1):
             self.live.step = number
             self.live.log_metric("train/text", round(text, DIGITS))
@@ -69,19 +70,24 @@ class TrainLog:
         self.live.make_summary()
 
     def _speak(self) -> np.ndarray:
-        """The line at this moment. float32 at 24 000 Hz [T]"""
+        """The line with the present weights. float32 in [-1, 1] at 24 000 Hz [T]"""
         self.trainer.learning(False)
         model = self.trainer.xtts
         config = model.config
-        sampling = synthesis.Sampling(config.temperature, config.top_p, config.top_k, float(config.repetition_penalty))
-        given = xtts.conditioning(model, batches.pcm(self.sample))
-        return synthesis.speak(model, given, [self.line], sampling, label="eval line")[0]
+        sampling = Sampling(
+            temperature=config.temperature,
+            top_p=config.top_p,
+            top_k=config.top_k,
+            repetition_penalty=float(config.repetition_penalty),
+        )
+        conditioning = xtts.conditioning(model, batches.pcm(self.sample))
+        return synthesis.speak(model, conditioning, [self.line], sampling, label="eval line")[0]
 
     def report(self, history: training_loop.History) -> None:
-        """Write `epochs.json` (per epoch: losses, losses by clip, the line's file) and the lines into the report's folder."""
+        """Write `epochs.json` (per epoch: losses, losses by clip, the line's file) and the spoken lines into the output folder."""
         rows = []
         for epoch, losses in enumerate(history.eval_losses(self.schedule)):
-            shutil.copyfile(self.scratch / wav_name(epoch), self.epochs / wav_name(epoch))
+            shutil.copyfile(self.training / wav_name(epoch), self.epochs / wav_name(epoch))
             clips = {name: {"text": values[0], "mel": values[1]} for name, values in history.clips[epoch].items()}
             rows.append({"epoch": epoch, **losses, "wav": wav_name(epoch), "clips": clips})
         line = {"id": self.sample.id, "text": self.line.text}
@@ -89,17 +95,17 @@ class TrainLog:
 
 
 def wav_name(epoch: int) -> str:
-    """File of the line spoken after an epoch, 24 000 Hz."""
+    """File name of the line spoken after an epoch, 24 000 Hz."""
     return f"epoch-{epoch:02d}.wav"
 
 
 def write_curves(folder: Path, history: training_loop.History, schedule: training_loop.Schedule) -> None:
     """Write `train.csv` (a row per update) and `eval.csv` (a row per epoch), losses in nats per token.
 
-    `loss` stands last: where nobody says otherwise, `dvc plots` draws the last column.
+    `loss` is the last column, which `dvc plots` draws by default.
     """
-    weigh = schedule.text_loss_weight, schedule.mel_loss_weight
-    train = ([number, text, mel, weigh[0] * text + weigh[1] * mel] for number, (text, mel) in enumerate(history.updates, start=1))
+    weight = schedule.text_loss_weight, schedule.mel_loss_weight
+    train = ([number, text, mel, weight[0] * text + weight[1] * mel] for number, (text, mel) in enumerate(history.updates, start=1))
     held_out = ([epoch, row["text"], row["mel"], row["loss"]] for epoch, row in enumerate(history.eval_losses(schedule)))
     _write_csv(folder / "train.csv", ["update", "text", "mel", "loss"], train)
     _write_csv(folder / "eval.csv", ["epoch", "text", "mel", "loss"], held_out)

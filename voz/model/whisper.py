@@ -1,9 +1,10 @@
-"""Whisper over many short recordings at once: greedy in batches, then only the rows that failed, each with its own seed.
+"""Whisper over many short recordings: a batch is decoded greedily, then only the rows that failed are sampled, each with its own seed.
 
-Works with a checkpoint of any `ModelDimensions` (a pocket model may hear 12 s instead of 30): recordings are padded to
-the model's own window, and a longer one is heard in several windows, cut where it is quietest.
+Works with a checkpoint of any `ModelDimensions` (the window of a pocket model may be 12 s instead of 30): recordings are padded to the
+model's window, and a longer one is cut into several windows where it is quietest.
 """
 
+import functools
 import hashlib
 import pickle
 from collections.abc import Sequence
@@ -18,30 +19,43 @@ from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask, Gree
 from whisper.model import Whisper as Whisper
 from whisper.tokenizer import get_tokenizer
 
+from voz.audio import wav
 from voz.audio.wav import ASR_RATE_HZ
+from voz.pipeline import cache, files
 from voz.pipeline.command import UserError
 from voz.text.tokens import LANGUAGE
 
+GREEDY_VERSION = 2  # raise when `Transcriber` gives another text for the same samples; tests/test_transcribe.py holds golden ones
 BATCH = 8  # rows of every decode, filled up with silence: a row's floats depend on the shape, so the shape never changes
-MAX_COMPRESSION_RATIO = 2.4  # the three numbers of whisper's own transcribe(): above, the text loops
-MIN_AVG_LOGPROB = -1.0  # below, it guessed
-MAX_NO_SPEECH_PROB = 0.6  # above, a low log probability means silence and trying again is of no use
+MAX_COMPRESSION_RATIO = 2.4  # this and the next two are of whisper's own transcribe(); above it the text repeats itself
+MIN_AVG_LOGPROB = -1.0  # below it whisper guessed
+MAX_NO_SPEECH_PROB = 0.6  # above it a low log probability means silence, and another try would not help
 _HOP = whisper.audio.HOP_LENGTH  # 160 samples = 10 ms a mel frame
-_MIN_TAIL_S = 0.5  # a remainder shorter than this is heard with what comes before it
+_FIX = "run `make base`, or `git checkout -- models/pocket`"
+_TIMESTAMP_S = 0.02  # resolution of whisper's timestamp tokens
+_REST_S, _REST_DB = 1.0, 15.0  # a rest that is longer, and not this much quieter than the recording, is read on
+_SEEDS_APART = 1000  # seeds of what is read on are none of another window's
+_MIN_TAIL_S = 0.5  # the last window of a recording is not shorter than this
 
 
 @dataclass(frozen=True)
 class Transcription:
-    """What whisper heard in one recording, and how sure it was. Of several windows: the mean by their length."""
+    """Whisper's text of one recording, with its confidence: the mean over the recording's windows, weighted by their length."""
 
     text: str
     avg_logprob: float  # mean log probability per token
     no_speech_prob: float
     compression_ratio: float  # gzip ratio of the text; high means loops
-    temperature: float  # the one that passed, or the last
-    language: str  # the likeliest one, whatever language was asked for
+    temperature: float  # of the try that passed, or of the last one
+    language: str  # the likeliest one; the text is Spanish in any case
     language_prob: float
-    windows: int  # 1, or how many pieces of the model's window the recording took
+    windows: int  # more than 1 if the recording is longer than the model's window, or was read on after an early stop
+
+
+def require(path: Path) -> None:
+    """Raise a UserError if there is no checkpoint, with the command that fetches it."""
+    if not path.is_file():
+        raise UserError(f"{path}: missing", _FIX)
 
 
 def load(path: Path, device: torch.device | str) -> Whisper:
@@ -50,26 +64,24 @@ def load(path: Path, device: torch.device | str) -> Whisper:
     Raises:
         UserError: missing, not a whisper checkpoint, or a model that knows only English.
     """
-    mend = "run `make base`, or `git checkout -- models/pocket`"
-    if not path.is_file():
-        raise UserError(f"{path}: missing", mend)
+    require(path)
     try:
         model = whisper.load_model(str(path), device=device)
     except (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: not a whisper checkpoint ({reason})", mend) from error
+        raise UserError(f"{path}: not a whisper checkpoint ({reason})", _FIX) from error
     if not model.is_multilingual:
         raise UserError(f"{path}: this whisper knows only English", "take a multilingual one (a name without .en)")
     return model.eval()
 
 
 def window_s(model: Whisper) -> float:
-    """How many seconds the model hears at once: two mel frames of 10 ms per audio position (1500 positions = 30 s)."""
+    """Length of the model's window: two mel frames of 10 ms per audio position (1500 positions = 30 s)."""
     return float(2 * model.dims.n_audio_ctx * _HOP / ASR_RATE_HZ)
 
 
 def seed_of(name: str) -> int:
-    """A seed from a clip's id (or any text), the same on every machine."""
+    """A seed from a clip's id (or any other text), the same on every machine."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
 
 
@@ -82,12 +94,12 @@ def transcribe(
     temperatures: Sequence[float],
     seeds: Sequence[int],
 ) -> list[Transcription]:
-    """Transcribe Spanish recordings. What is heard in one does not depend on the others.
+    """Transcribe Spanish recordings. The text of one does not depend on the others.
 
     Args:
-        pcms: float32 in [-1, 1] at 16 kHz, any lengths. Each [T]
-        prompt: text whose spelling the model shall lean to; may be empty.
-        temperatures: tried in order until a row passes; 0 is greedy.
+        pcms: float32 in [-1, 1] at 16 kHz, of any length. [T] each
+        prompt: text whose spelling the model is led to; may be empty.
+        temperatures: tried in this order until a row passes; 0 is greedy.
         seeds: one per recording, for temperatures above 0.
 
     Raises:
@@ -95,21 +107,114 @@ def transcribe(
     """
     if len(seeds) != len(pcms) or not temperatures:
         raise ValueError(f"{len(pcms)} recordings, {len(seeds)} seeds, {len(temperatures)} temperatures")
-    pieces = [(row, number, piece) for row, pcm in enumerate(pcms) for number, piece in enumerate(windows(pcm, window_s(model)))]
-    options = DecodingOptions(language=LANGUAGE, prompt=prompt or None, without_timestamps=True, fp16=model.device.type != "cpu")
-    heard: list[list[tuple[int, Transcription]]] = [[] for _ in pcms]
-    for start in range(0, len(pieces), BATCH):
-        batch = pieces[start : start + BATCH]
-        found = _hear_batch(model, [piece for *_, piece in batch], options, temperatures, [seeds[row] + number for row, number, _ in batch])
-        for (row, _, piece), one in zip(batch, found, strict=True):
-            heard[row].append((len(piece), one))
-    return [_join(parts) for parts in heard]
+    timed = knows_timestamps(model)
+    options = DecodingOptions(language=LANGUAGE, prompt=prompt or None, without_timestamps=not timed, fp16=model.device.type != "cpu")
+    queue = [_Piece(row, number, piece) for row, pcm in enumerate(pcms) for number, piece in enumerate(windows(pcm, window_s(model)))]
+    found: list[list[tuple[_Piece, Transcription]]] = [[] for _ in pcms]
+    while queue:
+        batch, queue = queue[:BATCH], queue[BATCH:]
+        numbered = [seeds[piece.row] + piece.number + piece.reading * _SEEDS_APART for piece in batch]
+        for piece, (text, end_s) in zip(
+            batch, _transcribe_batch(model, [piece.pcm for piece in batch], options, temperatures, numbered), strict=True
+        ):
+            if piece.reading and not _certain(text):
+                continue
+            found[piece.row].append((piece, text))
+            queue += piece.rest(end_s)
+    return [_join(sorted(parts, key=lambda part: part[0].order)) for parts in found]
 
 
-def _hear_batch(
+@dataclass(frozen=True)
+class _Piece:
+    """A stretch of a recording that is decoded at once. `reading` counts how often its window was read on after an early stop."""
+
+    row: int
+    number: int
+    pcm: np.ndarray
+    reading: int = 0
+
+    @property
+    def order(self) -> tuple[int, int]:
+        return self.number, self.reading
+
+    def rest(self, end_s: float) -> "list[_Piece]":
+        """What lies behind the end of the last segment, if it is long and loud enough to hold words."""
+        rest = self.pcm[round(end_s * ASR_RATE_HZ) :]
+        if end_s <= 0 or len(rest) < _REST_S * ASR_RATE_HZ or _loud_db(rest) < _loud_db(self.pcm) - _REST_DB:
+            return []
+        return [_Piece(self.row, self.number, rest, self.reading + 1)]
+
+
+def _loud_db(pcm: np.ndarray) -> float:
+    """Level of the loud frames of 50 ms (95th percentile). [T] at 16 kHz"""
+    frame = ASR_RATE_HZ // 20
+    energy = np.square(pcm[: len(pcm) // frame * frame].reshape(-1, frame), dtype=np.float64).mean(axis=1)
+    return float(10 * np.log10(np.percentile(energy, 95) + 1e-10))
+
+
+def _certain(text: Transcription) -> bool:
+    """Whether what was read on is speech: where there is none, whisper invents some, and is unsure of it."""
+    sure = text.avg_logprob >= MIN_AVG_LOGPROB and text.no_speech_prob <= MAX_NO_SPEECH_PROB
+    return bool(text.text) and sure and text.compression_ratio <= MAX_COMPRESSION_RATIO
+
+
+def knows_timestamps(model: Whisper) -> bool:
+    """Whether the model was trained with timestamp tokens. The pocket model was not: all of them share one embedding.
+
+    Without them whisper stops early after a pause and loses the rest: 8 of 106 clips of a real speaker (benchmarks/README.md).
+    """
+    first = get_tokenizer(model.is_multilingual, num_languages=model.num_languages).timestamp_begin
+    embedding = model.decoder.token_embedding.weight
+    return not torch.equal(embedding[first], embedding[first + 1])
+
+
+class Transcriber:
+    """Transcribes speech that a model made: greedily, and without a prompt, whose words would hide mistakes.
+
+    Recordings that were transcribed before come from the cache. The checkpoint is loaded when one is new to it, not before.
+
+    Raises:
+        UserError: there is no checkpoint.
+    """
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        require(path)
+        self.path, self.device, self.hash = path, device, files.hash_file(path)
+
+    @functools.cached_property
+    def model(self) -> Whisper:
+        """The model, loaded on first use."""
+        return load(self.path, self.device)
+
+    def texts(self, pcms: Sequence[np.ndarray], *, rate_hz: int, ids: Sequence[str], label: str = "whisper") -> list[str]:
+        """The text of each recording.
+
+        Args:
+            pcms: float32 in [-1, 1] at `rate_hz`, of any length. [T] each
+            ids: of the clip or the record that each belongs to.
+        """
+        store = cache.Cache("whisper", GREEDY_VERSION, params={"rate_hz": rate_hz}, model=self.hash)
+
+        def work(batch: list[tuple[str, np.ndarray]]) -> list[str]:
+            resampled = [wav.resample(pcm, rate_hz, ASR_RATE_HZ) for _, pcm in batch]
+            seeds = [seed_of(name) for name, _ in batch]
+            return [each.text for each in transcribe(self.model, resampled, prompt="", temperatures=[0.0], seeds=seeds)]
+
+        return store.map_batches(
+            list(zip(ids, pcms, strict=True)),
+            key=lambda item: store.key(item[0], wav.hash_samples(item[1])),
+            batches=lambda missing: [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)],
+            work=work,
+            save=lambda entry, text: cache.save_json(entry, "transcription.json", {"text": text}),
+            load=lambda entry: str(cache.load_json(entry, "transcription.json")["text"]),
+            label=label,
+        )
+
+
+def _transcribe_batch(
     model: Whisper, pcms: list[np.ndarray], options: DecodingOptions, temperatures: Sequence[float], seeds: list[int]
-) -> list[Transcription]:
-    """Hear at most BATCH recordings that fit the window."""
+) -> list[tuple[Transcription, float]]:
+    """Transcribe at most BATCH recordings that fit the window. [T] each -> (transcription, seconds that it covers) each"""
     features = _encode(model, pcms, half=options.fp16)
     languages = _detect(model, features, len(pcms))
     results: dict[int, DecodingResult] = {}
@@ -120,14 +225,21 @@ def _hear_batch(
         pending = [row for row in pending if _failed(decoded[row])]
         if not pending:
             break
-    return [_heard(results[row], *languages[row]) for row in range(len(pcms))]
+    return [(_transcription(results[row], *languages[row]), _end_s(model, results[row], pcm)) for row, pcm in enumerate(pcms)]
+
+
+def _end_s(model: Whisper, result: DecodingResult, pcm: np.ndarray) -> float:
+    """Where the last segment of a result ends, by its last timestamp; the end of the recording if it has none. [T] at 16 kHz"""
+    first = get_tokenizer(model.is_multilingual, num_languages=model.num_languages).timestamp_begin
+    times_s = [(token - first) * _TIMESTAMP_S for token in result.tokens if token >= first]
+    return max(times_s) if times_s else len(pcm) / ASR_RATE_HZ
 
 
 def _encode(model: Whisper, pcms: list[np.ndarray], *, half: bool) -> torch.Tensor:
-    """Audio features of a batch filled up to BATCH rows. [BATCH, n_audio_ctx, n_audio_state]
+    """Audio features of recordings, filled up to BATCH rows. [T] each -> [BATCH, n_audio_ctx, n_audio_state]
 
-    The mel is computed per recording: whisper clamps it on the maximum of what it is given, so in a stack each row would
-    depend on the loudest one.
+    The mel is computed per recording: whisper clamps it relative to its input's maximum, so in a stack each row would depend on the
+    loudest one.
     """
     samples = 2 * model.dims.n_audio_ctx * _HOP
     rows = [*pcms, *[np.zeros(0, np.float32)] * (BATCH - len(pcms))]
@@ -138,7 +250,7 @@ def _encode(model: Whisper, pcms: list[np.ndarray], *, half: bool) -> torch.Tens
 
 
 def _detect(model: Whisper, features: torch.Tensor, count: int) -> list[tuple[str, float]]:
-    """The likeliest language of each of the first `count` rows, with its probability."""
+    """The likeliest language of each of the first `count` rows, with its probability. features: of `_encode`"""
     tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language="en", task="transcribe")
     _, probabilities = model.detect_language(features, tokenizer)
     return [max(row.items(), key=lambda pair: pair[1]) for row in probabilities[:count]]
@@ -147,7 +259,7 @@ def _detect(model: Whisper, features: torch.Tensor, count: int) -> list[tuple[st
 def _decode(
     model: Whisper, features: torch.Tensor, options: DecodingOptions, temperature: float, rows: list[int], seeds: list[int]
 ) -> dict[int, DecodingResult]:
-    """Decode some rows of a batch at one temperature; the freed places hold copies of the first row."""
+    """Decode some rows of a batch at one temperature; copies of the first of them fill the batch up. features: of `_encode`"""
     places = [*rows, *[rows[0]] * (BATCH - len(rows))]
     task = DecodingTask(model, DecodingOptions(**{**vars(options), "temperature": temperature}))
     if temperature > 0:
@@ -156,15 +268,15 @@ def _decode(
 
 
 class SeededDecoder(GreedyDecoder):
-    """Whisper's sampling, but each row draws from its own generator: whisper's draws all rows from the global one, so a
-    row's text would depend on its place, on its neighbours and on what was drawn before."""
+    """Whisper's sampling with a generator for each row. Whisper's own draws all rows from the global generator, so a row's text would
+    depend on its place, on the other rows and on earlier draws."""
 
     def __init__(self, temperature: float, eot: int, seeds: list[int]) -> None:
         super().__init__(temperature, eot)
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def update(self, tokens: torch.Tensor, logits: torch.Tensor, sum_logprobs: torch.Tensor) -> tuple[torch.Tensor, bool]:
-        """One token more for each row. tokens [B, t], logits [B, V], sum_logprobs [B] -> (tokens [B, t + 1], all rows done)"""
+        """Append a token to each row. tokens [B, t], logits [B, V], sum_logprobs [B] -> (tokens [B, t + 1], all rows done)"""
         probabilities = (logits.float() / self.temperature).softmax(dim=-1).cpu()
         drawn = [torch.multinomial(row, 1, generator=each) for row, each in zip(probabilities, self.generators, strict=True)]
         following = torch.cat(drawn).to(tokens.device)
@@ -183,8 +295,8 @@ def _failed(result: DecodingResult) -> bool:
     return result.avg_logprob < MIN_AVG_LOGPROB and not result.no_speech_prob > MAX_NO_SPEECH_PROB
 
 
-def _heard(result: DecodingResult, language: str, probability: float) -> Transcription:
-    """Rounded to 4 digits: what lies below is the machine's."""
+def _transcription(result: DecodingResult, language: str, probability: float) -> Transcription:
+    """The result, rounded to 4 digits: the rest differs from machine to machine."""
     return Transcription(
         text=" ".join(result.text.split()),
         avg_logprob=round(float(result.avg_logprob), 4),
@@ -197,27 +309,27 @@ def _heard(result: DecodingResult, language: str, probability: float) -> Transcr
     )
 
 
-def _join(parts: list[tuple[int, Transcription]]) -> Transcription:
-    """One result of a recording's windows: figures weighed by length, the worst of ratio and temperature."""
+def _join(parts: list[tuple[_Piece, Transcription]]) -> Transcription:
+    """One transcription from those of the pieces, in order: means weighted by length; the maximum of ratio and temperature."""
     if len(parts) == 1:
         return parts[0][1]
-    weights = np.array([max(length, 1) for length, _ in parts], float)
-    heard = [one for _, one in parts]
-    longest = heard[int(weights.argmax())]
+    weights = np.array([max(len(piece.pcm), 1) for piece, _ in parts], float)
+    each = [one for _, one in parts]
+    longest = each[int(weights.argmax())]
     return Transcription(
-        text=" ".join(one.text for one in heard if one.text),
-        avg_logprob=round(float(np.average([one.avg_logprob for one in heard], weights=weights)), 4),
-        no_speech_prob=round(float(np.average([one.no_speech_prob for one in heard], weights=weights)), 4),
-        compression_ratio=max(one.compression_ratio for one in heard),
-        temperature=max(one.temperature for one in heard),
+        text=" ".join(one.text for one in each if one.text),
+        avg_logprob=round(float(np.average([one.avg_logprob for one in each], weights=weights)), 4),
+        no_speech_prob=round(float(np.average([one.no_speech_prob for one in each], weights=weights)), 4),
+        compression_ratio=max(one.compression_ratio for one in each),
+        temperature=max(one.temperature for one in each),
         language=longest.language,
         language_prob=longest.language_prob,
-        windows=len(heard),
+        windows=len(each),
     )
 
 
 def windows(pcm: np.ndarray, limit_s: float) -> list[np.ndarray]:
-    """Cut a recording into pieces of at most `limit_s`, at the quietest 100 ms of the last third of each window. [T] -> [n][T']"""
+    """Cut a recording into pieces of at most `limit_s`, at the quietest 100 ms of the last third of each. [T] at 16 kHz -> [T'] each"""
     limit, frame = round(limit_s * ASR_RATE_HZ), ASR_RATE_HZ // 10
     pieces = []
     while len(pcm) > limit:

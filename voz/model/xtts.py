@@ -1,7 +1,7 @@
-"""XTTS models of any width, read without ever writing their files.
+"""XTTS models of any width, read without writing their files.
 
-coqui-tts hard-codes the widths of the DVAE, the decoder and the speaker encoder. A base whose `config.json` has a key
-`widths` is built with those instead (the pocket models); a stock base has none and gets coqui's own numbers.
+coqui-tts hard-codes the widths of the DVAE, the decoder and the speaker encoder. A base whose `config.json` has a key `widths` (the
+pocket models) is built with those; a stock base has no such key and is built with coqui's.
 """
 
 import functools
@@ -23,23 +23,27 @@ from voz.pipeline.command import UserError
 
 with compat.torch_threads_kept():
     from TTS.config.shared_configs import BaseDatasetConfig
-    from TTS.tts.configs.xtts_config import XttsArgs, XttsAudioConfig, XttsConfig
+    from TTS.tts.configs.xtts_config import XttsArgs, XttsAudioConfig
+    from TTS.tts.configs.xtts_config import XttsConfig as XttsConfig
+    from TTS.tts.layers.tortoise.arch_utils import (
+        TorchMelSpectrogram as TorchMelSpectrogram,  # `as`: also for those who import it from here
+    )
     from TTS.tts.layers.xtts import hifigan_decoder
     from TTS.tts.layers.xtts.dvae import DiscreteVAE
-    from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer as VoiceBpeTokenizer  # `as`: also for those who import it from here
+    from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer as VoiceBpeTokenizer
     from TTS.tts.layers.xtts.trainer import gpt_trainer as gpt_trainer
     from TTS.tts.models import xtts as coqui_xtts
     from TTS.tts.models.xtts import Xtts as Xtts
 compat.repair_generation_config()
 
-_MOVED = "TTS.tts.models.xtts"  # where the classes inside the original XTTS_v2 checkpoint used to live
+_MOVED = "TTS.tts.models.xtts"  # the module of the classes in the original XTTS_v2 checkpoint, which has moved since
 
 
 @dataclass(frozen=True)
 class Widths:
-    """Widths that coqui-tts hard-codes; the defaults are its own numbers.
+    """Widths that coqui-tts hard-codes; the defaults are coqui's.
 
-    decoder_upsampling: steps from the decoder's frames to samples.
+    decoder_upsampling: factors from the decoder's frames to samples.
     """
 
     dvae_hidden: int = 512
@@ -49,16 +53,16 @@ class Widths:
 
     @property
     def stock(self) -> bool:
-        """True if unchanged coqui-tts can load such a model."""
+        """True if unmodified coqui-tts can load such a model."""
         return self == Widths()
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What a reference recording gives to the model.
+    """What the model is conditioned on, computed from a reference recording.
 
-    latents: for the GPT, 32 vectors. [1, 32, C]
-    speaker: for the decoder, unit length. [1, 512, 1]
+    latents: for the GPT. [1, 32, C]
+    speaker: for the decoder, of unit length. [1, 512, 1]
     """
 
     latents: torch.Tensor
@@ -66,7 +70,7 @@ class Conditioning:
 
 
 def require(folder: Path, files: tuple[str, ...] = BASE_FILES) -> None:
-    """Raise a UserError that names what is missing in a model folder and the command that fetches it."""
+    """Raise a UserError if files are missing in a model folder; it names them and the command that fetches them."""
     missing = [name for name in files if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{folder}: {', '.join(missing)} missing", "run `make base` (XTTS_v2) or `git checkout -- models/pocket` (demo)")
@@ -76,7 +80,7 @@ def read_config(folder: Path) -> tuple[XttsConfig, Widths]:
     """Read a model folder's `config.json`.
 
     Raises:
-        UserError: the file is missing or is no XTTS configuration.
+        UserError: the file is missing or is not an XTTS configuration.
     """
     require(folder, ("config.json",))
     path = folder / "config.json"
@@ -93,7 +97,7 @@ def read_config(folder: Path) -> tuple[XttsConfig, Widths]:
 
 
 def write_config(folder: Path, config: XttsConfig, widths: Widths) -> None:
-    """Write `config.json`; widths only where they differ from coqui's."""
+    """Write `config.json`, with `widths` only if they differ from coqui's."""
     data: dict[str, Any] = config.to_dict()
     if not widths.stock:
         data["widths"] = asdict(widths)
@@ -101,10 +105,10 @@ def write_config(folder: Path, config: XttsConfig, widths: Widths) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint with `weights_only=True` and the few classes the original XTTS_v2 file holds. Never writes.
+    """Read a checkpoint with `weights_only=True`, allowing the few classes that are in the original XTTS_v2 file.
 
     Raises:
-        UserError: missing, truncated, or a pickle that holds anything else than weights.
+        UserError: missing, truncated, or a pickle with anything but weights.
     """
     classes: tuple[type, ...] = (XttsConfig, XttsArgs, XttsAudioConfig, BaseDatasetConfig)
     known: list[Any] = [*classes, *((c, f"{_MOVED}.{c.__name__}") for c in classes)]
@@ -120,9 +124,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read the weights of an `Xtts` from a base's or a voice's `model.pth`, whatever trainer wrote them."""
+    """Read the weights of an `Xtts` from the `model.pth` of a base or a voice, whether coqui's trainer or ours wrote it."""
     state: dict[str, torch.Tensor] = read_checkpoint(path)["model"]
-    copies = ("gpt.gpt_inference.", "gpt.gpt.wte.")  # what init_gpt_for_inference adds: the same tensors under other names
+    copies = ("gpt.gpt_inference.", "gpt.gpt.wte.")  # init_gpt_for_inference adds them: the same tensors under other names
     unused = ("torch_mel_spectrogram_style_encoder", "torch_mel_spectrogram_dvae", "dvae")
     named = {key.removeprefix("xtts."): value for key, value in state.items()}
     return {key: value for key, value in named.items() if key.split(".")[0] not in unused and not key.startswith(copies)}
@@ -130,14 +134,14 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 @contextmanager
 def widths_applied(widths: Widths) -> Iterator[None]:
-    """Within this block coqui's constructors of DVAE, decoder and speaker encoder use `widths`."""
+    """Within this block coqui's constructors of the DVAE, the decoder and the speaker encoder use `widths`."""
     kept = gpt_trainer.DiscreteVAE, coqui_xtts.HifiDecoder, hifigan_decoder.ResNetSpeakerEncoder
     gpt_trainer.DiscreteVAE = _Defaults(DiscreteVAE, hidden_dim=widths.dvae_hidden)
     coqui_xtts.HifiDecoder = functools.partial(
         hifigan_decoder.HifiDecoder,
         upsample_initial_channel_decoder=widths.decoder_channels,
         upsample_rates_decoder=list(widths.decoder_upsampling),
-        upsample_kernel_sizes_decoder=[2 * rate - rate % 2 for rate in widths.decoder_upsampling],  # an odd step keeps its length so
+        upsample_kernel_sizes_decoder=[2 * rate - rate % 2 for rate in widths.decoder_upsampling],  # so that odd factors keep the length
     )
     hifigan_decoder.ResNetSpeakerEncoder = functools.partial(kept[2], num_filters=list(widths.speaker_filters))
     try:
@@ -147,7 +151,7 @@ def widths_applied(widths: Widths) -> Iterator[None]:
 
 
 class _Defaults:
-    """Call a class with some keyword arguments replaced, also where the caller passes them."""
+    """Calls a class with some keyword arguments replaced, even those that the caller passes."""
 
     def __init__(self, cls: type, **replaced: Any) -> None:
         self.cls, self.replaced = cls, replaced
@@ -163,7 +167,7 @@ def read_tokenizer(folder: Path) -> VoiceBpeTokenizer:
 
 
 def build_model(config: XttsConfig, widths: Widths, tokenizer: VoiceBpeTokenizer) -> Xtts:
-    """An `Xtts` with random weights, its GPT sized for `tokenizer`."""
+    """An `Xtts` with random weights, whose GPT has the text tokens of `tokenizer`."""
     config.model_args.gpt_number_text_tokens = tokenizer.get_number_tokens()
     config.model_args.gpt_start_text_token = tokenizer.tokenizer.token_to_id("[START]")
     config.model_args.gpt_stop_text_token = tokenizer.tokenizer.token_to_id("[STOP]")
@@ -174,7 +178,7 @@ def build_model(config: XttsConfig, widths: Widths, tokenizer: VoiceBpeTokenizer
 
 
 def build_dvae(config: XttsConfig, widths: Widths) -> DiscreteVAE:
-    """The DVAE that `GPTTrainer` builds (its constructor's numbers), random weights."""
+    """The DVAE that `GPTTrainer` builds, with random weights. The numbers are those of its constructor."""
     return DiscreteVAE(
         channels=80,
         normalization=None,
@@ -190,7 +194,7 @@ def build_dvae(config: XttsConfig, widths: Widths) -> DiscreteVAE:
 
 
 def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Xtts:
-    """Load a base or a voice for inference: `model.pth`, `config.json`, `vocab.json` of `folder`, float32, eval mode.
+    """Load a base or a voice for inference, from `model.pth`, `config.json` and `vocab.json`: in float32 and eval mode.
 
     Raises:
         UserError: a file is missing, damaged, or its weights do not fit its configuration.
@@ -206,7 +210,7 @@ def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Xtts:
 
 
 def load_weights(model: Xtts, path: Path) -> None:
-    """Copy a checkpoint's weights into `model` (converted to its dtype). Every weight must be there.
+    """Copy a checkpoint's weights into `model`, converted to its dtype. No weight may be missing.
 
     Raises:
         UserError: names of weights or their shapes differ.
@@ -226,14 +230,14 @@ def load_weights(model: Xtts, path: Path) -> None:
 
 @torch.inference_mode()
 def speaker_embedding(model: Xtts, pcm: np.ndarray) -> np.ndarray:
-    """Unit vector of XTTS's own speaker encoder, for a recording at 22 050 Hz. float32 [T] -> [512]"""
+    """Unit vector of XTTS's speaker encoder for a recording at 22 050 Hz. float32 [T] -> float32 [512]"""
     embedding = model.get_speaker_embedding(torch.from_numpy(np.ascontiguousarray(pcm)).float()[None], SAMPLE_RATE_HZ)
     return np.asarray(embedding.flatten().float().cpu().numpy())
 
 
 @torch.inference_mode()
 def conditioning(model: Xtts, pcm: np.ndarray, *, rate_hz: int = SAMPLE_RATE_HZ) -> Conditioning:
-    """Compute what coqui's `get_conditioning_latents` would for a recording, with the lengths of the model's own config.
+    """The same as coqui's `get_conditioning_latents` of a recording, with the lengths in the model's config.
 
     Args:
         pcm: float32 in [-1, 1], mono, at `rate_hz`. [T]

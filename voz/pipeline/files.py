@@ -123,9 +123,14 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def hash_files(folder: Path, names: list[str]) -> str:
+def hash_files(folder: Path, names: Iterable[str]) -> str:
     """SHA-256 over the names and bytes of some files of a folder, hex. Their order does not matter."""
-    parts = [f"{name}:{hash_file(folder / name)}" for name in sorted(names)]
+    return combined_hash({name: hash_file(folder / name) for name in names})
+
+
+def combined_hash(hashes: dict[str, str]) -> str:
+    """`hash_files` from the hash of each file, by name."""
+    parts = [f"{name}:{hashes[name]}" for name in sorted(hashes)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -1,14 +1,14 @@
-"""The table of metrics that a person reads: real, base, fine-tuned, and which of the last two is better."""
+"""The table of metrics on the report page: real, base, fine-tuned, and which of the last two is better."""
 
 from dataclasses import dataclass
 from typing import Any
 
-KINDS = ("real", "base", "fine_tuned")
-DIFFERENCE = "difference"  # fine-tuned minus base, line by line
-MEASURES = {  # of evaluate.json: what it is called, its unit, decimals, where it should go (-1 down, 1 up, 0 towards the real one)
+from voz.pipeline.records import DIFFERENCE, VOICES
+
+MEASURES = {  # of evaluate.json: label, unit, decimals, which direction is better (-1 lower, 1 higher, 0 nearer to the real one)
     "loss": ("Loss on test clips", "nats", 3, -1),
-    "cer": ("Character errors of what whisper hears", "share", 3, -1),
-    "similarity": ("Likeness to the speaker", "cosine", 3, 1),
+    "cer": ("Character error rate of Whisper's transcript", "share", 3, -1),
+    "similarity": ("Similarity to the speaker", "cosine", 3, 1),
     "sheismo": ("⟨ll, y⟩ spoken as [ʃ]", "share", 2, 0),
     "mcd_db": ("Mel-cepstral distortion", "dB", 2, -1),
     "f0_mean_hz": ("Pitch, mean", "Hz", 0, 0),
@@ -21,7 +21,7 @@ AIMS = {-1: "lower", 1: "higher", 0: "as the real one"}
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of the table of metrics, and its 95 % interval if there is one."""
+    """A mean as shown on the page, with its 95 % interval or an empty text."""
 
     mean: str
     range: str
@@ -29,9 +29,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Measure:
-    """A row of the table of metrics: real, base, fine-tuned, and the difference of the last two.
+    """A row of the table.
 
-    better: the kind that is better beyond doubt (the difference's interval leaves out zero), or an empty text.
+    cells: by voice (records.VOICES) and for DIFFERENCE.
+    better: "base" or "fine_tuned" if the interval of their difference excludes zero, else an empty text.
     """
 
     key: str
@@ -43,12 +44,12 @@ class Measure:
 
 
 def measures(metrics: dict[str, Any]) -> list[Measure]:
-    """The table of metrics out of `evaluate.json`: those of MEASURES that any voice has."""
+    """The table from the values of `evaluate.json`: those of MEASURES that any voice has."""
     found = []
     for key, (label, unit, decimals, aim) in MEASURES.items():
-        estimates = {kind: metrics.get(kind, {}).get(key) for kind in (*KINDS, DIFFERENCE)}
+        estimates = {voice: metrics.get(voice, {}).get(key) for voice in (*VOICES, DIFFERENCE)}
         if any(estimates.values()):
-            cells = {kind: _cell(estimate, decimals, signed=kind == DIFFERENCE) for kind, estimate in estimates.items()}
+            cells = {voice: _cell(estimate, decimals, signed=voice == DIFFERENCE) for voice, estimate in estimates.items()}
             found.append(Measure(key, label, unit, AIMS[aim], cells, _better(estimates[DIFFERENCE], aim)))
     return found
 
@@ -61,7 +62,7 @@ def _cell(estimate: dict[str, float] | None, decimals: int, *, signed: bool) -> 
 
 
 def _better(difference: dict[str, float] | None, aim: int) -> str:
-    """Which of base and fine-tuned is better, if the interval of their difference leaves out zero and the aim has a direction."""
+    """See `Measure.better`; empty too where neither direction is better."""
     if difference is None or "low" not in difference or aim == 0 or difference["low"] <= 0 <= difference["high"]:
         return ""
     return "fine_tuned" if difference["mean"] * aim > 0 else "base"

@@ -1,0 +1,104 @@
+"""The part of pocket/evaluate.py about voices: the base's own speakers, its zero-shot clone of the demo speaker, the fine-tuned voice.
+
+All speak the same 60 sentences, which no training has; each holds three or more ⟨ll, y⟩. espeak-ng speaks them too, in the demo
+speaker's voice, as a perfect clone would.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pocket.corpus import speech
+from pocket.corpus.manifest import Recording, read_manifest
+from pocket.corpus.voices import DEMO_SPEAKER
+from voz.audio import wav
+from voz.data import dataset
+from voz.metrics import accent, measures
+from voz.model import synthesis, whisper, xtts
+from voz.model.generation import Sampling
+from voz.text import normalize, tokens
+
+REFERENCE_S = (4.0, 8.0)  # length of the recording that stands for a base's speaker
+SEED = 1
+Pcms = list[np.ndarray]  # one per line, float32 at 22 050 Hz
+
+
+def voices(corpus: Path, base: Path, voice: Path, data: Path, asr: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Figures of the four voices (own, cloned, fine_tuned, espeak) and of the demo speaker's real clips."""
+    rows = read_manifest(corpus, role="gpt", split="test")
+    texts = [row.text for row in rows]
+    sampling = Sampling(**{name: settings[name] for name in ("temperature", "top_p", "top_k", "repetition_penalty")})
+    model = xtts.load_model(base)
+    reference = wav.read(voice / "reference.wav")
+    spoken = {
+        "own": own_speakers(model, corpus, rows, sampling),
+        "cloned": say(model, reference, texts, sampling, "base, cloning"),
+        "fine_tuned": say(xtts.load_model(voice), reference, texts, sampling, "fine-tuned"),
+        "espeak": [speech.speak(line, DEMO_SPEAKER) for line in texts],
+    }
+    examples = dataset.read(data)
+    real = [wav.read(dataset.wav(data, example)) for example in examples]
+    prints = [xtts.speaker_embedding(model, pcm) for pcm in real]
+    model_asr = whisper.load(asr, "cpu")
+    report: dict[str, Any] = {name: {"cer": mean_cer(model_asr, texts, pcms), **sheismo(texts, pcms)} for name, pcms in spoken.items()}
+    report["demo_speaker"] = sheismo([example.text for example in examples], real)
+    report["similarity"] = similarity(
+        lambda pcm: xtts.speaker_embedding(model, pcm), spoken, prints, [example.note for example in examples]
+    )
+    clones = ("cloned", "fine_tuned")
+    away = {name: [measures.mcd_db(*pair) for pair in zip(spoken[name], spoken["espeak"], strict=True)] for name in clones}
+    report["mcd_db"] = compare(away)
+    return {**report, "lines": len(texts)}
+
+
+def own_speakers(model: xtts.Xtts, corpus: Path, rows: Sequence[Recording], sampling: Sampling) -> Pcms:
+    """Each line by the speaker that the corpus gave it, conditioned on a recording of the train split."""
+    train = read_manifest(corpus, role="gpt", split="train")
+    spoken: dict[str, np.ndarray] = {}
+    for voice in sorted({row.voice for row in rows}):
+        mine = [row for row in rows if row.voice == voice]
+        recording = next(row for row in train if row.voice == voice and REFERENCE_S[0] <= row.duration_s <= REFERENCE_S[1])
+        pcms = say(model, wav.read(corpus / recording.path), [row.text for row in mine], sampling, voice)
+        spoken |= {row.id: pcm for row, pcm in zip(mine, pcms, strict=True)}
+    return [spoken[row.id] for row in rows]
+
+
+def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling: Sampling, label: str) -> Pcms:
+    """Lines in the voice of `reference`, [T] at 22 050 Hz, with the same seeds for every voice."""
+    lines = synthesis.number([tokens.fit(normalize.normalize(line), model.tokenizer) for line in texts], seed=SEED)
+    pcms = synthesis.speak(model, xtts.conditioning(model, reference), lines, sampling, label=label)
+    return [wav.resample(pcm, wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ) for pcm in pcms]
+
+
+def mean_cer(model: whisper.Whisper, texts: Sequence[str], pcms: Pcms) -> float:
+    """Mean CER over lines, each at most 1, so that one runaway line does not dominate."""
+    at_16k = [wav.resample(pcm, wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
+    transcripts = whisper.transcribe(model, at_16k, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
+    return round(float(np.mean([min(1.0, measures.cer(line, each.text)) for line, each in zip(texts, transcripts, strict=True)])), 4)
+
+
+def sheismo(texts: Sequence[str], pcms: Pcms) -> dict[str, float]:
+    """Share of the ⟨ll, y⟩ windows spoken as [ʃ], and their number."""
+    windows = [window for line, pcm in zip(texts, pcms, strict=True) for window in accent.find_windows(line, pcm)]
+    return {"sheismo": round(accent.share(windows), 4), "windows": len(windows)}
+
+
+def similarity(
+    voiceprint: Callable[[np.ndarray], np.ndarray], spoken: dict[str, Pcms], prints: Pcms, notes: Sequence[str]
+) -> dict[str, Any]:
+    """Mean cosine with the demo speaker's real clips; `real`: of those with the clips of other notes."""
+    to_real = {name: [measures.similarity(voiceprint(pcm), prints) for pcm in spoken[name]] for name in ("cloned", "fine_tuned", "espeak")}
+    others = [[one for one, its in zip(prints, notes, strict=True) if its != note] for note in notes]
+    real = [measures.similarity(mine, rest) for mine, rest in zip(prints, others, strict=True) if rest]
+    return {**compare(to_real), "real": round(float(np.mean(real)), 4)}
+
+
+def compare(values: dict[str, list[float]]) -> dict[str, Any]:
+    """Means, and fine-tuned less cloned line by line with its 95 % interval over the lines."""
+    lines = [str(number) for number in range(len(values["cloned"]))]
+    gains = [own - other for own, other in zip(values["fine_tuned"], values["cloned"], strict=True)]
+    gain = measures.interval(gains, lines, seed=SEED)
+    means = {name: round(float(np.mean(each)), 4) for name, each in values.items()}
+    return {**means, "gain": round(gain.mean, 4), "gain_low": round(gain.low or 0.0, 4), "gain_high": round(gain.high or 0.0, 4)}

@@ -1,0 +1,169 @@
+"""Train the decoder that turns the GPT's latents and a speaker embedding into 24 kHz sound.
+
+    python -m torch.distributed.run --standalone --nproc-per-node 2 -m pocket.xtts.train_decoder pocket/build/packed pocket/build/xtts
+
+Reads   pocket/build/packed, pocket/build/xtts/{latents.pt,targets.pt,voices.pt,speaker.pt}
+Writes  pocket/build/xtts/decoder.pt, decoder.jsonl    run again to go on, also with new latents
+
+A process per core takes its share of each step's batch: six segments in 0.58 s on two cores, where two threads took 1.0 s for five. It
+runs as one process, too.
+
+The loss is the waveform's alone at first: a decoder that begins with spectral losses finds the right magnitudes with wrong phases, and
+stays there. Then spectral losses and the speaker encoder's join (the speaker consistency of YourTTS, Casanova et al. 2022,
+arXiv:2112.02418, which XTTS has too). The waveform can be compared because the targets are moved to one pitch that the decoder can
+hold (pocket/xtts/pitch_grid.py), with pulses at fixed places in each code and one frozen noise. The targets are clean also where the
+latents come from a recording through a phone. The sound is one code (46 ms) late: the latent before a code only predicts it, the one
+after it has read it, and a last latent follows the last code anyway.
+"""
+
+import argparse
+import functools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed
+from torch import nn
+
+from pocket.arguments import arguments
+from pocket.training import Numbers, Training, set_rate, warm_cosine
+from pocket.xtts import base
+from pocket.xtts.base import DECODED_SAMPLES
+from pocket.xtts.decoder_losses import DecoderLoss
+from pocket.xtts.packed import PackedCorpus
+from voz import compat
+from voz.model import checkpoint, xtts
+from voz.pipeline import command
+
+STEPS, SPECTRAL_FROM = 12_000, 1000
+SAVE_EVERY = 200  # steps, about two minutes
+BATCH, CODES = 6, 16  # 16 codes are 0.74 s
+NOISE = 0.1  # added to the latents, whose size is 1: a fine-tuned GPT's are a little different
+DecoderBatch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+class Segments(torch.utils.data.Dataset):
+    """Random segments of latents with their sound: an item is this process's share of a step, made ahead by a worker."""
+
+    def __init__(self, corpus: PackedCorpus, build: Path, *, rank: int, world: int) -> None:
+        self.latents = torch.load(build / "latents.pt", weights_only=True, mmap=True)["latents"]
+        self.targets = torch.load(build / "targets.pt", weights_only=True, mmap=True)["targets"]
+        voices = checkpoint.read(build / "voices.pt")
+        self.voices, self.periods = voices["voices"], voices["periods"]
+        self.rows = [row for row in corpus.rows if row.id in self.latents and len(self.latents[row.id]) > CODES]
+        lengths = np.array([len(self.latents[row.id]) for row in self.rows], dtype=np.float64)
+        self.share = lengths / lengths.sum()
+        self.mine = range(rank, BATCH, world)
+
+    def __getitem__(self, step: int) -> DecoderBatch:
+        """Returns (latents [B, CODES, 256], embeddings [B, 512, 1], wav [B, CODES * 1120])."""
+        drawn = [self.draw(np.random.default_rng((base.SEED, 7, step, i))) for i in self.mine]
+        latents, voices, wavs = (torch.stack(part) for part in zip(*drawn, strict=True))
+        return latents, voices[..., None], wavs
+
+    def draw(self, rng: np.random.Generator) -> DecoderBatch:
+        """One segment."""
+        row = self.rows[rng.choice(len(self.rows), p=self.share)]
+        own = self.latents[row.id]
+        start = int(rng.integers(0, len(own) - CODES + 1))
+        latents = own[start : start + CODES].float()
+        latents = latents + NOISE * torch.from_numpy(rng.standard_normal(latents.shape, dtype=np.float32))
+        which = int(rng.integers(len(self.voices[row.voice])))
+        target = self.targets[row.id][int(self.periods[row.voice][which])]
+        return latents, self.voices[row.voice][which], segment(target, (start - 1) * DECODED_SAMPLES)
+
+
+def segment(target: torch.Tensor, start: int) -> torch.Tensor:
+    """CODES codes of sound from `start` on, which may be negative; silence where there is none. int16 [T] -> float32 [CODES * 1120]"""
+    missing = max(0, -start)
+    piece = target[start + missing : start + CODES * DECODED_SAMPLES].float() / 32768
+    return nn.functional.pad(piece, (missing, CODES * DECODED_SAMPLES - missing - len(piece)))
+
+
+def generate(decoder: xtts.hifigan_decoder.HifiDecoder, latents: torch.Tensor, voices: torch.Tensor) -> torch.Tensor:
+    """coqui's `HifiDecoder.forward` for a batch (its own squeeze takes one at a time). -> [B, T]"""
+    z = latents.transpose(1, 2)
+    for scale in (decoder.ar_mel_length_compression / decoder.output_hop_length, decoder.output_sample_rate / decoder.input_sample_rate):
+        if scale != 1:
+            z = nn.functional.interpolate(z, scale_factor=[scale], mode="linear")
+    return decoder.waveform_decoder(z, g=voices).squeeze(1)
+
+
+def join_processes() -> tuple[int, int]:
+    """This process's number and how many there are, where `torch.distributed.run` started it; (0, 1) otherwise."""
+    if "WORLD_SIZE" not in os.environ:
+        return 0, 1
+    torch.distributed.init_process_group("gloo")
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def average_gradients(module: nn.Module) -> None:
+    """The mean over the processes, in one message."""
+    if not torch.distributed.is_initialized():
+        return
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    torch.distributed.all_reduce(flat)
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient) / torch.distributed.get_world_size())
+
+
+@dataclass
+class Learner:
+    """coqui's decoder, of which the waveform decoder learns, with its loss and optimizer."""
+
+    hifi: xtts.hifigan_decoder.HifiDecoder
+    loss: DecoderLoss
+    optimizer: torch.optim.Optimizer
+    steps: int
+    lr: float
+
+    def advance(self, batches: Iterator[DecoderBatch], step: int) -> Numbers:
+        """One step, on the next batch."""
+        decoder = self.hifi.waveform_decoder
+        latents, voices, wanted = next(batches)
+        set_rate(self.optimizer, warm_cosine(step, steps=self.steps, warm=50, peak=self.lr, last=0.1))
+        with torch.autocast("cpu", torch.bfloat16):
+            made = generate(self.hifi, latents, voices).float()
+        loss, numbers = self.loss(made, wanted, voices, spectra=step >= SPECTRAL_FROM)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        average_gradients(decoder)
+        nn.utils.clip_grad_norm_(decoder.parameters(), 10.0)
+        self.optimizer.step()
+        return numbers
+
+
+def main() -> None:
+    args = parse_args()
+    torch.set_num_threads(args.threads)
+    rank, world = join_processes()
+    segments = Segments(PackedCorpus(args.packed), args.build, rank=rank, world=world)
+    compat.load_torchaudio_without_extension()
+    hifi = base.random_model(args.build).hifigan_decoder
+    decoder = hifi.waveform_decoder.train()
+    hifi.speaker_encoder.load_state_dict(checkpoint.read(args.build / "speaker.pt")["model"])
+    optimizer = torch.optim.AdamW(decoder.parameters(), lr=1.0, betas=(0.8, 0.99), weight_decay=1e-3)
+    learner = Learner(hifi, DecoderLoss(hifi.speaker_encoder), optimizer, args.steps, args.lr)
+    parts = {"model": decoder, "optimizer": optimizer}
+    path = args.build / "decoder.pt"
+    training = Training(path, parts, steps=args.steps, save_every=SAVE_EVERY, print_every=25, writes=rank == 0)
+    training.resume()
+    left = range(training.done, args.steps)
+    batches = iter(torch.utils.data.DataLoader(segments, batch_size=None, sampler=left, num_workers=1, prefetch_factor=8))
+    training.run(functools.partial(learner.advance, batches))
+    if world > 1:
+        torch.distributed.destroy_process_group()
+
+
+def parse_args() -> argparse.Namespace:
+    parser = arguments(__doc__, "packed", "build", steps=STEPS)
+    parser.add_argument("--lr", type=float, default=1.5e-3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,50 @@
+"""Split a base into the checkpoints of its parts, so that training can go on where no build is left.
+
+    python -m pocket.xtts.unpack models/pocket/xtts pocket/build/xtts
+
+Reads   models/pocket/xtts/{model.pth,dvae.pth}
+Writes  pocket/build/xtts/{dvae,gpt,speaker,decoder}.pt    those not there yet; without the optimizers' state
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from pocket.xtts import base
+from voz.model import checkpoint, xtts
+from voz.pipeline import command
+
+PARTS = {"gpt": "gpt.", "speaker": "hifigan_decoder.speaker_encoder.", "decoder": "hifigan_decoder.waveform_decoder."}
+
+
+def full(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Full precision again for the weights."""
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def main() -> None:
+    args = parse_args()
+    base.write_skeleton(args.build)
+    model = full(xtts.read_weights(args.base / "model.pth"))
+    states = {name: {key.removeprefix(prefix): v for key, v in model.items() if key.startswith(prefix)} for name, prefix in PARTS.items()}
+    states["dvae"] = full(xtts.read_checkpoint(args.base / "dvae.pth"))
+    for name, state in states.items():
+        path = args.build / f"{name}.pt"
+        if path.exists():
+            print(f"{path}: there already, left as it is")
+            continue
+        checkpoint.write(path, {"model": state, "step": args.step})
+        print(f"{path}: {len(state)} tensors, step {args.step}")
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("base", type=Path)
+    parser.add_argument("build", type=Path)
+    parser.add_argument("--step", type=int, default=0, help="the step that the checkpoints are to start at")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,90 @@
+"""Speaker embeddings of every voice, computed once, and the pitch at which the decoder is to speak for each of them.
+
+    python -m pocket.xtts.voice_embeddings pocket/build/packed pocket/build/xtts
+
+Reads   pocket/build/packed, pocket/build/xtts/speaker.pt
+Writes  pocket/build/xtts/voices.pt    per voice: embeddings [8, 512] and whole periods per code for each of them [8]
+
+The decoder cannot know the melody: from the latents of an unseen voice half of the codes' periods are predicted right, no more than by
+always taking the voice's median. So it speaks at one pitch, which a linear regression predicts from the embedding: a decoder whose
+targets do not follow from its input learns to smear.
+"""
+
+import argparse
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from pocket.arguments import arguments
+from pocket.xtts import base
+from pocket.xtts.base import CODE_SAMPLES
+from pocket.xtts.packed import PackedCorpus, PackedRecording
+from voz import compat
+from voz.audio.wav import ASR_RATE_HZ, SAMPLE_RATE_HZ
+from voz.metrics import measures
+from voz.model import checkpoint
+from voz.pipeline import command, parallel
+
+EMBEDDINGS = 8  # per voice, from 4 to 8 s each; the decoder in git was trained with two
+PITCHED_SAMPLES = 4 * SAMPLE_RATE_HZ  # that a voice's pitch is taken from
+RIDGE = 10.0
+
+
+@torch.no_grad()
+def embeddings(encoder: torch.nn.Module, corpus: PackedCorpus, of_voice: dict[str, list[PackedRecording]]) -> dict[str, torch.Tensor]:
+    """Unit-length speaker embeddings of random stretches of each voice. [EMBEDDINGS, 512]"""
+    compat.load_torchaudio_without_extension()
+    from torchaudio.transforms import Resample
+
+    resample, rng, made = Resample(SAMPLE_RATE_HZ, ASR_RATE_HZ), np.random.default_rng(2), {}
+    for voice, rows in parallel.progress(of_voice.items(), total=len(of_voice), label="voices", unit="voice"):
+        lengths = rng.integers(2, 5, EMBEDDINGS)
+        wav = [corpus.slices(rng, int(count), 2 * SAMPLE_RATE_HZ, rows=rows).flatten() for count in lengths]
+        made[voice] = torch.cat([encoder(resample(one[None]), l2_norm=True) for one in wav])
+    return made
+
+
+def median_hz(pcm: np.ndarray) -> float:
+    """The median pitch of [T]; NaN if none of it is voiced."""
+    hz = measures.pitch_hz(pcm)
+    return float(np.nanmedian(hz)) if np.isfinite(hz).any() else math.nan
+
+
+def periods(corpus: PackedCorpus, voices: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Whole periods per code for each embedding of each voice: ridge regression of the logarithm of its pitch. [EMBEDDINGS]"""
+    names = sorted(voices)
+    longest = {row.voice: row for row in sorted(corpus.rows, key=lambda row: (row.samples, row.id))}
+    recordings = [corpus.read(longest[name], 0, PITCHED_SAMPLES).numpy() for name in names]
+    log_hz = torch.log(torch.tensor(list(parallel.map(median_hz, recordings, label="pitch"))))
+    known = torch.isfinite(log_hz)
+    scaled = {name: F.pad(voices[name] * voices[name].shape[1] ** 0.5, (0, 1), value=1.0) for name in names}
+    inputs = torch.cat([scaled[name] for name, there in zip(names, known, strict=True) if there])
+    wanted, middle = log_hz[known].repeat_interleave(EMBEDDINGS), log_hz[known].mean()
+    line = torch.linalg.solve(inputs.T @ inputs + RIDGE * torch.eye(inputs.shape[1]), inputs.T @ (wanted - middle))
+    off = 12 * ((inputs @ line + middle - wanted) / math.log(2)).square().mean().sqrt()
+    print(f"pitch of {int(known.sum())} voices from their embeddings: root mean square error {off:.1f} semitones")
+    return {name: torch.exp(scaled[name] @ line + middle).mul(CODE_SAMPLES / SAMPLE_RATE_HZ).round().clamp(min=2).int() for name in names}
+
+
+def main() -> None:
+    args = parse_args()
+    torch.set_num_threads(args.threads)
+    corpus = PackedCorpus(args.packed, splits=("train",))
+    of_voice: dict[str, list[PackedRecording]] = {voice: [] for voice in corpus.voices}
+    for row in corpus.rows:
+        of_voice[row.voice].append(row)
+    encoder = base.random_model(args.build).hifigan_decoder.speaker_encoder.eval()
+    encoder.load_state_dict(checkpoint.read(args.build / "speaker.pt")["model"])
+    voices = embeddings(encoder, corpus, of_voice)
+    checkpoint.write(args.build / "voices.pt", {"voices": voices, "periods": periods(corpus, voices)})
+    print(f"voices: {len(voices)}")
+
+
+def parse_args() -> argparse.Namespace:
+    return arguments(__doc__, "packed", "build").parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)

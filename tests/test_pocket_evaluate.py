@@ -1,0 +1,72 @@
+"""pocket/evaluate.py: how errors are counted, and that the reports in git are about the weights in git and keep their bars."""
+
+import json
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pocket import evaluate
+from pocket.corpus import demo_notes
+from voz.pipeline import records
+
+ROOT = Path(__file__).parents[1]
+NOTE = {"duration_s": 4.0, "format": "ogg-opus", "source_hz": 16_000, "missing_s": 0.0}
+LEVELS = dict.fromkeys(("speech_s", "level_db", "noise_db", "start_db", "end_db"), 0.0)
+CERTAINTY = {
+    **dict.fromkeys(("avg_logprob", "no_speech_prob", "compression_ratio", "temperature"), 0.0),
+    "language": "es",
+    "language_prob": 1.0,
+}
+
+
+def report_on_the_weights_in_git(name: str, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """A report of pocket/reports, which must have been measured on the weights in git."""
+    report = json.loads((ROOT / "pocket" / "reports" / f"{name}.json").read_text(encoding="utf-8"))
+    monkeypatch.chdir(ROOT)
+    weights = report["weights_sha256"]
+    assert evaluate.weights_sha256(map(Path, weights)) == weights, f"{name}.json: measured on other weights; run python -m pocket.evaluate"
+    return report
+
+
+def test_sentences_meet_the_clips_that_hold_them():
+    clip = records.Clip(id="0" * 12 + "-0000000-0004000", note="0" * 12, start_s=0.0, end_s=4.0, duration_s=4.0, **LEVELS)
+    second = replace(clip, id="0" * 12 + "-0004000-0008000", start_s=4.0, end_s=8.0)
+    one, cut, three, outside = (evaluate.Spoken(*each) for each in ((0.2, 2.0, "a"), (2.5, 5.5, "b"), (6.0, 7.9, "c"), (8.5, 9.5, "d")))
+    assert evaluate.groups([one, three], [clip, second]) == [([one], [clip]), ([three], [second])]
+    assert evaluate.groups([one, cut, three, outside], [clip, second]) == [([one, cut, three], [clip, second])]
+    assert evaluate.groups([evaluate.Spoken(6.0, 9.0, "half inside")], [clip, second]) == []
+
+
+def test_error_rate_weighs_lines_by_their_length():
+    assert evaluate.error_rate(["¡Che, vos!", "abcdefgh"], ["che vos", "abcdefgx"]) == pytest.approx(1 / 15, abs=1e-4)
+
+
+def test_notes_are_compared_with_what_was_said_in_them(tmp_path):
+    said = [("a.opus", 0, 0.2, 1.9, "¿Vos venís?"), ("a.opus", 1, 2.2, 3.8, "Dale."), ("b.opus", 0, 0.1, 1.0, "No.")]
+    rows = [dict(zip(("name", "sentence", "start_s", "end_s", "text"), each, strict=True)) for each in said]
+    (tmp_path / "truth.csv").write_text(demo_notes.truth_csv([demo_notes.Sentence(**row, voice="pablo") for row in rows]), encoding="utf-8")
+    note = records.Note(id="0" * 12, name="a.opus", **NOTE)
+    spans = {"0" * 12 + "-0000000-0002000": (0.0, 2.0), "0" * 12 + "-0002000-0004000": (2.0, 4.0)}
+    clips = [records.Clip(id=id, note=note.id, start_s=a, end_s=b, duration_s=2.0, **LEVELS) for id, (a, b) in spans.items()]
+    texts = [records.Transcript(id=id, text=text, **CERTAINTY) for id, text in zip(spans, ("¿vos venis?", "Dale"), strict=True)]
+    for folder, rows in (("wav", [note]), ("clips", clips), ("transcripts", texts)):
+        records.write(tmp_path / folder, rows)
+    found = evaluate.demo_notes(Namespace(demo=tmp_path, data=tmp_path))
+    assert found == {"cer": pytest.approx(1 / 13, abs=1e-4), "clips": 2, "notes": 1}
+
+
+@pytest.mark.parametrize("name", ["whisper", "notes"])
+def test_whisper_keeps_its_bar(name, monkeypatch):
+    assert report_on_the_weights_in_git(name, monkeypatch)["cer"] <= 0.05
+
+
+def test_voices_keep_their_bars(monkeypatch):
+    report = report_on_the_weights_in_git("voices", monkeypatch)
+    tuned, similarity = report["fine_tuned"], report["similarity"]
+    assert report["lines"] == 60 and report["own"]["windows"] >= 150
+    assert report["demo_speaker"]["sheismo"] >= 0.95 and report["own"]["sheismo"] <= 0.10 and tuned["sheismo"] >= 0.80
+    assert report["own"]["cer"] <= 0.15 and tuned["cer"] <= 0.10 and tuned["cer"] <= report["cloned"]["cer"]
+    assert similarity["fine_tuned"] >= 0.8 * similarity["real"] and similarity["gain_low"] > 0
+    assert report["mcd_db"]["gain_high"] < 0

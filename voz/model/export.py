@@ -1,0 +1,119 @@
+"""The folder of a finished voice, and its model card."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from voz.data.consent import Consent
+from voz.model import checkpoint, xtts
+from voz.model.batches import Sample
+from voz.pipeline.files import write_text
+
+FILES = ("model.pth", "config.json", "vocab.json", "reference.wav", "README.md")
+
+
+@dataclass(frozen=True)
+class Card:
+    """The values in a model card. All of them follow from data and parameters: no date, no machine."""
+
+    base: str  # folder of the base as given on the command line
+    base_hash: str
+    data_hash: str
+    params: dict[str, object]
+    consent: Consent
+    epoch: int
+    loss: float
+    base_loss: float
+    train_clips: int
+    eval_clips: int
+
+
+def write(folder: Path, base: Path, gpt: dict[str, torch.Tensor], reference: Sample, card: Card) -> None:
+    """Fill an empty folder with a voice that stock coqui-tts loads (`Xtts.load_checkpoint(config, checkpoint_dir=folder)`).
+
+    The GPT is written in float32, because half precision would round away updates of lr 5e-6. Every other weight is the base's, in
+    the base's precision.
+    """
+    state = {key: value for key, value in xtts.read_weights(base / "model.pth").items() if not key.startswith("gpt.")}
+    state |= {f"gpt.{key}": value.float() if value.is_floating_point() else value for key, value in gpt.items()}
+    checkpoint.write(folder / "model.pth", {"model": {key: state[key] for key in sorted(state)}})
+    for name in ("config.json", "vocab.json"):
+        shutil.copyfile(base / name, folder / name)
+    shutil.copyfile(reference.path, folder / "reference.wav")
+    _, widths = xtts.read_config(base)
+    write_text(folder / "README.md", describe(card, reference, stock=widths.stock))
+
+
+def describe(card: Card, reference: Sample, *, stock: bool) -> str:
+    """The model card, in the format of model hubs."""
+    params = "\n".join(f"| {key} | {value} |" for key, value in card.params.items())
+    return f"""---
+language: es
+license: {"other" if stock else "mit"}
+license_name: {"coqui-public-model-license" if stock else "mit"}
+base_model: {card.base}
+pipeline_tag: text-to-speech
+tags: [xtts, text-to-speech, voice-cloning, rioplatense]
+---
+
+# The voice of {card.consent.speaker}
+
+A synthetic voice: `{card.base}` fine-tuned on voice notes in Rioplatense Spanish. What it says was never said by {card.consent.speaker}.
+
+## Consent
+
+- speaker: {card.consent.speaker}
+- date: {card.consent.date}
+- statement: {card.consent.statement}
+- scope: {card.consent.scope}
+
+Use outside that scope is not covered.
+
+## Licence
+
+{_licence(stock)}
+
+## Training
+
+| | |
+|---|---|
+| train / eval clips | {card.train_clips} / {card.eval_clips} |
+| best epoch, chosen on eval | {card.epoch} |
+| eval loss, this voice | {card.loss:.4f} |
+| eval loss, the base | {card.base_loss:.4f} |
+| reference recording | {reference.id} |
+| base, SHA-256 | {card.base_hash} |
+| data, SHA-256 | {card.data_hash} |
+{params}
+
+{_USE}{"" if stock else _NARROW}"""
+
+
+def _licence(stock: bool) -> str:
+    if stock:
+        return (
+            "The base is XTTS_v2 under the Coqui Public Model License (CPML, https://coqui.ai/cpml): non-commercial use only.\n"
+            "The licence covers this voice, which is derived from it, and what the voice speaks."
+        )
+    return "The base is this project's own pocket model, under the project's licence. The recordings are the speaker's."
+
+
+_USE = """## Use
+
+```python
+from TTS.tts.configs.xtts_config import XttsConfig
+from TTS.tts.models.xtts import Xtts
+
+config = XttsConfig()
+config.load_json("config.json")
+model = Xtts.init_from_config(config)
+model.load_checkpoint(config, checkpoint_dir=".")
+spoken = model.synthesize("Bueno muchachos, gracias por la bancada.", speaker_wav="reference.wav", language="es")  # 24 kHz
+```
+"""
+
+_NARROW = """
+The base is narrower than XTTS_v2 (`widths` in `config.json`), which coqui-tts alone cannot build: load it with `voz.model.xtts.load_model`.
+"""
