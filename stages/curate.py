@@ -201,8 +201,8 @@ def keep_one_of_duplicates(candidates: list[Candidate]) -> None:
 
 def outcome(candidates: list[Candidate], p: Params) -> rejections.Outcome:
     """What became of the clips, for messages."""
-    clips = [rejections.Clip(c.clip.note, c.reasons[0] if c.reasons else "") for c in candidates]
-    return rejections.Outcome(clips, medians(candidates), asdict(p))
+    verdicts = [rejections.Verdict(c.clip.note, c.reasons[0] if c.reasons else "") for c in candidates]
+    return rejections.Outcome(verdicts, medians(candidates), asdict(p))
 
 
 def make_examples(candidates: list[Candidate], p: Params) -> list[records.Example]:

@@ -12,8 +12,8 @@ FREQUENT = 0.25  # share of the clips above which a reason is explained: then th
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A clip's note and its reason, "" if it was accepted."""
+class Verdict:
+    """Of a clip: its note, and why it was rejected, "" if it was accepted."""
 
     note: str
     reason: str
@@ -21,40 +21,41 @@ class Clip:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of all clips of a run.
+    """What became of the clips of a run.
 
+    verdicts: one per clip.
     medians: of each score over all clips, also the rejected ones.
     knobs: section `curate` of params.yaml.
     """
 
-    clips: list[Clip]
+    verdicts: list[Verdict]
     medians: Mapping[str, float]
     knobs: Mapping[str, float]
 
     @property
     def counts(self) -> list[tuple[str, int]]:
         """The reasons with their numbers of clips, the most frequent first."""
-        return Counter(clip.reason for clip in self.clips if clip.reason).most_common()
+        return Counter(each.reason for each in self.verdicts if each.reason).most_common()
 
     def frequent(self) -> list[str]:
         """One line for each reason for which a filter or a trainer's limit rejects more than a quarter of the clips."""
         return [
-            f"{count} of {len(self.clips)} clips rejected: {code} ({self._why(code)}); {self._advice(code)}"
+            f"{count} of {len(self.verdicts)} clips rejected: {code} ({self._why(code)}); {self._advice(code)}"
             for code, count in self.counts
-            if count > FREQUENT * len(self.clips) and code != filters.REJECTED_BY_PERSON
+            if count > FREQUENT * len(self.verdicts) and code != filters.REJECTED_BY_PERSON
         ]
 
     def too_few_notes(self) -> UserError:
         """The error for accepted clips of fewer than three notes. It names what is missing: notes, or clips that pass."""
-        notes, left = {clip.note for clip in self.clips}, {clip.note for clip in self.clips if not clip.reason}
+        notes, left = {each.note for each in self.verdicts}, {each.note for each in self.verdicts if not each.reason}
         if left and len(notes) < len(records.SPLITS):
-            accepted = f"{sum(not clip.reason for clip in self.clips)} of {len(self.clips)} clips accepted"
+            accepted = f"{sum(not each.reason for each in self.verdicts)} of {len(self.verdicts)} clips accepted"
             what = f"curate: {accepted}, but all are of {_notes(len(notes))}; train, eval and test need one each"
             return UserError(what, "cut the recording into three or more files, or add notes")
         code = self.counts[0][0]
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.counts)
         rejected = sum(count for _, count in self.counts)
-        what = f"curate: {rejected} of {len(self.clips)} clips rejected: {reasons} ({self._why(code)})"
+        what = f"curate: {rejected} of {len(self.verdicts)} clips rejected: {reasons} ({self._why(code)})"
         need = f"; accepted clips of {_notes(len(left))} are left, and train, eval and test need one each" if left else ""
         return UserError(what + need, f"{self._advice(code)}; each clip's scores are in reports/ledger/curate.csv")
 
@@ -63,7 +64,8 @@ class Outcome:
         found = filters.BY_CODE.get(code)
         if found is None or found.score not in self.medians:
             return filters.WHY[code].rstrip(".")
-        return f"median {found.score} {self.medians[found.score]:.3g}, limit {found.knob} {found.limit(self.knobs):g}".replace("  ", " ")
+        limit = f"limit {found.knob} {found.limit(self.knobs):g}" if found.knob else f"limit {found.limit(self.knobs):g}"
+        return f"median {found.score} {self.medians[found.score]:.3g}, {limit}"
 
     def _advice(self, code: str) -> str:
         found = filters.BY_CODE.get(code)
