@@ -86,13 +86,19 @@ def by_phone(pcm: np.ndarray) -> np.ndarray:
     return wav.resample(opus.roundtrip(np.ascontiguousarray(pcm, np.float32), bitrate_bps=20_000), RATE_HZ, wav.SAMPLE_RATE_HZ)
 
 
+def overdriven(pcm: np.ndarray, over_db: float) -> np.ndarray:
+    """Peaks of `over_db` past full scale are cut off at 48 kHz, as a microphone's converter does it. [T] at 16 kHz -> [T]"""
+    fine = wav.resample(np.ascontiguousarray(pcm, np.float32), RATE_HZ, 48_000)
+    cut = np.clip(fine / np.abs(fine).max() * 10 ** (over_db / 20), -1.0, 1.0) * 0.97
+    return wav.resample(cut.astype(np.float32), 48_000, RATE_HZ)
+
+
 def versions(pcm: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The clean and the clipped versions of a clip, by name."""
     full = pcm / np.abs(pcm).max()
     phone = compand(full * 0.5, PHONE, 0.7)
     clean = {"as recorded": full * 0.5, "full scale": full * 0.98, "compressed": phone, "limited": compand(full * 0.9, LIMITER, 0.9)}
-    clipped = {f"{over} dB over": np.clip(full * 10 ** (over / 20), -1, 1) * 0.97 for over in OVER_DB}
-    clipped["compressed, 6 dB over"] = np.clip(phone / np.abs(phone).max() * 2, -1, 1) * 0.97
+    clipped = {f"{over} dB over": overdriven(full, over) for over in OVER_DB} | {"compressed, 6 dB over": overdriven(phone, 6)}
     return clean, clipped
 
 
