@@ -167,7 +167,8 @@ def main() -> None:
     log = train_log.TrainLog(folder, files.fresh_folder(args.epochs), model, p.schedule, material.held_out, texts)
     history = learn(model, material, p, folder, log)
     model.learning(False)
-    chosen = reference.choose(model.xtts, material.base_hash, material.examples, material.train, material.held_out)
+    base_hash, trained = material.base_hash, folder.name
+    chosen = reference.choose(model.xtts, base_hash, trained, material.examples, material.train, material.held_out)
     metrics = aggregate(material, history, p)
     card = card_of(material, metrics, p, given, args.base)
     export.write(files.fresh_folder(args.voice), args.base, checkpoint.weights(model.xtts.gpt), chosen, card)
