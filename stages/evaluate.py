@@ -31,7 +31,7 @@ from voz.audio import wav
 from voz.data import dataset
 from voz.metrics import espeak, line_scores, measures
 from voz.metrics.line_scores import Figures, LineAnalysis, LineAudio
-from voz.model import batches, clip_features, device, dvae, gpt_trainer, synthesis, whisper, xtts
+from voz.model import batches, clip_features, device, dvae, gpt_trainer, synthesis, transcriber, xtts
 from voz.model.batches import Sample
 from voz.model.generation import Sampling
 from voz.model.voice import Voice, load_voice
@@ -128,7 +128,7 @@ def clip_losses(voice: Voice, samples: Sequence[Sample], *, label: str) -> list[
     return store.map(samples, key=key, work=work, load=load, label=label, unit="clip")
 
 
-def render(eval_set: EvalSet, voices: dict[str, Voice], asr: whisper.Transcriber, p: Params) -> dict[str, Rendition]:
+def render(eval_set: EvalSet, voices: dict[str, Voice], asr: transcriber.Transcriber, p: Params) -> dict[str, Rendition]:
     """The lines as recorded and as each model speaks them, by VOICES."""
     ids = [line.id for line in eval_set.lines]
     numbered = synthesis.number([line.normalized for line in eval_set.lines], seed=p.seed)
@@ -270,7 +270,7 @@ def main() -> None:
     args = parse_args()
     p, where = params.load("evaluate", Params), device.pick(params.load("compute", params.Compute).device)
     device.seed_everything(p.seed)
-    fine_tuned, asr = load_voice(args.voice, where), whisper.Transcriber(args.asr, where)
+    fine_tuned, asr = load_voice(args.voice, where), transcriber.Transcriber(args.asr, where)
     voices = {"base": Voice(args.base, fine_tuned.reference, where), "fine_tuned": fine_tuned}
     if not espeak.available():
         print("the accent is not measured: espeak-ng is missing (`make doctor` says how to get it)")

@@ -24,7 +24,7 @@ from pydantic import Field
 
 from voz.audio import wav
 from voz.metrics import measures
-from voz.model import device, synthesis, whisper
+from voz.model import device, synthesis, transcriber
 from voz.model.generation import Sampling
 from voz.model.voice import Voice, load_voice, write_wav
 from voz.pipeline import cache, command, files, params, records
@@ -85,7 +85,7 @@ def _id(line: synthesis.Line) -> str:
     return hashlib.sha256(f"{line.text}\n{line.occurrence}".encode()).hexdigest()[: records.ID_DIGITS]
 
 
-def speak_well(voice: Voice, lines: Sequence[synthesis.Line], asr: whisper.Transcriber, p: Params) -> list[Take]:
+def speak_well(voice: Voice, lines: Sequence[synthesis.Line], asr: transcriber.Transcriber, p: Params) -> list[Take]:
     """Speak each line until the error rate of its transcript is at most `max_cer`, at most `max_tries` times. The best try is kept."""
     best: dict[int, Take] = {}
     pending = list(range(len(lines)))
@@ -142,7 +142,7 @@ def main() -> None:
     args = parse_args()
     p, where = params.load("synthesize", Params), device.pick(params.load("compute", params.Compute).device)
     device.seed_everything(p.seed)
-    voice, asr = load_voice(args.voice, where), whisper.Transcriber(args.asr, where)
+    voice, asr = load_voice(args.voice, where), transcriber.Transcriber(args.asr, where)
     texts = read_texts(args.texts)
     lines = lines_of(texts, voice, seed=p.seed)
     takes = speak_well(voice, lines, asr, p)

@@ -13,7 +13,7 @@ import yaml
 from stages import synthesize
 from tests import tiny_voice, tiny_whisper
 from voz.metrics import measures
-from voz.model import synthesis, whisper, xtts
+from voz.model import synthesis, transcriber, whisper, xtts
 from voz.model.voice import Voice, load_voice
 from voz.pipeline import command, records
 
@@ -38,8 +38,8 @@ def voice(folder: Path) -> Voice:
 
 
 @pytest.fixture(scope="module")
-def asr(folder: Path) -> whisper.Transcriber:
-    return whisper.Transcriber(folder / "whisper.pt", torch.device("cpu"))
+def asr(folder: Path) -> transcriber.Transcriber:
+    return transcriber.Transcriber(folder / "whisper.pt", torch.device("cpu"))
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def test_again_from_the_cache_and_again_without_it_give_the_same_bytes(
     assert written() == before
 
 
-def test_the_best_of_the_tries_is_kept(voice: Voice, asr: whisper.Transcriber) -> None:
+def test_the_best_of_the_tries_is_kept(voice: Voice, asr: transcriber.Transcriber) -> None:
     lines = synthesize.lines_of(TEXTS, voice, seed=1)
     tries = []
     for retry in range(3):
@@ -115,7 +115,7 @@ def test_the_best_of_the_tries_is_kept(voice: Voice, asr: whisper.Transcriber) -
         assert np.array_equal(take.pcm, tries[cers.index(min(cers))][line][1])
 
 
-def test_only_lines_that_failed_are_spoken_again(voice: Voice, asr: whisper.Transcriber) -> None:
+def test_only_lines_that_failed_are_spoken_again(voice: Voice, asr: transcriber.Transcriber) -> None:
     lines = synthesize.lines_of(TEXTS, voice, seed=1)
     first = [take.cer for take in synthesize.speak_well(voice, lines, asr, replace(P, max_tries=1))]
     limit = sorted(first)[1]

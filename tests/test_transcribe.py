@@ -16,7 +16,7 @@ from whisper.decoding import DecodingOptions
 from stages import transcribe
 from tests import clips
 from voz.audio import wav
-from voz.model import whisper
+from voz.model import transcriber, whisper
 from voz.pipeline import cache, command, ledger, records
 
 ROOT = Path(__file__).parent.parent
@@ -110,10 +110,10 @@ def test_a_file_that_is_not_a_checkpoint_is_one_line(tmp_path: Path, content: by
 
 
 def test_known_speech_needs_no_model_and_its_text_is_golden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Guards whisper.GREEDY_VERSION: when the text changes, raise it."""
+    """Guards transcriber.GREEDY_VERSION: when the text changes, raise it."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert whisper.GREEDY_VERSION == 2
-    first, again = (whisper.Transcriber(MODEL, torch.device("cpu")) for _ in range(2))
+    assert transcriber.GREEDY_VERSION == 2
+    first, again = (transcriber.Transcriber(MODEL, torch.device("cpu")) for _ in range(2))
     pcms, ids = [clips.pcm(f"mine-{n}") for n in range(2)], ["a", "b"]
     texts = first.texts(pcms[:1], rate_hz=22_050, ids=ids[:1])
     assert texts == ["Che, ayer llegué tarde a lo de mamá porque llovía mucho ino pasaba el colectivo."]

@@ -4,7 +4,6 @@ Works with a checkpoint of any `ModelDimensions` (the window of a pocket model m
 model's window, and a longer one is cut into several windows where it is quietest.
 """
 
-import functools
 import hashlib
 import pickle
 from collections.abc import Sequence
@@ -19,13 +18,10 @@ from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask, Gree
 from whisper.model import Whisper as Whisper
 from whisper.tokenizer import get_tokenizer
 
-from voz.audio import wav
 from voz.audio.wav import ASR_RATE_HZ
-from voz.pipeline import cache, files
 from voz.pipeline.command import UserError
 from voz.text.tokens import LANGUAGE
 
-GREEDY_VERSION = 2  # raise when `Transcriber` gives another text for the same samples; tests/test_transcribe.py holds golden ones
 BATCH = 8  # rows of every decode, filled up with silence: a row's floats depend on the shape, so the shape never changes
 MAX_COMPRESSION_RATIO = 2.4  # this and the next two are of whisper's own transcribe(); above it the text repeats itself
 MIN_AVG_LOGPROB = -1.0  # below it whisper guessed
@@ -166,49 +162,6 @@ def knows_timestamps(model: Whisper) -> bool:
     first = get_tokenizer(model.is_multilingual, num_languages=model.num_languages).timestamp_begin
     embedding = model.decoder.token_embedding.weight
     return not torch.equal(embedding[first], embedding[first + 1])
-
-
-class Transcriber:
-    """Transcribes speech that a model made: greedily, and without a prompt, whose words would hide mistakes.
-
-    Recordings that were transcribed before come from the cache. The checkpoint is loaded when one is new to it, not before.
-
-    Raises:
-        UserError: there is no checkpoint.
-    """
-
-    def __init__(self, path: Path, device: torch.device) -> None:
-        require(path)
-        self.path, self.device, self.hash = path, device, files.hash_file(path)
-
-    @functools.cached_property
-    def model(self) -> Whisper:
-        """The model, loaded on first use."""
-        return load(self.path, self.device)
-
-    def texts(self, pcms: Sequence[np.ndarray], *, rate_hz: int, ids: Sequence[str], label: str = "whisper") -> list[str]:
-        """The text of each recording.
-
-        Args:
-            pcms: float32 in [-1, 1] at `rate_hz`, of any length. [T] each
-            ids: of the clip or the record that each belongs to.
-        """
-        store = cache.Cache("whisper", GREEDY_VERSION, params={"rate_hz": rate_hz}, model=self.hash)
-
-        def work(batch: list[tuple[str, np.ndarray]]) -> list[str]:
-            resampled = [wav.resample(pcm, rate_hz, ASR_RATE_HZ) for _, pcm in batch]
-            seeds = [seed_of(name) for name, _ in batch]
-            return [each.text for each in transcribe(self.model, resampled, prompt="", temperatures=[0.0], seeds=seeds)]
-
-        return store.map_batches(
-            list(zip(ids, pcms, strict=True)),
-            key=lambda item: store.key(item[0], wav.hash_samples(item[1])),
-            batches=lambda missing: [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)],
-            work=work,
-            save=lambda entry, text: cache.save_json(entry, "transcription.json", {"text": text}),
-            load=lambda entry: str(cache.load_json(entry, "transcription.json")["text"]),
-            label=label,
-        )
 
 
 def _transcribe_batch(
