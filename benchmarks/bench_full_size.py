@@ -113,7 +113,7 @@ def run(arguments: list[str], folder: Path) -> Run:
     """Run Python in `folder` and measure it.
 
     Raises:
-        UserError: it failed; its last line is told.
+        UserError: it failed; names its last line.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DVC_ROOT": str(folder), "PYTHONWARNINGS": "ignore"}
     start = time.monotonic()

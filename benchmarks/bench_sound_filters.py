@@ -122,8 +122,8 @@ def main() -> None:
         for pcm in clips_of(args.folder, speaker):
             good, bad = versions(pcm)
             for each in good.values():
-                heard = by_phone(each)
-                clean.setdefault(speaker, []).append((clip_scores.clipping(heard), clip_scores.music(heard)))
+                coded = by_phone(each)
+                clean.setdefault(speaker, []).append((clip_scores.clipping(coded), clip_scores.music(coded)))
             for name, each in bad.items():
                 clipped.setdefault(name, []).append(clip_scores.clipping(by_phone(each)))
             tune = tunes[int(drawn.integers(len(tunes)))]

@@ -37,13 +37,13 @@ def run(material: train.Material, p: train.Params, base: Path, folder: Path) -> 
     """Train from the base in a fresh folder."""
     device.seed_everything(p.seed)
     model = gpt_trainer.build(base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder) as states:
         loop = training_loop.TrainingLoop(
             model,
             material.train,
             material.held_out,
             p.schedule,
-            folder=Path(scratch),
+            folder=Path(states),
             device=torch.device("cpu"),
             on_epoch=lambda history: None,
         )

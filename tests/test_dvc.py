@@ -167,7 +167,7 @@ def test_one_more_note_is_the_only_one_computed_and_leaves_no_orphan_when_remove
     assert checkout.run("git", "status", "--porcelain") == ""  # the run cache gave back the very same outputs
 
 
-def test_experiments_in_place_and_in_a_copy_share_the_scratch(checkout: Checkout) -> None:
+def test_experiments_in_place_and_in_a_copy_share_the_cache(checkout: Checkout) -> None:
     checkout.run("dvc", "exp", "run", "-n", "slower", "-S", "train.lr=2e-6")
     checkout.run("git", "checkout", "-q", ".")
     checkout.run("dvc", "checkout", "-q")
