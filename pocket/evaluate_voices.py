@@ -89,7 +89,9 @@ def similarity(
     embedding_of: Callable[[np.ndarray], np.ndarray], spoken: dict[str, Pcms], prints: Pcms, notes: Sequence[str]
 ) -> dict[str, Any]:
     """Mean cosine with the demo speaker's real clips; `real`: of those with the clips of other notes."""
-    to_real = {name: [measures.similarity(embedding_of(pcm), prints) for pcm in spoken[name]] for name in ("cloned", "fine_tuned", "espeak")}
+    to_real = {
+        name: [measures.similarity(embedding_of(pcm), prints) for pcm in spoken[name]] for name in ("cloned", "fine_tuned", "espeak")
+    }
     others = [[one for one, its in zip(prints, notes, strict=True) if its != note] for note in notes]
     real = [measures.similarity(mine, rest) for mine, rest in zip(prints, others, strict=True) if rest]
     return {**compare(to_real), "real": round(float(np.mean(real)), 4)}
