@@ -183,4 +183,5 @@ def test_what_lies_behind_an_early_stop_is_read_on_if_it_holds_sound() -> None:
     (rest,) = whisper._Piece(2, 0, tone).rest(4.0)
     assert (rest.row, rest.number, rest.reading, len(rest.pcm)) == (2, 0, 1, 5 * 16_000)
     assert whisper._Piece(0, 0, tone).rest(8.5) == []  # too short for a word
+    assert whisper._Piece(0, 0, tone, reading=10).rest(0.02) == []  # a model that does not get on
     assert whisper._Piece(0, 0, np.concatenate([tone, 0.01 * tone])).rest(9.0) == []  # a pause

@@ -30,6 +30,7 @@ _HOP = whisper.audio.HOP_LENGTH  # 160 samples = 10 ms a mel frame
 _FIX = "run `make base`, or `git checkout -- models/pocket`"
 _TIMESTAMP_S = 0.02  # resolution of whisper's timestamp tokens
 _REST_S, _REST_DB = 1.0, 15.0  # a rest that is longer, and not this much quieter than the recording, is read on
+_MOST_READINGS = 10  # of one window: a model whose segments end after 0.02 s would read on hundreds of times
 _SEEDS_APART = 1000  # seeds of what is read on are none of another window's
 _MIN_TAIL_S = 0.5  # the last window of a recording is not shorter than this
 
@@ -136,7 +137,7 @@ class _Piece:
     def rest(self, end_s: float) -> "list[_Piece]":
         """What lies behind the end of the last segment, if it is long and loud enough to hold words."""
         rest = self.pcm[round(end_s * ASR_RATE_HZ) :]
-        if end_s <= 0 or len(rest) < _REST_S * ASR_RATE_HZ or _loud_db(rest) < _loud_db(self.pcm) - _REST_DB:
+        if end_s <= 0 or self.reading == _MOST_READINGS or len(rest) < _REST_S * ASR_RATE_HZ or _loud_db(rest) < _loud_db(self.pcm) - _REST_DB:
             return []
         return [_Piece(self.row, self.number, rest, self.reading + 1)]
 
