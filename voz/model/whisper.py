@@ -137,7 +137,12 @@ class _Piece:
     def rest(self, end_s: float) -> "list[_Piece]":
         """What lies behind the end of the last segment, if it is long and loud enough to hold words."""
         rest = self.pcm[round(end_s * ASR_RATE_HZ) :]
-        if end_s <= 0 or self.reading == _MOST_READINGS or len(rest) < _REST_S * ASR_RATE_HZ or _loud_db(rest) < _loud_db(self.pcm) - _REST_DB:
+        if (
+            end_s <= 0
+            or self.reading == _MOST_READINGS
+            or len(rest) < _REST_S * ASR_RATE_HZ
+            or _loud_db(rest) < _loud_db(self.pcm) - _REST_DB
+        ):
             return []
         return [_Piece(self.row, self.number, rest, self.reading + 1)]
 
