@@ -151,6 +151,7 @@ def main() -> None:
     args = parse_args()
     p, compute = params.load("train", Params), params.load("compute", params.Compute)
     where = device.pick(compute.device)
+    device.require_precision(p.precision, where)
     given = consent.read(args.dataset)
     xtts.require(args.base)
     material = gather(args.dataset, args.base)

@@ -88,6 +88,8 @@ def device() -> Iterator[Finding]:
             card = torch.cuda.get_device_properties(index)
             arch = f", {card.gcnArchName}" if hip else ""
             yield Finding(f"accelerator {index}", f"{card.name}{arch}, {card.total_memory / 1e9:.0f} GB")
+            if hip and card.gcnArchName.startswith("gfx10"):
+                yield Finding("", "RDNA 1 or 2: precision fp32 is safe, fp16 may give NaN, bf16 is refused; docs/rocm.md")
         return
     yield Finding("accelerator", "none: everything runs on the CPU", _why_no_accelerator(build))
 

@@ -12,9 +12,13 @@ from voz.pipeline.command import UserError
 def pick(name: str) -> torch.device:
     """The device for `compute.device`: `auto` takes the accelerator (CUDA or ROCm) where there is one, else the CPU.
 
+    Under ROCm, MIOpen is told not to search kernels for each new shape (docs/rocm.md), unless the user has set its mode.
+
     Raises:
         UserError: the named device is not there.
     """
+    if torch.version.hip:
+        os.environ.setdefault("MIOPEN_FIND_MODE", "2")  # read at the first convolution
     if name == "auto":
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         return found if found is not None and found.type == "cuda" else torch.device("cpu")  # ROCm's torch says "cuda" too
@@ -26,6 +30,25 @@ def pick(name: str) -> torch.device:
             f"params.yaml: compute.device: {name!r} is not usable here ({str(error).splitlines()[0]})", "write auto or cpu"
         ) from error
     return device
+
+
+def require_precision(precision: str, device: torch.device) -> None:
+    """Refuse a precision that the device has no arithmetic for.
+
+    Raises:
+        UserError: bf16 on RDNA 1 or 2, where a Triton kernel in bf16 aborts the process (docs/rocm.md).
+    """
+    arch = torch.cuda.get_device_properties(device).gcnArchName if device.type == "cuda" and torch.version.hip else ""
+    if precision == "bf16" and lacks_bf16(arch):
+        raise UserError(f"params.yaml: train.precision: bf16 does not run on {arch}", "write fp32 (safe) or fp16 (docs/rocm.md)")
+
+
+def lacks_bf16(arch: str) -> bool:
+    """Whether an AMD chip (`gfx1030`) has no BF16 arithmetic, whatever `torch.cuda.is_bf16_supported` says: RDNA 1 and 2.
+
+    Source: AMD, https://rocm.docs.amd.com/projects/HIP/en/docs-6.3.2/reference/hardware_features.html
+    """
+    return arch.startswith("gfx10")
 
 
 def seed_everything(seed: int) -> None:
