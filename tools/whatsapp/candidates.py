@@ -32,7 +32,7 @@ class Candidate:
     @property
     def is_voice_note(self) -> bool:
         """False for other audio, which is often somebody else's: forwarded, or music."""
-        return bool(VOICE_NOTE.match(self.member.name))
+        return _is_voice_note(self.member.name)
 
 
 def find(export: Export, chats: list[ChatText]) -> tuple[list[Candidate], Counter[str]]:
@@ -45,7 +45,7 @@ def find(export: Export, chats: list[ChatText]) -> tuple[list[Candidate], Counte
     files = _Files(audio)
     candidates: dict[Member, Candidate] = {}
     ambiguous: set[Member] = set()
-    for text in sorted(chats, key=lambda text: -text.member.folder.count("/")):  # a file belongs to the chat nearest to it
+    for text in sorted(chats, key=lambda text: -len(PurePosixPath(text.member.folder).parts)):  # a file belongs to the chat nearest to it
         for attachment in text.chat.attachments:
             members = files.attached(text.member.folder, attachment.name, anywhere=len(chats) == 1)
             if len(members) > 1:
@@ -53,7 +53,7 @@ def find(export: Export, chats: list[ChatText]) -> tuple[list[Candidate], Counte
             elif members:
                 transcript = attachment.text or _transcript_beside(export, texts, members[0])
                 candidates.setdefault(members[0], Candidate(members[0], attachment.sender, attachment.date, transcript))
-            elif VOICE_NOTE.match(attachment.name) and extension_of(attachment.name):
+            elif _is_voice_note(attachment.name) and extension_of(attachment.name):
                 left_out["in the chat but not in the export (export it with media)"] += 1
     found = [each for each in candidates.values() if not _is_video(each.member.name)]
     left_out["videos"] += len(candidates) - len(found)
@@ -141,8 +141,12 @@ def _transcript_beside(export: Export, texts: dict[str, Member], audio: Member) 
     return ""
 
 
+def _is_voice_note(name: str) -> bool:
+    return bool(VOICE_NOTE.match(names.file_key(name)))
+
+
 def _is_video(name: str) -> bool:
-    return Path(name).suffix.lower() in VIDEO_EXTENSIONS and not (VOICE_NOTE.match(name) or AUDIO_FILE.match(name))
+    return Path(name).suffix.lower() in VIDEO_EXTENSIONS and not (_is_voice_note(name) or AUDIO_FILE.match(names.file_key(name)))
 
 
 def _date_in_name(name: str) -> str:
