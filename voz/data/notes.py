@@ -15,6 +15,8 @@ from voz.data import consent, origins, phone_transcripts
 from voz.pipeline import files, records
 from voz.pipeline.command import UserError
 
+# "nota (1)", "nota - copia", "nota copy 2", "Copia de nota": how file managers name a copy.
+COPY = re.compile(r"\(\d+\)$|[ _-](copia|copy|kopie|copie)( ?\(?\d+\)?)?$|^(copia de|copy of|copia|copy)[ _-]", re.IGNORECASE)
 _DATED = re.compile(r"(20\d\d)-?([01]\d)-?([0-3]\d)")  # PTT-20260103-WA0001.opus, AUDIO-2026-01-03-10-20-30.m4a
 
 
