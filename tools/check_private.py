@@ -36,6 +36,7 @@ _CREDENTIAL = re.compile(
     re.MULTILINE,
 )
 _CONSENT = [re.compile(rb"^" + field + rb"\s{0,4}:", re.MULTILINE) for field in (b"speaker", b"statement", b"scope")]
+_DELETED, _SUBMODULE = "000000", "160000"  # git's modes: no file, another repository
 _MIN_MESSAGES = 3  # a text with so many lines that read like messages is a chat
 _MAX_BYTES = 16 * 2**20  # of a blob, for the searches of its text
 HOOK = "#!/bin/sh\n# Written by `make check-private HOOK=1`.\nexec .venv/bin/python -m tools.check_private\n"
@@ -52,14 +53,16 @@ def in_index() -> list[Blob]:
     """What the next commit would hold. Links to other repositories (submodules) have no content."""
     listed = _git("ls-files", "--stage", "-z").decode("utf-8", "surrogateescape").split("\0")
     rows = [(entry.partition("\t")[0].split(), entry.partition("\t")[2]) for entry in listed if entry]
-    return [Blob(oid, path) for (mode, oid, _), path in rows if mode != "160000"]
+    return [Blob(oid, path) for (mode, oid, _), path in rows if mode != _SUBMODULE]
 
 
 def in_history() -> list[Blob]:
-    """Every version of every file, of all branches, tags and experiments."""
-    lines = _git("rev-list", "--objects", "--all").decode("utf-8", "surrogateescape").splitlines()
-    pairs = (line.partition(" ") for line in lines)
-    return [Blob(oid, path) for oid, _, path in pairs if path]
+    """Every version of every file under each of its names, of all branches, tags and experiments."""
+    log = _git("log", "--all", "--root", "-m", "--raw", "--no-abbrev", "--no-renames", "--format=", "-z")
+    fields = log.decode("utf-8", "surrogateescape").split("\0")
+    changes = zip(fields[::2], fields[1::2], strict=False)  # ":<old mode> <mode> <old id> <id> <status>", path
+    rows = {(change.split()[3], path) for change, path in changes if change.split()[1] not in (_DELETED, _SUBMODULE)}
+    return [Blob(oid, path) for oid, path in rows]
 
 
 def problem(path: str, data: bytes) -> str:
@@ -107,19 +110,14 @@ def install_hook() -> Path:
 
 
 def _contents(blobs: list[Blob]) -> Iterator[tuple[Blob, bytes]]:
-    """The bytes of each blob, by one process of git. Entries of a history that are folders are passed over."""
+    """The bytes of each blob, by one process of git."""
     with subprocess.Popen(["git", "cat-file", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None and process.stdout is not None
         for blob in blobs:
             process.stdin.write(blob.oid.encode() + b"\n")
             process.stdin.flush()
-            answer = process.stdout.readline().split()
-            if len(answer) != 3:  # "<oid> missing": the rest of a name with a line break, in a history
-                continue
-            _, kind, size = answer
-            data = process.stdout.read(int(size) + 1)[:-1]
-            if kind == b"blob":
-                yield blob, data
+            size = int(process.stdout.readline().split()[2])
+            yield blob, process.stdout.read(size + 1)[:-1]
 
 
 def _git(*arguments: str) -> bytes:
