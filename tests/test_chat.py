@@ -29,6 +29,7 @@ NNBSP, NBSP, LRM, BOM = "\u202f", "\u00a0", "\u200e", "\ufeff"
             "+54 9 11 5555-0101",
             "2023-05-12T17:45",
         ),
+        ("12/5/23, 17:45 - Ana: PTT-20230512-WA0001.opus (archivo adjunto) <Se editó este mensaje.>", "Ana", "2023-05-12T17:45"),
         ("12/5/23, 5:45 vespere - Ana: PTT-20230512-WA0001.opus (adiunctum)", "Ana", "2023-05-12"),
     ],
 )
@@ -147,6 +148,10 @@ def test_a_line_is_read_in_linear_time(line: str) -> None:
     began = time.process_time()
     parse("\n".join([piece] * (2 * N // MAX_LINE_CHARS)))
     assert time.process_time() - began < 5.0  # takes some hundredths of a second
+
+
+def test_lines_that_end_as_on_an_old_mac() -> None:
+    assert parse("12/5/23, 17:45 - Ana: hola\r12/5/23, 17:46 - Ana: chau\r").messages == 2
 
 
 def test_odd_line_separators_do_not_split_a_message() -> None:

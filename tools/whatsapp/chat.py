@@ -122,7 +122,7 @@ def _read(text: str) -> tuple[list[_Message], list[_Attached]]:
     messages: list[_Message] = []
     attached: list[_Attached] = []
     more: list[str] = []  # the lines of the current message after its first
-    for raw in text.split("\n"):
+    for raw in text.split("\n" if "\n" in text else "\r"):
         if len(raw) > MAX_LINE_CHARS:
             continue
         line = names.plain(raw).rstrip()
@@ -163,11 +163,12 @@ def _letters(marker: str) -> str:
 def _attachment(message: _Message, raw: str, more: list[str]) -> _Attached | None:
     """The file that a message attaches; None if there is none."""
     before, words, name, complete = message.rest, "", "", True
-    opening = before.rfind(_OPENING[before[-1]]) if before[-1:] in _OPENING else -1
-    if opening >= 0:
-        before, words = before[:opening].rstrip(), before[opening:]
-        if words[-1] in _LABELLED:  # <adjunto: name>
-            name = words[1:-1].replace("：", ":").partition(":")[2].strip()
+    for _ in range(2):  # the second for "name (archivo adjunto) <Se editó este mensaje>"
+        opening = before.rfind(_OPENING[before[-1]]) if before[-1:] in _OPENING else -1
+        if opening >= 0 and not name:
+            before, words = before[:opening].rstrip(), before[opening:]
+            if words[-1] in _LABELLED:  # <adjunto: name>
+                name = words[1:-1].replace("：", ":").partition(":")[2].strip()
     if name:
         words, complete = words.replace(name, ""), before.endswith(":")
         before = before.removesuffix(":")

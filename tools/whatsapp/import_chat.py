@@ -11,6 +11,7 @@ Writes  data/notes/<date>_<id>.<ext>, notes.csv, consent.yaml (asked for, or --c
 import argparse
 import datetime
 import functools
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -177,6 +178,7 @@ def set_params(path: Path, **values: str) -> None:
 
 def main() -> None:
     args = parse_args()
+    args.export = os.path.expanduser(args.export)  # no shell expands the ~ in ZIP="~/…"
     if not args.export:
         raise UserError("which export?", 'make notes ZIP="the .zip or folder" SENDER="whose notes"')
     folder, corrections_file = _in_repository(args.notes), _in_repository(args.corrections)
