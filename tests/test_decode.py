@@ -140,6 +140,14 @@ def test_whatever_a_decoder_raises_concerns_only_its_file(error: Exception, tmp_
     assert raised.value.code == "unreadable" and type(error).__name__ in raised.value.detail
 
 
+def test_a_number_of_channels_without_a_layout(tmp_path: Path) -> None:
+    data = bytearray(recordings.wav(np.stack([recordings.pcm()[:48_000]] * 2, axis=1)))
+    data[22] = 127
+    with pytest.raises(Unusable) as raised:
+        decoded(bytes(data), tmp_path)
+    assert raised.value.code == "unreadable" and "ArgumentError" in raised.value.detail
+
+
 @pytest.mark.parametrize("error", [OSError(28, "no space left"), MemoryError()])
 def test_a_fault_of_the_machine_is_not_the_files(error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
