@@ -141,7 +141,7 @@ def test_whatever_a_decoder_raises_concerns_only_its_file(error: Exception, tmp_
 
 
 def test_a_number_of_channels_without_a_layout(tmp_path: Path) -> None:
-    data = bytearray(recordings.wav(np.stack([recordings.pcm()[:48_000]] * 2, axis=1)))
+    data = bytearray(recordings.wav(np.stack([recordings.pcm()[:48_000]] * 2, axis=1), subtype="FLOAT"))
     data[22] = 127
     with pytest.raises(Unusable) as raised:
         decoded(bytes(data), tmp_path)

@@ -59,7 +59,7 @@ def _chained(seconds: float) -> bytes:
 
 def _channels(count: int) -> bytes:
     """A WAV that states a number of channels for which FFmpeg has no layout: its resampler raises an error."""
-    data = bytearray(recordings.wav(np.stack([_second(6, 3)] * 2, axis=1)))
+    data = bytearray(recordings.wav(np.stack([_second(6, 3)] * 2, axis=1), subtype="FLOAT"))
     data[22] = count
     return bytes(data)
 
