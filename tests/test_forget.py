@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from voz.data import consent, corrections, origins
+from voz.data import consent, corrections, origins, phone_transcripts
 from voz.pipeline import files
 
 ROOT = Path(__file__).parent.parent
@@ -110,6 +110,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).rename(folder / "data/notes" / file)
         rows.append(origins.Origin(file, "2026-01-02", "Ana", name, "1.000", first * 64))
     origins.write(folder / "data/notes", rows)
+    phone_transcripts.add(folder / "data/notes", {row.id: WORDS[row.sha256[0]] for row in rows})
     consent.write(folder / "data/notes/consent.yaml", consent.Consent("Ana", "2026-01-02", "de acuerdo", "privado"))
     corrected = [corrections.Correction(f"{row.id}-0000000-0001000", True, WORDS[row.sha256[0]]) for row in rows]
     corrections.write(folder / "data/corrections.csv", corrected)
@@ -167,6 +168,7 @@ def test_a_note_is_gone_everywhere_and_the_other_is_whole(repository: Path) -> N
     assert "cannot   git history: names, hashes" in said and "cannot   trained weights" in said
 
     assert [row.id for row in origins.read(repository / "data/notes")] == [other.id]
+    assert list(phone_transcripts.read(repository / "data/notes")) == [other.id]
     assert list(corrections.read(repository / "data/corrections.csv")) == [f"{other.id}-0000000-0001000"]
     assert (repository / f"data/wav/{other.id}.wav").is_file() and (repository / "models/base/vocab.json").is_file()
     assert len(list((repository / ".cache/transcribe").glob("??/*"))) == 2  # the other's, one per version

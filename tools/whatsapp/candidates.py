@@ -27,7 +27,7 @@ class Candidate:
     member: Member
     sender: str
     date: str
-    transcript: str = ""  # WhatsApp's own, if the export has one
+    transcript: str = ""  # of a voice note: the phone's own, if the export has one
 
     @property
     def is_voice_note(self) -> bool:
@@ -51,7 +51,9 @@ def find(export: Export, chats: list[ChatText]) -> tuple[list[Candidate], Counte
             if len(members) > 1:
                 ambiguous |= set(members)
             elif members:
-                transcript = attachment.text or _transcript_beside(export, texts, members[0])
+                transcript = ""
+                if _is_voice_note(attachment.name):  # other messages have captions
+                    transcript = attachment.text or _transcript_beside(export, texts, members[0])
                 candidates.setdefault(members[0], Candidate(members[0], attachment.sender, attachment.date, transcript))
             elif _is_voice_note(attachment.name) and extension_of(attachment.name):
                 left_out["in the chat but not in the export (export it with media)"] += 1

@@ -7,7 +7,7 @@ from tools.whatsapp.export import Export, Member
 from voz.pipeline.command import UserError
 
 MAX_CHAT_BYTES = 64 * 2**20  # WhatsApp exports at most 40 000 messages
-_SAME_FILES = "export the chat again; if that does not help, report the first line of the file"
+_FIX = "export the chat again; if that does not help, report the first line of the file"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def find_chats(export: Export) -> list[ChatText]:
     if not any(text.named for text in best.values()):
         for name, problem in problems:
             if _is_named_like_a_chat(name) and names.file_key(name) not in attached:
-                raise UserError(f"{name}: {problem}", _SAME_FILES)
+                raise UserError(f"{name}: {problem}", _FIX)
     return sorted(best.values(), key=lambda text: (text.member.folder, text.member.name))
 
 
@@ -74,7 +74,7 @@ def _read(export: Export) -> tuple[list[ChatText], list[tuple[str, str]]]:
             problems.append((member.name, f"no line of it reads like a message (read as {text.encoding})"))
     if export.only_chat and not found:
         name, problem = problems[0]
-        raise UserError(f"{name}: {problem}", _SAME_FILES)
+        raise UserError(f"{name}: {problem}", _FIX)
     return found, problems
 
 
