@@ -25,7 +25,7 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket
+.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ notes: setup ## import the voice notes of SENDER="..." from a WhatsApp export ZI
 
 forget: setup ## remove a note and everything made from it: NOTE="..." (WEIGHTS=1: the voice too), or ALL=1
 	@python -m tools.forgetting.forget $(if $(ALL),--all) $(if $(WEIGHTS),--weights) $(if $(NOTE),-- "$$NOTE")
+
+check-private: setup ## look for sound, words, weights or credentials in git's index (HISTORY=1: in every commit; HOOK=1: before each commit from now on)
+	@python -m tools.check_private $(if $(HISTORY),--history) $(if $(HOOK),--install-hook)
 
 review: $(VENV)/.installed-review ## open a page, on this machine only, to listen to clips, correct their texts, accept or reject them
 	@$(REVIEW)/bin/python -m tools.review.serve data/clips data/transcripts data/wav reports/ledger --port "$(PORT)"

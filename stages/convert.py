@@ -145,11 +145,16 @@ def hash_files(found: list[notes.NoteFile], account: ledger.Account) -> list[Has
     return hashed
 
 
+def preference(name: str, dates: dict[str, str]) -> tuple[bool, bool, str]:
+    """Sort key: of two names of the same sound, the original comes first: the dated one, then one that does not call itself a copy."""
+    return (not notes.date_of(name, dates), bool(notes.COPY.search(Path(name).stem)), name)
+
+
 def account_for(results: list[tuple[HashedFile, Outcome]], account: ledger.Account, dates: dict[str, str]) -> list[records.Note]:
-    """Accept each recording once, under the first of its names, and reject everything else. Returns the accepted notes."""
+    """Accept each recording once, under its best name (`preference`), and reject everything else. Returns the accepted notes."""
     accepted = []
     first: dict[str, HashedFile] = {}  # by hash of the audio
-    for given, outcome in results:
+    for given, outcome in sorted(results, key=lambda result: preference(result[0].file.name, dates)):
         name = given.file.name
         if outcome.reason:
             account.reject(name, name, outcome.reason, name=name, detail=outcome.detail)

@@ -106,3 +106,8 @@ def encoded(container: str, codec: str, samples: np.ndarray, *, rate_hz: int = R
 def amr(seconds: float) -> bytes:
     """AMR at 12.2 kbit/s with frames of zeros, which hum (FFmpeg has no encoder): 20 ms each, frame type 7, quality bit set."""
     return b"#!AMR\n" + round(seconds / 0.02) * (bytes([7 << 3 | 4]) + bytes(31))
+
+
+def inverted() -> bytes:
+    """A stereo WAV whose second channel is exactly the first one inverted: their mean is digital silence."""
+    return wav(np.stack([pcm(), -pcm()], axis=1), subtype="FLOAT")

@@ -1,10 +1,12 @@
 """Chats as phones export them: who sent which file, and when. Names and texts are invented."""
 
+import time
 import unicodedata
 
 import pytest
 
-from tools.whatsapp.chat import Attachment, clean_sender, parse
+from tools.whatsapp.chat import MAX_LINE_CHARS, Attachment, parse
+from tools.whatsapp.names import clean_sender
 
 NNBSP, NBSP, LRM, BOM = "\u202f", "\u00a0", "\u200e", "\ufeff"
 
@@ -27,12 +29,13 @@ NNBSP, NBSP, LRM, BOM = "\u202f", "\u00a0", "\u200e", "\ufeff"
             "+54 9 11 5555-0101",
             "2023-05-12T17:45",
         ),
+        ("12/5/23, 17:45 - Ana: PTT-20230512-WA0001.opus (archivo adjunto) <Se editó este mensaje.>", "Ana", "2023-05-12T17:45"),
         ("12/5/23, 5:45 vespere - Ana: PTT-20230512-WA0001.opus (adiunctum)", "Ana", "2023-05-12"),
     ],
 )
 def test_android_line(line: str, sender: str, date: str) -> None:
     chat = parse(f"{BOM}{line}\nsegunda línea\n")
-    assert chat.attachments == [Attachment("PTT-20230512-WA0001.opus", sender, date)]
+    assert chat.attachments == [Attachment("PTT-20230512-WA0001.opus", sender, date, "segunda línea")]
 
 
 @pytest.mark.parametrize(
@@ -45,11 +48,16 @@ def test_android_line(line: str, sender: str, date: str) -> None:
         ("[2023-05-12, 17:45:32] Ana: NAME <attached>", "Ana", "2023-05-12T17:45"),
         (f"[12/5/23, 17:45:32] Ana: {LRM}escuchá: esto <adjunto: NAME>", "Ana", "2023-05-12T17:45"),
         ("[12/5/23, 17:45:32] Ana: trabajo: <adjunto: NAME>\r", "Ana: trabajo", "2023-05-12T17:45"),
+        ("12/5/23 17:45:32: Ana: NAME <adjunto>", "Ana", "2023-05-12T17:45"),  # until 2016
+        ("2023-05-12, 17:45:32: Ana: NAME <adjunto>", "Ana", "2023-05-12T17:45"),
+        ("12/5/23 5:45:32 PM: Ana: NAME <attached>", "Ana", "2023-05-12T17:45"),
     ],
 )
 def test_ios_line(line: str, sender: str, date: str) -> None:
     name = "00000012-AUDIO-2023-05-12-17-45-32.opus"
-    assert parse(line.replace("NAME", name) + "\n").attachments == [Attachment(name, sender, date)]
+    (found,) = parse(line.replace("NAME", name) + "\n").attachments
+    assert (found.name, found.sender, found.date) == (name, sender, date)
+    assert found.text == ("escuchá: esto" if "escuchá" in line else "")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +87,71 @@ def test_a_file_belongs_to_the_first_message_that_attaches_it() -> None:
     name = "PTT-20230512-WA0001.opus"
     chat = parse(f"12/5/23, 17:45 - Ana: {name} (archivo adjunto)\n12/5/23, 17:46 - Beto: {name} (archivo adjunto)")
     assert [each.sender for each in chat.attachments] == ["Ana"]
+
+
+def test_a_file_belongs_to_whatsapps_message_and_not_to_one_that_somebody_typed() -> None:
+    name = "PTT-20230512-WA0001.opus"
+    typed = [f"12/5/23, 17:44 - Beto: {name}", f"12/5/23, 17:44 - Beto: {name} (la tuya)"]
+    others = f"12/5/23, 17:46 - Ana: PTT-20230512-WA0002.opus (archivo adjunto)\n12/5/23, 17:45 - Ana: {name} (archivo adjunto)"
+    for line in typed:
+        assert [each.sender for each in parse(f"{line}\n{others}").attachments] == ["Ana", "Ana"]
+    marked = f"12/5/23, 17:44 - Beto: {name} (archivo adjunto)\n12/5/23, 17:45 - Ana: {LRM}{name} (archivo adjunto)"
+    assert [each.sender for each in parse(marked).attachments] == ["Ana"]
+    assert [
+        each.sender
+        for each in parse(f"[12/5/23, 17:44:00] Beto: <adjunto: {name}>\n{LRM}[12/5/23, 17:45:00] Ana: {LRM}<adjunto: {name}>").attachments
+    ] == ["Ana"]
+
+
+def test_a_caption_with_a_colon_is_no_part_of_the_sender() -> None:
+    name = "00000012-AUDIO-2023-05-12-17-45-32.opus"
+    chat = parse(f"[12/5/23, 17:44:00] Ana: hola\n[12/5/23, 17:45:32] Ana: lo que dijo Beto: <adjunto: {name}>")
+    assert [(each.sender, each.text) for each in chat.attachments] == [("Ana", "lo que dijo Beto")]
+    chat = parse(
+        f"[12/5/23, 17:44:00] Ana: trabajo: hola\n[12/5/23, 17:45:32] Ana: trabajo: <adjunto: {name}>\n[13/5/23, 9:00:00] Ana: chau"
+    )
+    assert [each.sender for each in chat.attachments] == ["Ana: trabajo"]
+
+
+def test_file_names_with_spaces() -> None:
+    for line in ("12/5/23, 17:45 - Ana: audio nuevo.mp3 (archivo adjunto)", "[12/5/23, 17:45:32] Ana: <adjunto: audio nuevo.mp3>"):
+        assert [(each.name, each.sender) for each in parse(line).attachments] == [("audio nuevo.mp3", "Ana")]
+
+
+N = 1 << 20
+HEAD = "12/5/23, 17:45"
+ACCENTS = "\u0301\u0316" * (N // 2)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{HEAD}{' ' * N}- Ana",
+        f"{HEAD} - {'<a:' * (N // 3)}",
+        f"{HEAD} - Ana: {'a' * N}",
+        f"{HEAD} - Ana: {'a.opus ' * (N // 7)}",
+        f"{HEAD} - Ana: {'(' * N})",
+        f"{HEAD} - {': ' * (N // 2)}<adjunto: a.opus>",
+        f"{HEAD} - Ana: a.opus{' ' * N}x",
+        f"[{' ' * N}{HEAD}",
+        f"{HEAD} - Ana{ACCENTS}: {LRM}<adjunto: a.opus>",
+        f"{HEAD} - Ana: a{ACCENTS}.opus (archivo adjunto)",
+        f"{'1' * N}/5/23",
+    ],
+    ids=range(11),
+)
+def test_a_line_is_read_in_linear_time(line: str) -> None:
+    """Each as one line, which is skipped, and cut into lines just below the limit; quadratic patterns took minutes for 1 MB."""
+    assert len(line) >= N
+    assert parse(line).attachments == []
+    piece = line[: MAX_LINE_CHARS // 2 - 40] + line[-40:]
+    began = time.process_time()
+    parse("\n".join([piece] * (2 * N // MAX_LINE_CHARS)))
+    assert time.process_time() - began < 5.0  # takes some hundredths of a second
+
+
+def test_lines_that_end_as_on_an_old_mac() -> None:
+    assert parse("12/5/23, 17:45 - Ana: hola\r12/5/23, 17:46 - Ana: chau\r").messages == 2
 
 
 def test_odd_line_separators_do_not_split_a_message() -> None:

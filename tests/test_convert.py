@@ -1,6 +1,7 @@
 """stages/convert.py: every file becomes a wav or is rejected in the ledger; names never matter; only new files are computed."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +98,20 @@ def test_a_recording_is_accepted_once_and_its_duplicates_name_the_first(project:
     for name in ("b.opus", "c.wav", "d.flac"):
         assert project.rows[name].reason == "duplicate"
         assert "a.opus (4d1a4c4a5b32)" in project.rows[name].detail
+
+
+@pytest.mark.parametrize(
+    "copy",
+    ["AAA.opus", "2026.opus", "PTT-20260103-WA0001 (1).opus", "Copia de PTT-20260103-WA0001.opus", "0/PTT-20260103-WA0001 - copia.opus"],
+)
+@pytest.mark.parametrize("make", [recordings.note, lambda: recordings.wav(recordings.pcm())], ids=["same bytes", "same sound"])
+def test_of_two_names_the_dated_original_is_accepted(project: Project, copy: str, make: Callable[[], bytes]) -> None:
+    (project.top / "notes" / "0").mkdir(parents=True)
+    project.put("PTT-20260103-WA0001.opus", recordings.note())
+    project.put(copy, make())
+    project.run()
+    assert [(note.name, note.date) for note in project.notes] == [("PTT-20260103-WA0001.opus", "2026-01-03")]
+    assert project.rows[copy].reason == "duplicate"
 
 
 def test_a_damaged_note_is_rejected_or_its_good_part_kept(project: Project) -> None:

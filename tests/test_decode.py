@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+import soundfile
 
 from tests import recordings
 from voz.audio import decode
@@ -117,3 +119,65 @@ def test_a_playlist_is_never_followed(playlist: str, tmp_path: Path) -> None:
     with pytest.raises(Unusable) as error:
         decoded(playlist.format(tmp_path / "secret.wav").encode(), tmp_path)
     assert error.value.code == "playlist"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        av.error.InvalidDataError(1, "x"),
+        soundfile.LibsndfileError(2),
+        ZeroDivisionError("x"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"),
+    ],
+)
+def test_whatever_a_decoder_raises_concerns_only_its_file(error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(decode, "_open", fail)
+    with pytest.raises(Unusable) as raised:
+        decoded(recordings.note(), tmp_path)
+    assert raised.value.code == "unreadable" and type(error).__name__ in raised.value.detail
+
+
+def test_a_number_of_channels_without_a_layout(tmp_path: Path) -> None:
+    data = bytearray(recordings.wav(np.stack([recordings.pcm()[:48_000]] * 2, axis=1), subtype="FLOAT"))
+    data[22] = 127
+    with pytest.raises(Unusable) as raised:
+        decoded(bytes(data), tmp_path)
+    assert raised.value.code == "unreadable" and "ArgumentError" in raised.value.detail
+
+
+@pytest.mark.parametrize("error", [OSError(28, "no space left"), MemoryError()])
+def test_a_fault_of_the_machine_is_not_the_files(error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(decode, "_open", fail)
+    with pytest.raises(type(error)):
+        decoded(recordings.note(), tmp_path)
+
+
+@pytest.mark.parametrize(("container", "codec"), [("ipod", "aac"), ("mp4", "aac"), ("matroska", "libopus")])
+def test_tags_that_are_not_utf8(container: str, codec: str, tmp_path: Path) -> None:
+    data = recordings.encoded(container, codec, recordings.pcm()[:32_000])
+    assert b"Lavf" in data
+    audio, _ = decoded(data.replace(b"Lavf", b"\xcdavf"), tmp_path)
+    assert audio.samples / audio.rate_hz == pytest.approx(2.0, abs=0.15)
+
+
+def test_an_mp3_whose_title_is_not_utf8(tmp_path: Path) -> None:
+    frame = b"TIT2" + (6).to_bytes(4, "big") + b"\0\0" + b"\3Per\xfa\0"  # says UTF-8, is Latin-1
+    tag = b"ID3\3\0\0" + bytes([0, 0, 0, len(frame)]) + frame
+    audio, _ = decoded(tag + recordings.sound_file(recordings.pcm()[:32_000], "MP3", "MPEG_LAYER_III"), tmp_path)
+    assert audio.samples / audio.rate_hz == pytest.approx(2.0, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype"),
+    [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")],
+)
+def test_exactly_inverted_stereo_keeps_its_sound(container: str, subtype: str, tmp_path: Path) -> None:
+    mono = recordings.pcm()[:48_000]
+    audio, pcm = decoded(recordings.sound_file(np.stack([mono, -mono], axis=1), container, subtype), tmp_path)
+    assert audio.fault == "" and float(np.sqrt((pcm**2).mean())) == pytest.approx(float(np.sqrt((mono**2).mean())), rel=0.1)

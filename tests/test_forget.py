@@ -6,11 +6,12 @@ import pty
 import shutil
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import pytest
 
-from voz.data import consent, corrections, origins
+from voz.data import consent, corrections, origins, phone_transcripts
 from voz.pipeline import files
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +22,7 @@ PIPELINE = """
 import csv, html, json, shutil, sys
 from pathlib import Path
 from voz.pipeline import cache, files, ledger, records
-version, words = sys.argv[1], json.loads(Path("words.json").read_text())
+version, words = sys.argv[1], json.loads(Path("../words.json").read_text())
 sounds = sorted(Path("data/notes").glob("*.opus"))
 for name in ("data/wav", "data/clips", "data/transcripts", "data/dataset/wavs", "reports/lines/base", "reports/epochs", "models/voice"):
     Path(name).mkdir(parents=True, exist_ok=True)
@@ -109,17 +110,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).rename(folder / "data/notes" / file)
         rows.append(origins.Origin(file, "2026-01-02", "Ana", name, "1.000", first * 64))
     origins.write(folder / "data/notes", rows)
+    phone_transcripts.add(folder / "data/notes", {row.id: WORDS[row.sha256[0]] for row in rows})
     consent.write(folder / "data/notes/consent.yaml", consent.Consent("Ana", "2026-01-02", "de acuerdo", "privado"))
     corrected = [corrections.Correction(f"{row.id}-0000000-0001000", True, WORDS[row.sha256[0]]) for row in rows]
     corrections.write(folder / "data/corrections.csv", corrected)
     (folder / "models/base/vocab.json").write_text('{"vocab": "de la base"}')
-    (folder / "words.json").write_text(json.dumps(WORDS))
+    (top / "words.json").write_text(json.dumps(WORDS))
     (folder / "pipeline.py").write_text(PIPELINE)
     (folder / "params.yaml").write_text("notes: data/notes\ncorrections: data/corrections.csv\nversion: 1\n")
     outs = "".join(f"      - {out}\n" for out in [*OUTS, "models/voice"])
     stage = f"    cmd: python pipeline.py ${{version}}\n    deps:\n      - data/notes\n      - data/corrections.csv\n    outs:\n{outs}"
     (folder / "dvc.yaml").write_text(f"stages:\n  all:\n{stage}")
-    (folder / ".gitignore").write_text("/.cache\nwords.json\n")
+    (folder / ".gitignore").write_text("/.cache\n")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "remote", "add", "-q", "-d", "here", "../remote"]):
         call(folder, *command)
     call(folder, "dvc", "add", "-q", "data/notes", "data/corrections.csv", "models/base")
@@ -166,6 +168,7 @@ def test_a_note_is_gone_everywhere_and_the_other_is_whole(repository: Path) -> N
     assert "cannot   git history: names, hashes" in said and "cannot   trained weights" in said
 
     assert [row.id for row in origins.read(repository / "data/notes")] == [other.id]
+    assert list(phone_transcripts.read(repository / "data/notes")) == [other.id]
     assert list(corrections.read(repository / "data/corrections.csv")) == [f"{other.id}-0000000-0001000"]
     assert (repository / f"data/wav/{other.id}.wav").is_file() and (repository / "models/base/vocab.json").is_file()
     assert len(list((repository / ".cache/transcribe").glob("??/*"))) == 2  # the other's, one per version
@@ -179,6 +182,58 @@ def test_a_note_is_gone_everywhere_and_the_other_is_whole(repository: Path) -> N
     call(repository.parent / "clone", "dvc", "pull", "-q", "-r", "here")
     assert (repository.parent / "clone/data/notes" / other.file).read_bytes() == (repository / "data/notes" / other.file).read_bytes()
     assert (repository.parent / "clone/models/base/vocab.json").is_file()
+
+
+def leave_copies(folder: Path, mine: origins.Origin) -> None:
+    """What other commands leave: voices of earlier commits, a killed review page, copies by hand, a spoken line, objects of DVC 2."""
+    clip = (folder / f"data/clips/{mine.id}-0000000-0001000.wav").read_bytes()
+    voices = folder / ".cache/voices"
+    for key, reference in (("aa", clip), ("bb", sound("b"))):
+        entry = voices / key / f"{key}00"
+        entry.mkdir(parents=True)
+        (entry / "reference.wav").write_bytes(reference)
+        (entry / "model.pth").write_bytes(b"PK\0weights1")
+        (entry / ".label.json").write_text(json.dumps({"made_of": ["0" * 40], "bytes": {}}))
+    (folder / ".cache/review-x").mkdir()
+    (folder / ".cache/review-x/note.wav").write_bytes(clip)
+    (folder / "mis cosas").mkdir()
+    (folder / "mis cosas/copia.opus").write_bytes((folder / "data/notes" / mine.file).read_bytes())
+    (folder / "mis cosas/frases.txt").write_text(f"hola\n{WORDS['a']}\n")
+    (folder / "mis cosas/otra.json").write_text(json.dumps([WORDS["a"]]))
+    (folder / "mis cosas/receta.txt").write_text("harina y agua, nada más\n")
+    for store in (folder / ".dvc/cache", folder.parent / "remote"):
+        for name, data in (
+            ("aa/" + "1" * 30, clip),
+            ("bb/" + "2" * 30 + ".dir", json.dumps([{"md5": "aa" + "1" * 30, "relpath": f"{mine.id}.wav"}]).encode()),
+        ):
+            (store / name).parent.mkdir(exist_ok=True)
+            (store / name).write_bytes(data)
+
+
+def spoken_line(path: Path) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(24_000)
+        file.writeframes(bytes(9600))
+
+
+@pytest.mark.parametrize("weights", [False, True])
+def test_no_byte_of_a_note_stays_in_checkout_cache_or_remote(repository: Path, weights: bool) -> None:
+    """Searched by content: under whatever name, and in whatever the entry was made of."""
+    mine, other = sorted([note(repository, 0), note(repository, 1)], key=lambda row: row.sha256)
+    leave_copies(repository, mine)
+    spoken_line(repository / "spoken.wav")
+    spoken_line(repository / "hola.wav")
+    needles = [mine.id.encode(), WORDS["a"].encode(), json.dumps(WORDS["a"])[1:-1].encode(), sound("a")]
+    assert len(holders(repository.parent, needles)) > 30
+    forget(repository, mine.original_name, "--yes", *["--weights"] * weights)
+    assert holders(repository.parent, needles) == []
+    assert (repository / "mis cosas/receta.txt").is_file() and (repository / "data/notes" / other.file).is_file()
+    gone = [not (repository / name).exists() for name in (".cache/voices/bb", "spoken.wav", "hola.wav")]
+    assert gone == [weights] * 3
+    if weights:  # of every version
+        assert holders(repository.parent, [b"weights1", b"weights2"]) == []
 
 
 def test_a_note_that_is_added_again_is_pushed_again(repository: Path) -> None:

@@ -57,6 +57,13 @@ def _chained(seconds: float) -> bytes:
     return recordings.note() * (1 + round(seconds / 25.4))
 
 
+def _channels(count: int) -> bytes:
+    """A WAV that states a number of channels for which FFmpeg has no layout: its resampler raises an error."""
+    data = bytearray(recordings.wav(np.stack([_second(6, 3)] * 2, axis=1), subtype="FLOAT"))
+    data[22] = count
+    return bytes(data)
+
+
 NOTE, PAGES = recordings.note, lambda: recordings.pages(recordings.note())
 CORPUS: dict[str, tuple[str, bytes]] = {
     "zero bytes.opus": ("empty_file", b""),
@@ -101,6 +108,7 @@ CORPUS: dict[str, tuple[str, bytes]] = {
     "stereo in phase.wav": (ACCEPTED, recordings.wav(np.stack([_tone(330)] * 2, axis=1))),
     "stereo out of phase.wav": (ACCEPTED, recordings.wav(np.stack([_tone(340), -_tone(340)], axis=1))),
     "stereo that cancels.wav": (ACCEPTED, recordings.wav(np.stack([_tone(345), -_tone(345)], axis=1), subtype="FLOAT")),
+    "127 channels.wav": ("unreadable", _channels(127)),
     "8 kHz.wav": (ACCEPTED, recordings.wav(_tone(350), rate_hz=8000)),
     "1 kHz.wav": ("unreadable", recordings.wav(_tone(350), rate_hz=1000)),
     "not a number.wav": ("damaged", recordings.wav(_holed(), subtype="FLOAT")),

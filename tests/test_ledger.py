@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from voz.pipeline import ledger
+from voz.pipeline.command import UserError
 
 
 def test_ledger_reads_back_sorted_with_hostile_names(tmp_path: Path) -> None:
@@ -31,3 +32,12 @@ def test_the_same_item_twice_fails_the_stage(tmp_path: Path) -> None:
     account.reject("a", "a-1", "too_short")
     with pytest.raises(RuntimeError, match="twice"):
         account.close(tmp_path / "segment.csv")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"input,item,o.297,,\n14moov96", b"\xff\xfe", b"input,item,outcome,reason,start_s,end_s,name,detail\na,b\n", b'"\0']
+)
+def test_a_damaged_ledger_is_one_line(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "convert.csv").write_bytes(data)
+    with pytest.raises(UserError, match=r"convert.csv.*dvc checkout"):
+        ledger.read(tmp_path / "convert.csv")

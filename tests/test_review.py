@@ -1,7 +1,9 @@
 """`make review`: the real page in a real Chromium, the corrections that it writes, and what curate does with them."""
 
+import http.client
 import os
 import re
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -19,7 +21,7 @@ from stages import curate
 from tests import clips, recordings
 from tests.browser import Browser
 from voz.audio import wav
-from voz.data import corrections, dataset
+from voz.data import corrections, dataset, phone_transcripts
 from voz.pipeline import files, ledger, records
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +41,11 @@ class Site:
     clips: dict[str, records.Clip]
     process: subprocess.Popen[str]
     address: str
+
+    @property
+    def origin(self) -> str:
+        """The address without its token."""
+        return self.address[: self.address.index("/", len("http://")) + 1]
 
     def decisions(self) -> dict[str, corrections.Correction]:
         return corrections.read(self.folder / "c.csv")
@@ -62,6 +69,7 @@ def pipeline(folder: Path) -> dict[str, records.Clip]:
     notes.mkdir()
     (notes / TRUNCATED).write_bytes(recordings.no_end())
     (notes / "empty.opus").touch()
+    phone_transcripts.add(notes, {made["mine-2"].note: f"lo que anotó el teléfono {CODE}"})
     (notes / "page.html").write_text("<script>window.struck=1</script>")
     account = ledger.Account("convert", [TRUNCATED, "empty.opus", "../c.csv"])
     account.reject(TRUNCATED, TRUNCATED, "truncated", name=TRUNCATED, detail="no end-of-stream page")
@@ -99,11 +107,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     line = process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:\d+/", line)
+    found = re.search(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}/", line)
     assert found, line
     yield Site(folder, made, process, found.group())
-    process.terminate()
+    process.send_signal(signal.SIGHUP)  # its terminal is closed
     assert process.wait(30) == 143
+    assert list((folder / ".cache").glob("review-*")) == []
     assert not (folder / ".gradio").exists()
 
 
@@ -240,6 +249,10 @@ def test_words_and_names_are_never_markup(site: Site, page: Browser) -> None:
     assert page.text("#text textarea") == TRANSCRIBED["mine-3"]
     page.wait("#list", CODE)
     page.press("u")
+    page.press("/")
+    page.write(site.clips["mine-2"].id)
+    page.press(Keys.ENTER)
+    page.wait("#transcript", f"lo que anotó el teléfono {CODE}")
     page.press("l")
     page.wait("#rejected-list", TRUNCATED)
     assert page.script("return [window.struck, document.querySelectorAll('img[src=x]').length]") == [None, 0]
@@ -248,7 +261,7 @@ def test_words_and_names_are_never_markup(site: Site, page: Browser) -> None:
 def test_the_page_fetches_nothing_from_other_machines(site: Site, page: Browser) -> None:
     found = page.requests()
     assert len(found) > 20
-    assert not [address for address in found if not address.removeprefix("blob:").startswith((site.address, "data:"))]
+    assert not [address for address in found if not address.removeprefix("blob:").startswith((site.origin, "data:"))]
 
 
 def test_only_this_machine_can_connect(site: Site) -> None:
@@ -256,6 +269,68 @@ def test_only_this_machine_can_connect(site: Site) -> None:
     assert addresses == ["127.0.0.1"]
     rebound = urllib.request.Request(site.address, headers={"Host": "evil.example"})
     assert status(rebound) == 400
+
+
+def test_only_who_has_the_address_can_listen_or_edit(site: Site) -> None:
+    token = site.address.split("/")[-2]
+    paths = [
+        "",
+        "config",
+        "gradio_api/file=x",
+        "gradio_api/queue/join",
+        "x/" + token,
+        token,
+        token[:-1] + "/",
+        token[:-1] + "0/",
+        token.upper() + "/",
+    ]
+    assert {path: status(urllib.request.Request(site.origin + path)) for path in paths} == dict.fromkeys(paths, 401)
+    assert status(urllib.request.Request(site.address)) == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_foreign_pages_are_refused(site: Site, headers: dict[str, str]) -> None:
+    for path, data in (("", None), ("gradio_api/queue/join", b"{}")):
+        assert status(urllib.request.Request(site.address + path, data=data, headers=headers)) == 403
+
+
+def test_no_other_page_may_frame_it(site: Site) -> None:
+    for path in ("", "config", "assets/none.js"):
+        try:
+            answer = urllib.request.urlopen(site.address + path, timeout=30)
+        except urllib.error.HTTPError as error:
+            answer = error
+        assert answer.headers["X-Frame-Options"] == "DENY" and "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "path", ["gradio_api/upload", "upload", "gradio_api/upload/", "gradio_api/process_recording", "gradio_api/component_server", "login"]
+)
+def test_no_file_can_be_sent(site: Site, path: str) -> None:
+    copies = site.folder / ".cache"
+    before = sorted(copies.rglob("*"))
+    form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.html"\r\n\r\n<script>\r\n--x--\r\n'
+    request = urllib.request.Request(site.address + path, data=form, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert status(request) == 403
+    assert sorted(copies.rglob("*")) == before
+
+
+def test_a_large_request_is_refused_before_it_is_read(site: Site) -> None:
+    connection = http.client.HTTPConnection(site.origin.split("/")[2], timeout=30)
+    connection.putrequest("POST", f"/{site.address.split('/')[-2]}/gradio_api/queue/join")
+    connection.putheader("Content-Length", str(2 << 20))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
 
 
 @pytest.mark.parametrize("path", ["notes/page.html", "c.csv", "data/transcripts/manifest.jsonl", "params.yaml", "/etc/passwd"])

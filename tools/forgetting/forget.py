@@ -9,10 +9,12 @@ pipeline, the cache (.cache), DVC's cache and every configured remote. If it was
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,15 +84,17 @@ def make_plan(repo: Repo, trail: Trail, args: argparse.Namespace, values: dict[s
     personal = [Path(values["notes"]), Path(values["corrections"])]  # the inputs that hold the speaker's data, unlike the base models
     if args.all:
         trail.ids |= {note_id for folder in _local_stores(repo) for note_id in traces.ids_in_store(folder)}
-    plan = Plan(workspace=_search_workspace(repo, trail, args, [*personal, *outputs]))
+    plan = Plan(workspace=_search_workspace(repo, trail, args, [*personal, *outputs], bases=added - set(personal)))
     protected = {md5 for path in added - set(personal) for md5 in md5s_of(repo, path)}
     if args.all or args.weights:
         whole = [*outputs, *personal] if args.all else [args.voice]
         trail.md5s |= {md5 for path in whole for md5 in md5s_of(repo, path)} - protected
         trail.trained = True
-    _search_stores(repo, trail, protected, plan)
+    _search_stores(repo, trail, protected, plan, weights=args.all or args.weights)
     root = cache.root()
-    plan.cache_entries = {path for path in root.glob("*") if path.is_dir()} if args.all else traces.in_cache(root, trail)
+    plan.cache_entries = (
+        {path for path in root.glob("*") if path.is_dir()} if args.all else traces.in_cache(root, trail, weights=args.weights)
+    )
     plan.out_of_reach += _out_of_reach(repo, trail, [*personal, *outputs], args)
     return plan
 
@@ -114,10 +118,14 @@ def md5s_of(repo: Repo, path: Path) -> set[str]:
     return found
 
 
-def _search_workspace(repo: Repo, trail: Trail, args: argparse.Namespace, paths: list[Path]) -> Removal:
-    """Search inputs and outputs, the log of the cache, and copies of the workspace that a killed experiment left."""
-    roots = [path for path in [*paths, cache.root() / cache.LOG, Path(repo.dvc_dir) / "tmp" / "exps"] if path.exists()]
-    removal = traces.in_workspace(roots, trail)
+def _search_workspace(repo: Repo, trail: Trail, args: argparse.Namespace, paths: list[Path], *, bases: set[Path]) -> Removal:
+    """Search inputs and outputs, the log of the cache, copies that killed commands left, and all other files that git does not hold."""
+    left = [Path(repo.dvc_dir) / "tmp" / "exps", *sorted(Path(tempfile.gettempdir()).glob("review-*"))]
+    roots = [path for path in [*paths, cache.root() / cache.LOG, *left] if path.exists()]
+    loose = _outside_git(repo, bases)
+    removal = traces.in_workspace(roots, trail, loose=loose)
+    if args.all or args.weights:
+        removal.files |= traces.spoken(loose)
     if args.all:
         removal.files |= {path for root in paths for path in [root, *root.rglob("*")] if path.is_file()}
         removal.tables = {path: text for path, text in removal.tables.items() if path not in removal.files}
@@ -126,24 +134,45 @@ def _search_workspace(repo: Repo, trail: Trail, args: argparse.Namespace, paths:
     return removal
 
 
+def _outside_git(repo: Repo, bases: set[Path]) -> list[Path]:
+    """The files of the checkout that git does not hold, without the environment, the caches and the base models."""
+    not_ours = [".venv", ".cache", ".dvc", *sorted(map(str, bases))]
+    command = ["git", "ls-files", "--others", "-z", "--", ".", *(f":(exclude,literal){path}" for path in not_ours)]
+    listed = subprocess.run(command, capture_output=True, check=True).stdout.split(b"\0")
+    return sorted(Path(os.fsdecode(name)) for name in listed if name)
+
+
 def _local_stores(repo: Repo) -> list[Path]:
     """The folders of objects on this machine: DVC's cache, and those remotes that are folders."""
     remotes = [repo.config["remote"][name]["url"] for name in sorted(repo.config["remote"])]
-    return [Path(repo.cache.local.path), *(Path(url, "files", "md5") for url in remotes if Path(url).is_dir())]
+    stores = [Path(repo.cache.local.path), *(Path(url, "files", "md5") for url in remotes if Path(url).is_dir())]
+    return [*stores, *map(_legacy, stores)]
 
 
-def _search_stores(repo: Repo, trail: Trail, protected: set[str], plan: Plan) -> None:
+def _legacy(store: Path) -> Path:
+    """Where DVC 2 stored its objects: above `files/md5`."""
+    return store.parents[1]
+
+
+def _search_stores(repo: Repo, trail: Trail, protected: set[str], plan: Plan, *, weights: bool) -> None:
     """Search DVC's cache, then each remote.
 
     A remote in a folder of this machine is searched completely. On any other remote, only the objects that are known by
     then can be looked up by name.
     """
-    plan.stores[DVC_CACHE] = traces.in_store(Path(repo.cache.local.path), trail, protected=protected)
+
+    def search(name: str, store: Path) -> None:
+        for label, folder in ((name, store), (f"{name}, as DVC 2 stored", _legacy(store))):
+            found = traces.in_store(folder, trail, protected=protected, weights=weights)
+            if found or folder == store:
+                plan.stores[label] = found
+
+    search(DVC_CACHE, Path(repo.cache.local.path))
     for name in sorted(repo.config["remote"]):
         try:
             odb = repo.cloud.get_remote_odb(name)
             if odb.fs.protocol == "local":
-                plan.stores[f"remote {name}"] = traces.in_store(Path(odb.path), trail, protected=protected)
+                search(f"remote {name}", Path(odb.path))
                 continue
             known = trail.md5s | {path.parent.name + path.name for objects in plan.stores.values() for path in objects}
             plan.remote_objects[name] = [oid for oid in sorted(known) if odb.exists(oid)]

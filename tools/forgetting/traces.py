@@ -11,11 +11,13 @@ import html
 import io
 import json
 import re
+import wave
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from voz.audio import wav
 from voz.data import notes
 from voz.pipeline import cache, files, parallel
 from voz.pipeline.records import ID_DIGITS
@@ -23,6 +25,9 @@ from voz.pipeline.records import ID_DIGITS
 MAX_BYTES = 512 * 2**20  # larger files are model weights: their content is not searched
 MIN_WORDS = 3  # a shorter sentence could be anybody's
 TRAINING = "train"  # the cache's folder of checkpoints, which are made from all notes together
+VOICES = "voices"  # the cache's folder of voices of earlier commits (`make speak REV=…`)
+TEMPORARY = ("*/??/.tmp-*", "import-*", "review-*")  # in the cache, of interrupted commands
+_VOICE_FILES = {"model.pth", "reference.wav"}  # a folder in DVC's store that has these is a voice
 _HEX = re.compile(rb"(?<![0-9a-f])[0-9a-f]{12,64}(?![0-9a-f])")
 _WORD_FIELDS = ("text", "normalized", "heard")  # the names of record fields that hold words start with these
 _TABLES = (".jsonl", ".csv")
@@ -57,6 +62,18 @@ class Trail:
             return
         self.hashes.add(hashlib.sha256(data).hexdigest())
         self.md5s.add(hashlib.md5(data, usedforsecurity=False).hexdigest())
+
+    def holds(self, path: Path) -> bool:
+        """True if the file is one that was made from these notes, or is text that names them or holds a sentence of theirs."""
+        if path.stat().st_size > MAX_BYTES:
+            return False
+        text = _read_text(path)
+        if text is not None:
+            return self.occurs_in(text)
+        data = path.read_bytes()
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        sha256 = hashlib.sha256(data).hexdigest()
+        return md5 in self.md5s or sha256 in self.hashes or sha256[:ID_DIGITS] in self.ids
 
     def is_named_in(self, text: str | bytes) -> bool:
         """True if `text` contains an id of the notes, or the SHA-256 of one of their files. (A note's own SHA-256 starts with its id.)"""
@@ -95,12 +112,18 @@ class Removal:
     tables: dict[Path, str] = field(default_factory=dict)
 
 
-def in_workspace(roots: Iterable[Path], trail: Trail) -> Removal:
+def in_workspace(roots: Iterable[Path], trail: Trail, *, loose: Iterable[Path] = ()) -> Removal:
     """Search files and folders, and extend the trail.
 
     If a JSON file is a trace, all files of its folder are removed: they were made together with it.
+
+    Args:
+        roots: what the pipeline reads and writes.
+        loose: other files, which may be a person's own: only those are removed that are traces themselves.
     """
     candidates = [path for root in roots for path in sorted([root, *root.rglob("*")]) if path.is_file() and not path.is_symlink()]
+    together = set(candidates)
+    candidates += [path for path in loose if path not in together and path.is_file() and not path.is_symlink()]
     candidates = [path for path in candidates if path.stat().st_size <= MAX_BYTES]
     progress = parallel.progress(candidates, total=len(candidates), label="search outputs", unit="file")
     hashes = {path: files.hash_file(path) for path in progress}
@@ -120,8 +143,8 @@ def in_workspace(roots: Iterable[Path], trail: Trail) -> Removal:
                 removal.tables[path] = remaining
         elif trail.occurs_in(data):
             removal.files.add(path)
-            if path.suffix == ".json":
-                removal.files |= {other for other in candidates if path.parent in other.parents}
+            if path.suffix == ".json" and path in together:
+                removal.files |= {other for other in together if path.parent in other.parents}
     removal.tables = {path: text for path, text in removal.tables.items() if path not in removal.files}
     return removal
 
@@ -136,15 +159,20 @@ def without_rows(text: str, suffix: str, trail: Trail) -> str:
     return text if len(kept) == len(rows) else files.csv_text(kept)
 
 
-def in_cache(root: Path, trail: Trail) -> set[Path]:
+def in_cache(root: Path, trail: Trail, *, weights: bool) -> set[Path]:
     """Search the cache, and extend the trail.
 
+    Args:
+        weights: the trained weights are to be forgotten too.
+
     Returns:
-        Entries that were made from the notes, directly or through other entries; entries that do not say what they were made
-        from; all checkpoints, if the notes were trained on; the temporary folders of interrupted commands.
+        Entries that were made from the notes, directly or through other entries; entries that hold a file that was (the voice of
+        an earlier commit, whose reference is a clip); entries that do not say what they were made from; all checkpoints, if the
+        notes were trained on, and all voices, if the weights are to be forgotten; the temporary folders of interrupted commands.
     """
     entries = {path: _label(path) for path in sorted(root.glob("*/??/*")) if path.is_dir() and path.parts[-3] != TRAINING}
-    found = {path for path, label in entries.items() if label is None} | set(root.glob("*/??/.tmp-*")) | set(root.glob("import-*"))
+    found = {path for path, label in entries.items() if label is None}
+    found |= {path for pattern in TEMPORARY for path in root.glob(pattern)}
     searching = True
     while searching:  # a file of an entry found in one round can be named in the label of another
         searching = False
@@ -153,15 +181,34 @@ def in_cache(root: Path, trail: Trail) -> set[Path]:
                 found.add(path)
                 searching = True
                 _add_entry(path, trail)
-    checkpoints = {path for path in root.glob(f"{TRAINING}/*") if path.is_dir()} if trail.trained else set()
-    return found | checkpoints
+    remaining = [path for path in entries if path not in found]
+    for path in parallel.progress(remaining, total=len(remaining), label="search the cache", unit="entry"):
+        if any(trail.holds(file) for file in sorted(path.rglob("*")) if file.is_file() and file.name != cache.LABEL):
+            found.add(path)
+    together = [TRAINING] * trail.trained + [VOICES] * weights
+    return found | {path for name in together for path in root.glob(f"{name}/*") if path.is_dir()}
 
 
-def in_store(folder: Path, trail: Trail, *, protected: set[str]) -> set[Path]:
-    """Search a DVC store (`files/md5`), and extend the trail.
+def spoken(paths: Iterable[Path]) -> set[Path]:
+    """Those of the files that a voice of this project spoke, by the form that `make speak` writes: mono PCM16 at 24 000 Hz."""
+    found = set()
+    for path in paths:
+        try:
+            with wave.open(str(path), "rb") as file:
+                form = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+        except (wave.Error, EOFError, OSError):
+            continue
+        if form == (1, 2, wav.OUTPUT_RATE_HZ):
+            found.add(path)
+    return found
+
+
+def in_store(folder: Path, trail: Trail, *, protected: set[str], weights: bool) -> set[Path]:
+    """Search a DVC store (`files/md5`, or the folder above it, where DVC 2 stored its objects), and extend the trail.
 
     Args:
         protected: MD5s of files that are never traces, whatever they contain: the base models.
+        weights: every version of the voice is a trace too.
 
     Returns:
         The objects that are traces, of every version, and the listings that name one.
@@ -172,6 +219,9 @@ def in_store(folder: Path, trail: Trail, *, protected: set[str]) -> set[Path]:
     texts = _add_recordings(contents, trail, label=f"search {folder}")
     for listing in listings.values():
         trail.md5s |= {entry["md5"] for entry in listing if trail.is_named_in(entry["relpath"])}
+        if weights and {entry["relpath"] for entry in listing} >= _VOICE_FILES:
+            trail.md5s |= {entry["md5"] for entry in listing}
+    trail.md5s -= protected
     _follow_texts(texts, listings.values(), trail, protected)
     naming = {oid for oid, listing in listings.items() if any(entry["md5"] in trail.md5s for entry in listing)}
     return {objects[oid] for oid in (trail.md5s | naming) if oid in objects}

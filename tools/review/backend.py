@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tools.review import doubt
-from voz.data import corrections
+from voz.data import corrections, phone_transcripts
 from voz.data.corrections import Correction
 from voz.pipeline import ledger, params, records
 from voz.pipeline.command import UserError
@@ -51,6 +51,7 @@ class Backend:
         self.folders = folders
         self.cases: dict[str, doubt.Case] = {}  # by clip id, the most doubtful first
         self.names: dict[str, str] = {}  # file names of the notes, by note id
+        self.hints: dict[str, str] = {}  # what the phone transcribed, by note id
         self.rejected: list[Rejected] = []  # by stage and reason
         self.totals: dict[str, tuple[int, int, int]] = {}  # by stage: inputs, accepted items, rejected items
         if not folders.corrections.exists():
@@ -69,6 +70,7 @@ class Backend:
         ordered = doubt.cases(clips, transcripts, ledgers["curate"], params.read().get("curate", {}))
         self.cases = {case.clip.id: case for case in ordered}
         self.names = {note.id: note.name for note in _manifest(self.folders.wav, records.Note)}
+        self.hints = phone_transcripts.read(self.folders.notes)
         self.rejected, self.totals = [], {}
         for stage, rows in ledgers.items():
             rejected = [row for row in rows if row.outcome == ledger.REJECTED]

@@ -52,9 +52,14 @@ def clip_card(backend: Backend, order: list[str], clip: str, decisions: dict[str
     return Markup('<div class="card">{}{}{}</div>').format(head, source, chips(case.closeness))
 
 
-def transcript(case: Case, text: str) -> Markup:
-    """Whisper's text, if the clip has another one now."""
-    return Markup('<p class="transcript">Whisper transcribed: “{}”</p>').format(case.transcript) if text != case.transcript else Markup("")
+def transcript(backend: Backend, case: Case, text: str) -> Markup:
+    """Whisper's text, if the clip has another one now; the phone's text of the whole note, if the export had one."""
+    whispers, phones = (
+        ("Whisper transcribed", case.transcript),
+        ("The phone transcribed the whole note", backend.hints.get(case.clip.note, "")),
+    )
+    shown = [whispers] * (text != case.transcript) + [phones] * bool(phones[1])
+    return _join(Markup('<p class="transcript">{}: “{}”</p>').format(*each) for each in shown)
 
 
 def chips(near: list[Closeness]) -> Markup:

@@ -81,7 +81,7 @@ class ClipsTab:
             str(fragments.clip_card(self.backend, order, clip, decisions)),
             gr.Audio(value=str(sound) if sound else None, autoplay=play),
             text,
-            str(fragments.transcript(case, text)),
+            str(fragments.transcript(self.backend, case, text)),
             str(escape(message)),
             window,
             rows,

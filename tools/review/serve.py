@@ -5,20 +5,25 @@
 Reads   the stages' outputs, and from params.yaml: `notes`, `corrections` and the limits of `curate`
 Writes  the corrections file, after every decision; `dvc repro` applies them
 
-Only this machine can open the page (127.0.0.1), and the page fetches nothing from others. Gradio needs an older Pillow than
+Only who has the address can open the page: it is on this machine alone (127.0.0.1) and holds a token (guard.py). The page
+fetches nothing from others. Gradio needs an older Pillow than
 the stages, so it has an environment of its own (requirements-review.txt).
 """
 
 import argparse
 import os
+import signal
 import tempfile
 import threading
 from pathlib import Path
+from types import FrameType
 
+from tools.review import guard
 from voz.pipeline import command, params
 from voz.pipeline.command import UserError
 
 HOST = "127.0.0.1"
+COPIES_IN = Path(".cache")  # voz.pipeline.cache's folder, which this environment cannot import: `make forget` finds there what kill -9 left
 
 
 def set_environment(copies: Path) -> None:
@@ -53,6 +58,7 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
     from tools.review.backend import Backend, Folders
 
     paths = (args.clips, args.transcripts, args.wav, read_path("notes"), args.ledger, read_path("corrections"), copies)
+    token = guard.new_token()
     blocks = page.build(Backend(Folders(*paths)))
     try:
         blocks.launch(
@@ -67,7 +73,9 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
             mcp_server=False,
             enable_monitoring=False,
             # A web site whose name resolves to 127.0.0.1 must not read the page.
-            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])]},
+            app_kwargs={
+                "middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(guard.Guard, token=token)]
+            },
             theme=page.THEME,
             css_paths=page.CSS,
             js=page.KEYS.read_text(encoding="utf-8"),
@@ -76,7 +84,7 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
         raise UserError(
             f"port {args.port or 7860}: in use", "stop the other server, or choose another port: make review PORT=7999"
         ) from error
-    print(f"review: {blocks.local_url} (this machine only; Ctrl-C stops it)", flush=True)
+    print(f"review: {blocks.local_url}{token}/ (for you alone: do not pass it on; Ctrl-C stops it)", flush=True)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
@@ -87,8 +95,14 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
 
 def main() -> None:
     args = parse_args()
-    with tempfile.TemporaryDirectory(prefix="review-") as copies:
+    signal.signal(signal.SIGHUP, _hang_up)  # the terminal was closed
+    COPIES_IN.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="review-", dir=COPIES_IN.resolve()) as copies:
         serve(args, Path(copies))
+
+
+def _hang_up(number: int, frame: FrameType | None) -> None:
+    raise command.Terminated
 
 
 def parse_args() -> argparse.Namespace:

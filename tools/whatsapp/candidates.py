@@ -2,17 +2,22 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from tools.whatsapp import chat
+from tools.whatsapp import chat, encodings, names
 from tools.whatsapp.export import Export, Member
+from tools.whatsapp.texts import ChatText
 from voz.pipeline.command import UserError
 
 EXTENSIONS = {".opus", ".ogg", ".oga", ".m4a", ".mp3", ".aac", ".amr", ".wav", ".flac", ".3gp", ".mp4"}
-VOICE_NOTE = re.compile(r"PTT-|.*-AUDIO-", re.IGNORECASE)
+VIDEO_EXTENSIONS = {".3gp", ".mp4"}
+VOICE_NOTE = re.compile(r"PTT-|.*-(AUDIO|PTT)-|WhatsApp Ptt ", re.IGNORECASE)
 AUDIO_FILE = re.compile(r"AUD-", re.IGNORECASE)
-MAX_CHAT_BYTES = 64 * 2**20  # WhatsApp exports at most 40 000 messages
+OTHER_SENDERS = "of other senders"
+AUDIO_FILES = "audio files, not voice notes (AUDIO_FILES=1, --audio-files, takes them)"
+MAX_TRANSCRIPT_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -22,79 +27,70 @@ class Candidate:
     member: Member
     sender: str
     date: str
+    transcript: str = ""  # of a voice note: the phone's own, if the export has one
+
+    @property
+    def is_voice_note(self) -> bool:
+        """False for other audio, which is often somebody else's: forwarded, or music."""
+        return _is_voice_note(self.member.name)
 
 
-def read_chats(export: Export) -> dict[str, chat.Chat]:
-    """The chat of each folder of the export that has one. Of several texts in a folder, the one with the most messages.
-
-    Raises:
-        UserError: a text is named like a chat and cannot be read as one. Without its chat, a folder's audio would be imported
-            whoever sent it.
-    """
-    for name, reason in export.left_out:
-        if _named_like_a_chat(name):
-            raise UserError(f"{name}: {reason}", "export the chat again")
-    chats: dict[str, chat.Chat] = {}
-    for member in export.members:
-        named_like_a_chat = _named_like_a_chat(member.name)
-        too_large = member.size_bytes > MAX_CHAT_BYTES
-        if not member.name.lower().endswith(".txt") or (too_large and not named_like_a_chat):
-            continue
-        parsed = chat.Chat(0, []) if too_large else chat.parse(export.read(member).decode("utf-8-sig", "replace"))
-        if named_like_a_chat and not parsed.messages:
-            what = f"larger than {MAX_CHAT_BYTES >> 20} MB" if too_large else "no line of it reads like a message"
-            raise UserError(f"{member.name}: {what}", "export the chat again; if that does not help, report the first line of the file")
-        if parsed.messages > (chats[member.folder].messages if member.folder in chats else 0):
-            chats[member.folder] = parsed
-    return chats
-
-
-def find(export: Export, chats: dict[str, chat.Chat], *, audio_files: bool) -> tuple[list[Candidate], Counter[str]]:
-    """The audio files that may be imported, and how many files were left out for each reason.
-
-    With a chat: the voice notes that it attaches, and with `audio_files` also its audio files (AUD-*). Without any chat:
-    every audio file.
-    """
+def find(export: Export, chats: list[ChatText]) -> tuple[list[Candidate], Counter[str]]:
+    """The audio files that the chats attach, or all audio files if there is no chat; how many were left out for each reason."""
     left_out = Counter(reason for name, reason in export.left_out if extension_of(name))
     audio = [member for member in export.members if extension_of(member.name)]
     if not chats:
         return [Candidate(member, "", _date_in_name(member.name)) for member in audio], left_out
-    attached = {(folder, each.name): each for folder, one in chats.items() for each in one.attachments}
-    candidates = []
-    for member in audio:
-        attachment = attached.get((member.folder, member.name))
-        if AUDIO_FILE.match(member.name) and not audio_files:
-            left_out["audio files, not voice notes (--audio-files takes them)"] += 1
-        elif not (VOICE_NOTE.match(member.name) or AUDIO_FILE.match(member.name)):
-            left_out["not named like a voice note"] += 1
-        elif attachment is None:
-            left_out["not attached to any message of the chat"] += 1
-        else:
-            candidates.append(Candidate(member, attachment.sender, attachment.date))
-    existing = {(member.folder, member.name) for member in export.members}
-    absent = sum(bool(VOICE_NOTE.match(name)) and (folder, name) not in existing for folder, name in attached)
-    if absent:
-        left_out["in the chat but not in the export (export it with media)"] += absent
-    return candidates, left_out
+    texts = {member.name.lower(): member for member in export.members if member.name.lower().endswith(".txt")}
+    files = _Files(audio)
+    candidates: dict[Member, Candidate] = {}
+    ambiguous: set[Member] = set()
+    for text in sorted(chats, key=lambda text: -len(PurePosixPath(text.member.folder).parts)):  # a file belongs to the chat nearest to it
+        for attachment in text.chat.attachments:
+            members = files.attached(text.member.folder, attachment.name, anywhere=len(chats) == 1)
+            if len(members) > 1:
+                ambiguous |= set(members)
+            elif members:
+                transcript = ""
+                if _is_voice_note(attachment.name):  # other messages have captions
+                    transcript = attachment.text or _transcript_beside(export, texts, members[0])
+                candidates.setdefault(members[0], Candidate(members[0], attachment.sender, attachment.date, transcript))
+            elif _is_voice_note(attachment.name) and extension_of(attachment.name):
+                left_out["in the chat but not in the export (export it with media)"] += 1
+    found = [each for each in candidates.values() if not _is_video(each.member.name)]
+    left_out["videos"] += len(candidates) - len(found)
+    left_out["of the same name in several folders"] += len(ambiguous - candidates.keys())
+    left_out["not attached to any message of the chat"] += len(set(audio) - ambiguous - candidates.keys())
+    return found, left_out
 
 
-def of_sender(candidates: list[Candidate], sender: str, where: Path) -> list[Candidate]:
-    """The candidates of one sender, by the exact name.
+def of_sender(found: list[Candidate], sender: str, left_out: Counter[str], where: Path, *, audio_files: bool) -> list[Candidate]:
+    """The candidates of one sender, by the name in the chat; the others are added to `left_out`.
 
     Args:
+        audio_files: take audio that is not a voice note too.
         where: the export, for the message.
 
     Raises:
-        UserError: there are none; lists the senders with their numbers of notes.
+        UserError: there are none; says what was left out and why, and lists the senders with their numbers of notes.
     """
-    wanted = chat.clean_sender(sender)
-    chosen = [candidate for candidate in candidates if candidate.sender == wanted]
-    if not chosen:
-        counts = sorted(Counter(candidate.sender for candidate in candidates).items(), key=lambda pair: (-pair[1], pair[0]))
-        senders = ", ".join(f'"{name}" ({count})' for name, count in counts)
-        what = f'no voice notes of "{wanted}"' if wanted else "whose voice is it?"
-        raise UserError(f"{where}: {what}", f"write SENDER (--sender) as one of: {senders}" if senders else "export the chat with media")
-    return chosen
+    offered = [each for each in found if audio_files or each.is_voice_note]
+    wanted = names.sender_key(sender)
+    mine = [each for each in found if names.sender_key(each.sender) == wanted]
+    chosen = [each for each in mine if audio_files or each.is_voice_note]
+    left_out[OTHER_SENDERS] += len(offered) - len(chosen)
+    left_out[AUDIO_FILES] += len(mine) - len(chosen) if mine else len(found) - len(offered)
+    if chosen:
+        return chosen
+    shown = names.clean_sender(sender)
+    what = f'no voice notes of "{shown}"' if shown else "whose voice is it?"
+    raise UserError(f"{where}: {what}{summary(left_out)}", _advice(mine, offered, found))
+
+
+def summary(left_out: Counter[str]) -> str:
+    """The counts in one line, to append to a message; empty if nothing was left out."""
+    counts = [f"{count} {reason}" for reason, count in sorted(left_out.items()) if count]
+    return f" (left out: {', '.join(counts)})" if counts else ""
 
 
 def extension_of(name: str) -> str:
@@ -103,9 +99,56 @@ def extension_of(name: str) -> str:
     return extension if extension in EXTENSIONS else ""
 
 
-def _named_like_a_chat(name: str) -> bool:
-    """iOS writes `_chat.txt`; Android `Chat de WhatsApp con Ana.txt`, which has WhatsApp in it in every language."""
-    return name.lower().endswith(".txt") and ("_chat" in name.lower() or "whatsapp" in name.lower())
+class _Files:
+    """The audio files of an export, by name. Upper and lower case differ only where that is needed to tell two apart."""
+
+    def __init__(self, members: Iterable[Member]) -> None:
+        self._by_key: dict[str, list[Member]] = {}
+        for member in members:
+            self._by_key.setdefault(names.file_key(member.name), []).append(member)
+
+    def attached(self, folder: str, name: str, *, anywhere: bool) -> list[Member]:
+        """The files that a chat in `folder` means by `name`: beside it, else below it, else (`anywhere`) in any folder."""
+        alike = self._by_key.get(names.file_key(name), [])
+        for near in (
+            [member for member in alike if member.folder == folder],
+            [member for member in alike if PurePosixPath(member.folder).is_relative_to(folder)],
+            alike if anywhere else [],
+        ):
+            if near:
+                return [member for member in near if member.name == name] or near
+        return []
+
+
+def _advice(mine: list[Candidate], offered: list[Candidate], found: list[Candidate]) -> str:
+    """What to do if there is nothing to import."""
+    if mine:
+        return "AUDIO_FILES=1 (--audio-files) takes audio files too: make sure that they are of this speaker"
+    counts = sorted(Counter(each.sender for each in offered or found).items(), key=lambda pair: (-pair[1], pair[0]))
+    senders = ", ".join(f'"{name}" ({count})' for name, count in counts)
+    if not senders:
+        return "export the chat with media"
+    return f"write SENDER (--sender) as one of: {senders}" + ("" if offered else "; and AUDIO_FILES=1")
+
+
+def _transcript_beside(export: Export, texts: dict[str, Member], audio: Member) -> str:
+    """The text of a file that is named like the note (`PTT-1.txt`, `PTT-1.opus.txt`) and lies beside it; else empty."""
+    for name in (f"{Path(audio.name).stem}.txt", f"{audio.name}.txt"):
+        member = texts.get(name.lower())
+        if member is not None and member.folder == audio.folder and member.size_bytes <= MAX_TRANSCRIPT_BYTES:
+            try:
+                return " ".join(encodings.decode(export.read(member)).text.split())[: chat.MAX_TEXT_CHARS]
+            except UserError:  # damaged: it is only a hint
+                return ""
+    return ""
+
+
+def _is_voice_note(name: str) -> bool:
+    return bool(VOICE_NOTE.match(names.file_key(name)))
+
+
+def _is_video(name: str) -> bool:
+    return Path(name).suffix.lower() in VIDEO_EXTENSIONS and not (_is_voice_note(name) or AUDIO_FILE.match(names.file_key(name)))
 
 
 def _date_in_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Open an export, a .zip or a folder, and copy files out of it without trusting it.
+"""Open an export (a .zip, a folder, or a chat's .txt with its files beside it), and copy files out of it without trusting it.
 
 Nothing is extracted under a name that the archive chose, only regular files are read, and a member is copied only if its
 stated size is within the limit; the copy stops at that size.
@@ -9,7 +9,6 @@ import contextlib
 import os
 import shutil
 import stat
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
+from tools.whatsapp import names
 from voz.pipeline import files
 from voz.pipeline.command import UserError
 
@@ -42,7 +42,15 @@ class Damaged(Exception):
 
 
 class Export(abc.ABC):
-    """An opened export. `members` is sorted; `left_out` lists (name, reason) of the files that must not be copied."""
+    """An opened export. `members` is sorted; `left_out` lists (name, reason) of the files that must not be copied.
+
+    Hidden files and folders are in neither list, and nor is what macOS adds to a zip (`__MACOSX`, `._name`).
+
+    Attributes:
+        only_chat: the name of the chat's text if the user gave that one; other texts are not considered then.
+    """
+
+    only_chat = ""
 
     def __init__(self) -> None:
         self.members: list[Member] = []
@@ -82,6 +90,8 @@ class Export(abc.ABC):
 
     def _add(self, path: str, size_bytes: int, handle: bytes | zipfile.ZipInfo, problem: str) -> None:
         """Add a file to `members`, or to `left_out` if it has a problem or is too large."""
+        if any(_is_hidden(part) for part in path.split("/")):
+            return
         if size_bytes > MAX_BYTES:
             problem = f"larger than {MAX_BYTES / 2**30:.0f} GiB"
         pure = PurePosixPath(path)
@@ -118,10 +128,16 @@ class ZipExport(Export):
 
 
 class FolderExport(Export):
-    """A folder and its subfolders. Links are not followed, hidden files are skipped."""
+    """A folder and its subfolders. Links are not followed.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        only_chat: see `Export`. The folder may be anybody's downloads then: below it only one level of folders is searched,
+            and what is not readable is passed over.
+    """
+
+    def __init__(self, path: Path, *, only_chat: str = "") -> None:
         super().__init__()
+        self.only_chat = only_chat
         self._walk(os.fsencode(path), "")
         self.members.sort(key=lambda each: (each.folder, each.name))
 
@@ -129,15 +145,18 @@ class FolderExport(Export):
         try:
             entries = sorted(os.scandir(folder), key=lambda each: each.name)
         except PermissionError as error:
+            if self.only_chat:
+                return
             raise UserError(f"{files.printable(folder)}: not readable", "make it readable, or give a folder without it") from error
         for entry in entries:
             name = _shown(entry.name)
-            if name.startswith("."):
+            if _is_hidden(name):
                 continue
             path = f"{path_in_export}/{name}" if path_in_export else name
             status = entry.stat(follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
-                self._walk(entry.path, path)
+                if not (self.only_chat and path_in_export):
+                    self._walk(entry.path, path)
             elif stat.S_ISREG(status.st_mode):
                 self._add(path, status.st_size, entry.path, "" if os.access(entry.path, os.R_OK) else "not readable")
             else:
@@ -150,13 +169,15 @@ class FolderExport(Export):
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Export]:
-    """Open a .zip or a folder.
+    """Open a .zip, a folder, or the .txt of a chat whose files lie beside it.
 
     Raises:
-        UserError: the path does not exist, is neither of the two, is encrypted or damaged.
+        UserError: the path does not exist, is none of these, is encrypted or damaged.
     """
     if path.is_dir():
         yield FolderExport(path)
+    elif path.is_file() and path.suffix.lower() == ".txt":
+        yield FolderExport(path.parent, only_chat=_shown(path.name))
     elif path.is_file():
         export = ZipExport(path)
         try:
@@ -164,12 +185,20 @@ def opened(path: Path) -> Iterator[Export]:
         finally:
             export.close()
     else:
-        raise UserError(f"{path}: no such file", "give the .zip that WhatsApp exported (with media), or a folder")
+        raise UserError(
+            f"{path}: no such file",
+            "give the .zip that WhatsApp exported (with media), the folder that it was unpacked to, or the .txt in it",
+        )
 
 
 def _shown(name: bytes | str) -> str:
     """A file name in printable and composed form (NFC), as the chat has it; macOS decomposes file names."""
-    return unicodedata.normalize("NFC", files.printable(name))
+    return names.composed(files.printable(name))
+
+
+def _is_hidden(name: str) -> bool:
+    """True for hidden files and folders, and for the folder that macOS adds to a zip. (`..` is a path that leads out, not hidden.)"""
+    return name == "__MACOSX" or (name.startswith(".") and name not in (".", ".."))
 
 
 def _zip_path(info: zipfile.ZipInfo) -> str:

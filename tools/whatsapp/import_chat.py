@@ -1,15 +1,17 @@
 """Import a speaker's voice notes from a WhatsApp export (.zip or folder), or from a plain folder of audio.
 
-    python -m tools.whatsapp.import_chat "Chat de WhatsApp con Ana.zip" --sender Ana        (`make notes ZIP="…" SENDER=Ana`)
+    python -m tools.whatsapp.import_chat ~/Downloads/"Chat de WhatsApp con Ana.zip" --sender Ana    (`make notes ZIP="…" SENDER=Ana`)
 
 Reads   the export, without changing it. Running it again on a newer export adds the new notes.
 Writes  data/notes/<date>_<id>.<ext>, notes.csv, consent.yaml (asked for, or --consent-speaker and --consent-statement)
+        data/notes/transcripts.csv if the export has WhatsApp's own transcripts: the review page shows them, nothing trusts them
         data/corrections.csv if there is none; `notes:` and `corrections:` in params.yaml; puts both under DVC
 """
 
 import argparse
 import datetime
 import functools
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -18,9 +20,9 @@ from pathlib import Path
 
 from tools import profile
 from tools.dvc_add import dvc_add
-from tools.whatsapp import candidates, chat, export
+from tools.whatsapp import candidates, export, names, texts
 from voz.audio import decode, faults
-from voz.data import consent, corrections, notes, origins
+from voz.data import consent, corrections, notes, origins, phone_transcripts
 from voz.pipeline import cache, command, files, parallel, sandbox
 from voz.pipeline.command import UserError
 
@@ -45,24 +47,25 @@ class Imported:
     added: list[origins.Origin]
     known: int  # notes that the folder already had
     left_out: Counter[str]  # number of files for each reason
-    has_chat: bool
+    chats: list[texts.ChatText]
 
 
-def choose(source: export.Export, args: argparse.Namespace) -> tuple[list[candidates.Candidate], Counter[str], bool]:
-    """The files to import, how many were left out for each reason, and whether the export has a chat.
+def choose(source: export.Export, args: argparse.Namespace) -> tuple[list[candidates.Candidate], Counter[str], list[texts.ChatText]]:
+    """The files to import, how many were left out for each reason, and the chats of the export.
 
     Raises:
         UserError: there is no audio, or none of the sender.
     """
-    chats = candidates.read_chats(source)
-    found, left_out = candidates.find(source, chats, audio_files=args.audio_files)
-    chosen = candidates.of_sender(found, args.sender, Path(args.export)) if chats else found
+    chats = texts.find_chats(source)
+    chosen, left_out = candidates.find(source, chats)
+    if chats:
+        chosen = candidates.of_sender(chosen, args.sender, left_out, Path(args.export), audio_files=args.audio_files)
     if not chosen:
         raise UserError(
-            f"{args.export}: no audio in it", f"looked for {' '.join(sorted(candidates.EXTENSIONS))}; export the chat with media"
+            f"{args.export}: no audio in it{candidates.summary(left_out)}",
+            f"looked for {' '.join(sorted(candidates.EXTENSIONS))}; export the chat with media",
         )
-    left_out["of other senders"] += len(found) - len(chosen)
-    return chosen, left_out, bool(chats)
+    return chosen, left_out, chats
 
 
 def copy_notes(
@@ -144,8 +147,8 @@ def import_notes(args: argparse.Namespace, folder: Path, workers: int) -> Import
         UserError: the export cannot be read or has no audio of the sender, or there is no consent.
     """
     with export.opened(Path(args.export)) as source:
-        chosen, left_out, has_chat = choose(source, args)
-        sender = chat.clean_sender(args.sender)
+        chosen, left_out, chats = choose(source, args)
+        sender = chosen[0].sender or names.clean_sender(args.sender)
         agreed = obtain_consent(folder, sender, args)
         files.require_free(folder, 2 * sum(candidate.member.size_bytes for candidate in chosen), what="importing the notes")
         folder.mkdir(parents=True, exist_ok=True)
@@ -155,8 +158,15 @@ def import_notes(args: argparse.Namespace, folder: Path, workers: int) -> Import
         with tempfile.TemporaryDirectory(prefix="import-", dir=cache.root()) as temporary:
             copied, damaged = copy_notes(source, chosen, Path(temporary), workers=workers)
             added = add_new(copied, folder, sender or agreed.speaker)
+    phone_transcripts.add(folder, {note.id: note.candidate.transcript for note in copied if note.candidate.transcript})
     left_out["damaged in the zip"] += len(damaged)
-    return Imported(added, len(copied) - len(added), left_out, has_chat)
+    return Imported(added, len(copied) - len(added), left_out, chats)
+
+
+def warn_if_inside(source: Path) -> None:
+    """Warn if the export lies in the repository, where it does not belong: it holds everybody's messages."""
+    if source.resolve().is_relative_to(Path.cwd().resolve()):
+        print(f"warning: {source} lies in the repository: keep it elsewhere, so that no `git add` takes it", file=sys.stderr)
 
 
 def set_params(path: Path, **values: str) -> None:
@@ -168,10 +178,12 @@ def set_params(path: Path, **values: str) -> None:
 
 def main() -> None:
     args = parse_args()
+    args.export = os.path.expanduser(args.export)  # no shell expands the ~ in ZIP="~/…"
     if not args.export:
         raise UserError("which export?", 'make notes ZIP="the .zip or folder" SENDER="whose notes"')
     folder, corrections_file = _in_repository(args.notes), _in_repository(args.corrections)
     workers = int(profile.read(args.params)["compute"]["workers"])
+    warn_if_inside(Path(args.export))
     imported = import_notes(args, folder, workers)
     if not corrections_file.is_file():
         corrections.write(corrections_file, [])
@@ -191,7 +203,10 @@ def _print_summary(folder: Path, imported: Imported) -> None:
     for reason, count in sorted(imported.left_out.items()):
         if count:
             print(f"left out: {count} {reason}")
-    if not imported.has_chat:
+    for text in imported.chats:
+        if text.encoding != "utf-8":
+            print(f"{text.member.name}: read as {text.encoding}; if a name in {folder / origins.NAME} looks wrong, save the text as UTF-8")
+    if not imported.chats:
         print("the export has no chat: all its audio was imported, whoever speaks (curate rejects clips that sound like somebody else)")
     agreed = consent.read(folder)
     print(f"consent: {agreed.speaker}, {agreed.date} ({folder / consent.NAME})")
@@ -215,7 +230,8 @@ def _check_same_speaker(folder: Path, sender: str, record: consent.Consent, args
     Raises:
         UserError: they are not, or there is no terminal to ask in.
     """
-    others = sorted({origin.sender for origin in origins.read(folder)} - {sender, ""})
+    key = names.sender_key(sender)
+    others = sorted({origin.sender for origin in origins.read(folder) if origin.sender and names.sender_key(origin.sender) != key})
     if not others or args.same_speaker:
         return
     if not _confirmed(f'Notes of "{others[0]}" are in {folder}. Is "{sender}" the same person ({record.speaker})?'):
@@ -247,7 +263,9 @@ def _in_repository(path: Path) -> Path:
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("export", help="the .zip or folder that WhatsApp exported (with media), or a folder of audio")
+    parser.add_argument(
+        "export", help="the .zip that WhatsApp exported (with media), the folder or .txt that came out of it, or a folder of audio"
+    )
     parser.add_argument("--sender", default="", help="whose notes to import, by the name in the chat")
     parser.add_argument("--audio-files", action="store_true", help="also import audio files (AUD-*), which are often somebody else's")
     parser.add_argument("--notes", type=Path, default=Path("data/notes"))

@@ -7,6 +7,7 @@ may use no protocol, so a playlist in disguise cannot open another file. Neither
 import errno
 import io
 import mmap
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,6 +30,18 @@ SCALE = 0.25  # SoX clips float input at 1.0, so samples are stored scaled down;
 _SNDFILE = ("wav", "flac", "ogg-opus", "ogg-vorbis", "ogg-flac", "aiff", "caf", "mp3")
 _OPTIONS = {"protocol_whitelist": "none"}  # FFmpeg may read only the file object that it is given
 _MAX_FAULTS = 100  # of one file; FFmpeg may fail on every packet
+
+# What the libraries and our own readers raise on files that nobody foresaw. A fault of the machine (OSError, MemoryError) is none of these.
+_DECODER_ERRORS = (
+    av.error.FFmpegError,
+    soundfile.SoundFileError,
+    ArithmeticError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 Block = tuple[int, np.ndarray]  # sample rate in Hz, float32 [T, C]
 
@@ -94,6 +107,15 @@ def decode(path: Path, raw: Path) -> DecodedAudio:
         Unusable: no audio comes out: `empty_file`, `playlist`, `not_audio`, `no_audio_stream`, `unreadable`, `no_samples`,
             `too_long`, or the fault that left nothing to decode.
     """
+    try:
+        return _decode(path, raw)
+    except MemoryError:  # before the others: FFmpeg's is one of both kinds
+        raise
+    except _DECODER_ERRORS as error:
+        raise Unusable("unreadable", f"its decoder failed: {type(error).__name__}: {error}") from error
+
+
+def _decode(path: Path, raw: Path) -> DecodedAudio:
     with open(path, "rb") as file:
         if file.seek(0, io.SEEK_END) == 0:
             raise Unusable("empty_file", "zero bytes")

@@ -1,6 +1,6 @@
 """The folder of voice notes: its files, their ids and dates.
 
-Links are not followed; pipes and devices are not opened. `consent.yaml` and `notes.csv` are not notes. A note is
+Links are not followed; pipes and devices are not opened. `consent.yaml`, `notes.csv` and `transcripts.csv` are not notes. A note is
 identified by its bytes; its file name is only shown, in printable form, and searched for a date.
 """
 
@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-from voz.data import consent, origins
+from voz.data import consent, origins, phone_transcripts
 from voz.pipeline import files, records
 from voz.pipeline.command import UserError
 
+# "nota (1)", "nota - copia", "nota copy 2", "Copia de nota": how file managers name a copy.
+COPY = re.compile(r"\(\d+\)$|[ _-](copia|copy|kopie|copie)( ?\(?\d+\)?)?$|^(copia de|copy of|copia|copy)[ _-]", re.IGNORECASE)
 _DATED = re.compile(r"(20\d\d)-?([01]\d)-?([0-3]\d)")  # PTT-20260103-WA0001.opus, AUDIO-2026-01-03-10-20-30.m4a
 
 
@@ -41,7 +43,7 @@ def find(folder: Path) -> list[NoteFile]:
         for name in [*names, *linked_folders]:
             path = Path(parent, name)
             shown = files.printable(str(path.relative_to(folder)))
-            if shown not in (consent.NAME, origins.NAME):
+            if shown not in (consent.NAME, origins.NAME, phone_transcripts.NAME):
                 found.append(NoteFile(shown, path, _problem(path)))
     return sorted(found, key=lambda each: each.name)
 

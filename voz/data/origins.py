@@ -40,13 +40,17 @@ def read(folder: Path) -> list[Origin]:
     """Read `notes.csv`; an empty list if there is none.
 
     Raises:
-        UserError: the header is not the expected one, or a row has a different number of columns; names the line.
+        UserError: the file is not UTF-8, its header is not the expected one, or a row has a different number of columns; names
+            the line.
     """
     path, names = folder / NAME, [field.name for field in fields(Origin)]
     if not path.is_file():
         return []
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not UTF-8 CSV ({error})", "save it as UTF-8, or `dvc checkout`") from error
     for number, row in enumerate(rows, start=1):
         if len(row) != len(names) or (number == 1 and row != names):
             raise UserError(f"{path}:{number}: not {','.join(names)}", "`dvc checkout` restores the file")

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from voz.pipeline.command import UserError
 from voz.pipeline.files import csv_text, write_text
 
 ACCEPTED, REJECTED = "accepted", "rejected"
@@ -98,9 +99,21 @@ class Account:
 
 
 def read(path: Path) -> list[Row]:
-    """Read a ledger that `Account.close` wrote."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return [Row(**row) for row in csv.DictReader(file)]
+    """Read a ledger that `Account.close` wrote.
+
+    Raises:
+        UserError: it is not UTF-8, or a row has not its columns; names the line.
+    """
+    names, fix = [field.name for field in fields(Row)], "`dvc checkout` or `dvc repro` restores it"
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not UTF-8 CSV ({error})", fix) from error
+    for number, row in enumerate(rows or [[]], start=1):
+        if len(row) != len(names) or (number == 1 and row != names):
+            raise UserError(f"{path}:{number}: not {','.join(names)}", fix)
+    return [Row(*row) for row in rows[1:]]
 
 
 def _time(seconds: float | None) -> str:

@@ -48,7 +48,7 @@ class Record:
 class Note(Record):
     """A converted voice note: `<id>.wav` beside the manifest. `id` = first 12 hex digits of the input file's SHA-256."""
 
-    name: str  # the file's name in the notes folder; of several files with the same bytes, the first in sorted order
+    name: str  # the file's name in the notes folder; of several files with the same sound, the original (stages.convert.preference)
     duration_s: float
     format: str  # what the bytes are, whatever the extension says: ogg-opus, m4a, mp3, amr, wav, flac, mp4 ...
     source_hz: int  # sample rate of the decoded input

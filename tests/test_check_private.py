@@ -1,0 +1,160 @@
+"""`git add -A` takes nothing of a person, and `make check-private` finds what was forced in. In a clone with a real git."""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests import recordings
+from tools import check_private
+
+ROOT = Path(__file__).parent.parent
+CONSENT = "speaker: Ana\ndate: 2026-01-02\nstatement: de acuerdo\nscope: privado\n"
+CHAT = "12/3/26, 17:45 - Ana: hola\n" * 3
+KEY = "-----BEGIN " + "PRIVATE KEY-----\nabc\n"  # in two pieces, or this file would be found
+
+PRIVATE = [
+    "Chat de WhatsApp con Ana.zip",
+    "WhatsApp Chat - Ana/_chat.txt",
+    "WhatsApp Chat - Ana/00000001-PHOTO-2026-03-12.jpg",
+    "Chat de WhatsApp con Ana/IMG-20260312-WA0001.jpg",
+    "Chat de WhatsApp con Ana.txt",
+    *(
+        f"nota.{extension}"
+        for extension in ("opus", "OPUS", "ogg", "oga", "m4a", "mp3", "aac", "amr", "wav", "WAV", "flac", "3gp", "mp4", "caf", "webm")
+    ),
+    *(f"copia.{extension}" for extension in ("7z", "rar", "tar", "tar.gz", "tgz", "zst")),
+    "hola.wav",
+    "salidas/hola.ogg",
+    "stages/nota.opus",
+    "data/notas de ana/PTT-1.opus",
+    "data/notas de ana/consent.yaml",
+    "data/notas de ana/notes.csv",
+    "data/mis-notas/transcripts.csv",
+    "data/otra.csv",
+    "data/notes/consent.yaml",
+    "data/corrections.csv",
+    "consent.yaml",
+    "corrections.csv",
+    "models/voice/model.pth",
+    "models/mia/model.pth",
+    "voz.pth",
+    ".params.yaml.123.tmp",
+    "data/demo/.notes.tmp/x.opus",
+    "reports/.lines.tmp/x.wav",
+    "reports/lines/manifest.jsonl",
+    "reports/ledger/convert.csv",
+    "reports/report.html",
+    "outputs/01-hola.wav",
+    ".env",
+    "clave.pem",
+    "id_ed25519",
+]
+PUBLIC = [
+    "data/notes.dvc",
+    "data/mis/notas.dvc",
+    "data/texts.txt",
+    "tests/fixtures/otra.opus",
+    "data/demo/notes/otra.opus",
+    "tests/test_new.py",
+    "tools/whatsapp/new.py",
+]
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"]
+    return subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", "--no-tags", str(ROOT), str(folder))
+    shutil.copy(ROOT / ".gitignore", folder)
+    git(folder, "add", ".gitignore")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def put(name: str, data: bytes | str = b"x") -> None:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def test_git_add_all_takes_nothing_of_a_person(clone: Path) -> None:
+    for name in [*PRIVATE, *PUBLIC]:
+        put(name)
+    git(clone, "add", "-A")
+    staged = set(git(clone, "-c", "core.quotePath=off", "diff", "--cached", "--name-only").splitlines())
+    assert staged & set(PRIVATE) == set()
+    assert staged >= set(PUBLIC)
+    assert git(clone, "status", "--porcelain", "-uall").count("??") == 0
+
+
+def test_nothing_that_is_tracked_is_ignored() -> None:
+    assert git(ROOT, "ls-files", "-ci", "--exclude-standard") == ""
+
+
+def archive() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("a", "x")
+    return out.getvalue()
+
+
+FORCED: dict[str, tuple[bytes | str, str]] = {
+    "docs/foto.png": (recordings.note(), "sound"),
+    "nota.opus": (b"x", "sound"),
+    "nombres.bin": (archive(), "an archive, or weights"),
+    "model.pth": (b"x", "weights"),
+    "notas.txt": (CHAT, "a chat"),
+    "acuerdo.yml": (CONSENT, "a consent record"),
+    "remoto.ini": ("[x]\n    secret_access_key = abcdefghijklmnop\n", "a credential"),
+    "clave.txt": (KEY, "a credential"),
+    "data/otra/lista.csv": ("a,b\n", "data of a person"),
+    "reports/lines/manifest.jsonl": ("{}\n", "data of a person"),
+}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}  # this checkout's code, not the clone's
+    return subprocess.run([sys.executable, "-m", "tools.check_private", *arguments], env=env, capture_output=True, text=True, check=False)
+
+
+def test_what_was_forced_in_is_found_in_the_index_and_in_the_history(clone: Path) -> None:
+    assert run().returncode == 0 == run("--history").returncode
+    for name, (data, _) in FORCED.items():
+        put(name, data)
+    git(clone, "add", "-f", *FORCED)
+    done = run()
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert sorted(done.stdout.splitlines()) == sorted(f"{name}: {reason}" for name, (_, reason) in FORCED.items())
+    git(clone, "commit", "-qm", "x")
+    git(clone, "rm", "-q", *FORCED)
+    git(clone, "commit", "-qm", "y")
+    assert run().returncode == 0
+    done = run("--history")
+    assert done.returncode == 2 and len(done.stdout.splitlines()) == len(FORCED)
+
+
+def test_the_hook_stops_a_commit_and_replaces_no_other_hook(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (clone / ".venv/bin").mkdir(parents=True)
+    (clone / ".venv/bin/python").symlink_to(sys.executable)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *sys.path]))
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    check_private.install_hook()
+    check_private.install_hook()
+    put("nota.opus", recordings.note())
+    git(clone, "add", "-f", "nota.opus")
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        git(clone, "commit", "-qm", "x")
+    assert "nota.opus: sound" in raised.value.stdout + raised.value.stderr
+    git(clone, "mv", "-f", "nota.opus", "tests/fixtures/nota.opus")
+    git(clone, "commit", "-qm", "x")
+    Path(".git/hooks/pre-commit").write_text("#!/bin/sh\n")
+    assert run("--install-hook").returncode == 2
