@@ -17,21 +17,33 @@ from voz.pipeline.command import DISK_FAULTS, UserError
 
 @contextmanager
 def atomic(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary file (`.<name>.<pid>.tmp`) that replaces `path` when the block ends without an exception.
+    """Open a temporary file (`.<name>.tmp`) that replaces `path` when the block ends without an exception.
 
-    The bytes are flushed to the disk before the rename, so a power cut leaves either the old file or the new one.
+    The bytes are flushed to the disk before the rename, so a power cut leaves either the old file or the new one. Other writers of the
+    same file wait; what a killed one left is overwritten.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     encoding = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-    try:
-        with named_in_errors(path), open(temporary, mode, **encoding) as file:  # type: ignore[call-overload]
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _replacement(path) as temporary, open(temporary, mode, **encoding) as file:  # type: ignore[call-overload]
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _replacement(path: Path) -> Iterator[Path]:
+    """Yield a temporary file, locked for this process; it replaces `path` when the block ends without an exception."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with named_in_errors(path):
+        descriptor = _open_locked(temporary, wait=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -104,13 +116,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file, atomically. Never a link: through a link, an edit of the copy would change the source."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with named_in_errors(target):
-            shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _replacement(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 @contextmanager
@@ -149,21 +156,37 @@ def _being_written(path: Path) -> Iterator[None]:
         UserError: another process holds the lock.
     """
     lock = path.with_name(f".{path.name}.lock.tmp")
-    while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the system however the process ends
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise UserError(f"{path}: another process is writing it", "wait for it, then run again") from error
-        if lock.exists() and os.path.samestat(os.fstat(descriptor), lock.stat()):
-            break
-        os.close(descriptor)  # its owner removed it between the two calls
+    try:
+        with named_in_errors(path):
+            descriptor = _open_locked(lock, wait=False)
+    except BlockingIOError as error:
+        raise UserError(f"{path}: another process is writing it", "wait for it, then run again") from error
     try:
         yield
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _open_locked(path: Path, *, wait: bool) -> int:
+    """Create a file, or open what a killed process left of it, and lock it for this process. Returns the descriptor.
+
+    The owner of the lock may rename or remove the file before it closes the descriptor.
+
+    Raises:
+        BlockingIOError: another process holds the lock, and `wait` is False.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))  # released by the system however the process ends
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # the owner renamed or removed it between the two calls
 
 
 def _remove(path: Path) -> None:
