@@ -147,7 +147,7 @@ def _webdav(folder: Path) -> Iterator[Server]:
     from wsgidav.fs_dav_provider import FilesystemProvider
     from wsgidav.wsgidav_app import WsgiDAVApp
 
-    (folder / "store").mkdir()
+    (folder / "store" / "voz").mkdir(parents=True)  # DVC does not create the top folder on WebDAV
     users = {"*": {"me": {"password": SECRET}}}
     application = WsgiDAVApp(
         {

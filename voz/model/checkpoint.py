@@ -63,7 +63,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        raise UserError(f"{path}: {fault(error)}", f"remove {path.parent}: it is computed again") from error
+        raise UserError(f"{path}: not a readable checkpoint ({fault(error)})", f"remove {path.parent}: it is computed again") from error
     return content
 
 
@@ -71,10 +71,10 @@ def fault(error: Exception) -> str:
     """Why torch could not read a file, in a few words. Torch's own message may advise to run the code that is in the file."""
     code = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
     if code:
-        return f"holds more than weights: {code[1]}"
+        return f"it holds more than weights: {code[1]}"
     if isinstance(error, pickle.UnpicklingError) or not str(error):
-        return "damaged, or not a checkpoint"
-    return f"damaged, or not a checkpoint ({str(error).splitlines()[0]})"
+        return "it is damaged, or something else"
+    return str(error).splitlines()[0].split(". ")[0]  # a sentence; further ones guess at the cause
 
 
 def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -65,7 +65,7 @@ def load(path: Path, device: torch.device | str) -> Whisper:
     try:
         model = whisper.load_model(str(path), device=device)
     except checkpoint.UNREADABLE as error:
-        raise UserError(f"{path}: no whisper checkpoint: {checkpoint.fault(error)}", _FIX) from error
+        raise UserError(f"{path}: not a whisper checkpoint ({checkpoint.fault(error)})", _FIX) from error
     if not model.is_multilingual:
         raise UserError(f"{path}: this whisper knows only English", "take a multilingual one (a name without .en)")
     return model.eval()

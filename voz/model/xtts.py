@@ -119,7 +119,7 @@ def read_checkpoint(path: Path) -> Any:
     except FileNotFoundError as error:
         raise UserError(f"{path}: missing", "run `make base`, or `dvc pull`") from error
     except checkpoint.UNREADABLE as error:
-        raise UserError(f"{path}: {checkpoint.fault(error)}", _RESTORE) from error
+        raise UserError(f"{path}: not a readable checkpoint ({checkpoint.fault(error)})", _RESTORE) from error
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
