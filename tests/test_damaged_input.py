@@ -46,6 +46,7 @@ class Code:
 CHECKPOINTS = {
     "a list": [1, 2, 3],
     "no model": {"a": torch.zeros(3)},
+    "an empty model": {"model": {}},
     "a list as the model": {"model": [torch.zeros(3)]},
     "a number as the model": {"model": 3},
     "numbers as weights": {"model": {"gpt.x": 1}},
