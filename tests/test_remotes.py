@@ -136,6 +136,7 @@ def name_of(here: Checkout, data: bytes) -> str:
     return next(path.name for path in (here.folder / "notes").iterdir() if path.read_bytes() == data)
 
 
+@pytest.mark.slow
 def test_what_no_machine_has_is_named_and_not_healed(here: Checkout, server: Server) -> None:
     here.run("python", "-m", "tools.remotes.push")
     there = clone(here, server)
