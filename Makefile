@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 NAME ?= pocket
 WHISPER ?= medium
 OUT ?= spoken.wav
+REMOTE ?= store
 PORT ?= 0
 # Taken literally: make must not expand "$500" in a text to speak as a variable.
 override TEXT := $(value TEXT)
@@ -16,7 +17,8 @@ override REV := $(value REV)
 override ZIP := $(value ZIP)
 override SENDER := $(value SENDER)
 override NOTE := $(value NOTE)
-export TEXT REV ZIP SENDER NOTE
+override URL := $(value URL)
+export TEXT REV ZIP SENDER NOTE URL
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
@@ -25,7 +27,7 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private
+.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private remote push verify-remote
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,13 +50,14 @@ $(VENV)/.installed-review: $(VENV)/.installed requirements-review.txt
 	@$(REVIEW)/bin/pip install -qq --disable-pip-version-check -r requirements-review.txt
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed $(VENV)/.installed-review requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed $(VENV)/.installed-review requirements-dev.txt requirements-remotes.txt
 	@$(PYTHON) -m tools.system --install espeak-ng
 	-@$(PYTHON) -m tools.system --install chromium chromium-driver
 	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 demo: setup ## run the whole pipeline with the values of params.yaml (as shipped: on the demo notes)
+	@python -m tools.inputs
 	dvc repro
 	@python -m tools.outcome
 
@@ -98,6 +101,15 @@ profile: setup ## apply profiles/NAME.yaml to params.yaml (NAME=xtts_v2, NAME=po
 
 speak: setup ## speak TEXT="..." with the voice, or with an earlier one (REV=<commit or experiment>)
 	@python -m tools.speak --text "$$TEXT" --rev "$$REV" --out "$(OUT)"
+
+remote: setup ## add a remote for data and voices, with safe settings: URL=/media/backup/voz, ssh://..., s3://..., webdavs://...
+	@python -m tools.remotes.add --name "$(REMOTE)" -- "$$URL"
+
+push: setup ## dvc push, then check that the remote has everything and send again what it lacks (HASHES=1: read every byte)
+	@python -m tools.remotes.push $(if $(HASHES),--hashes)
+
+verify-remote: setup ## name what the remote lacks of this checkout's data and voices (HASHES=1: or has with other bytes)
+	@python -m tools.remotes.push --check $(if $(HASHES),--hashes)
 
 clean-cache: ## delete .cache: costs only time
 	rm -rf .cache

@@ -132,8 +132,8 @@ def hash_files(found: list[notes.NoteFile], account: ledger.Account) -> list[Has
     """Hash every file that can be opened; reject the others."""
     hashed = []
     for each in found:
-        if each.problem:
-            account.reject(each.name, each.name, "not_a_file", name=each.name, detail=each.problem)
+        if each.reason:
+            account.reject(each.name, each.name, each.reason, name=each.name, detail=each.problem)
             continue
         try:
             with notes.open_regular(each.path) as file:

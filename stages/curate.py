@@ -14,7 +14,6 @@ ledger holds what was cut off.
 """
 
 import argparse
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -289,7 +288,7 @@ def main() -> None:
     corrected, tokenizer = corrections.read(args.corrections), xtts.read_tokenizer(args.base)
     candidates = read_candidates(clips, args.transcripts, corrected, tokenizer)
     analyses = clip_scores.analyse_clips(args.clips, clips, args.base, compute)
-    add_scores(candidates, analyses, json.loads((args.transcripts / SETTINGS).read_text(encoding="utf-8"))["prompt"])
+    add_scores(candidates, analyses, files.read_json(args.transcripts / SETTINGS)["prompt"])
     add_reasons(candidates, [wav.samples(args.clips / f"{clip.id}.wav") for clip in clips], tokenizer, p)
     account = account_for(candidates, args.ledger)
     orphans = sorted(set(corrected) - {clip.id for clip in clips})

@@ -233,26 +233,26 @@ def comparisons(eval_set: EvalSet, renditions: dict[str, Rendition], figures: di
 
 def write_lines(folder: Path, eval_set: EvalSet, renditions: dict[str, Rendition], rows: list[records.Comparison]) -> None:
     """The manifest, the spoken lines, and copies of the recordings."""
-    files.fresh_folder(folder)
-    for name in VOICES:
-        (folder / name).mkdir()
-        for line, pcm in zip(eval_set.lines, renditions[name].pcms, strict=True):
-            if name == "real":
-                files.copy(dataset.wav(eval_set.folder, line), folder / name / f"{line.id}.wav")
-            else:
-                wav.write(folder / name / f"{line.id}.wav", pcm, rate_hz=renditions[name].rate_hz)
-    records.write(folder, rows)
+    with files.whole_folder(folder) as whole:
+        for name in VOICES:
+            (whole / name).mkdir()
+            for line, pcm in zip(eval_set.lines, renditions[name].pcms, strict=True):
+                if name == "real":
+                    files.copy(dataset.wav(eval_set.folder, line), whole / name / f"{line.id}.wav")
+                else:
+                    wav.write(whole / name / f"{line.id}.wav", pcm, rate_hz=renditions[name].rate_hz)
+        records.write(whole, rows)
 
 
 def write_plots(folder: Path, tables: Sequence[dict[str, list[Figures]]]) -> None:
     """One CSV per figure: a row per line, a column per voice that has the figure. Rows are numbered, not named: these are in git."""
-    files.fresh_folder(folder)
-    for table in tables:
-        for name in sorted({name for lines in table.values() for line in lines for name in line}):
-            columns = [each for each in VOICES if any(name in line for line in table[each])]
-            cells = [[f"{line[name]:.6f}" if name in line else "" for line in table[each]] for each in columns]
-            rows = [["line", *columns], *([str(number), *row] for number, row in enumerate(zip(*cells, strict=True), start=1))]
-            files.write_text(folder / f"{name}.csv", "".join(",".join(row) + "\n" for row in rows))
+    with files.whole_folder(folder) as whole:
+        for table in tables:
+            for name in sorted({name for lines in table.values() for line in lines for name in line}):
+                columns = [each for each in VOICES if any(name in line for line in table[each])]
+                cells = [[f"{line[name]:.6f}" if name in line else "" for line in table[each]] for each in columns]
+                rows = [["line", *columns], *([str(number), *row] for number, row in enumerate(zip(*cells, strict=True), start=1))]
+                files.write_text(whole / f"{name}.csv", "".join(",".join(row) + "\n" for row in rows))
 
 
 def print_summary(values: dict[str, Any]) -> None:

@@ -8,8 +8,6 @@ Writes  reports/report.html, which contains every sound and picture: it opens fr
 """
 
 import argparse
-import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,16 +62,22 @@ def read_rows(folder: Path, cls: type[records.R]) -> list[records.R]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The contents of a JSON file; {} if it is missing."""
-    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return data
+    return files.read_json(path) if path.is_file() else {}
 
 
 def read_curve(path: Path, x: str, y: str) -> list[tuple[float, float]]:
-    """Two columns of a CSV of numbers; [] if it is missing."""
+    """Two columns of a CSV of numbers; [] if it is missing.
+
+    Raises:
+        UserError: it lacks a column, or holds something else.
+    """
     if not path.is_file():
         return []
-    with open(path, encoding="utf-8", newline="") as file:
-        return [(float(row[x]), float(row[y])) for row in csv.DictReader(file)]
+    header, *rows = files.read_csv(path) or [[]]
+    try:
+        return [(float(row[header.index(x)]), float(row[header.index(y)])) for row in rows]
+    except (ValueError, IndexError) as error:
+        raise command.UserError(f"{path}: not a table of {x} and {y} ({error})", "`dvc repro` writes it again") from error
 
 
 def read_ledgers(folder: Path) -> list[views.StageTotals]:

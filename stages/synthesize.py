@@ -111,15 +111,16 @@ def slug(text: str) -> str:
 
 
 def write(outputs: Path, texts: Sequence[str], lines: Sequence[synthesis.Line], takes: Sequence[Take], *, max_cer: float) -> None:
-    """Write the takes and their manifest into an empty folder, and print a line for each."""
+    """Write the takes and their manifest, and print a line for each."""
     rows = []
-    for index, (text, line, take) in enumerate(zip(texts, lines, takes, strict=True), start=1):
-        name = f"{index:0{max(2, len(str(len(lines))))}d}-{slug(text)}.wav"
-        write_wav(outputs / name, take.pcm)
-        rows.append(row(text, line, take, name, passed=take.cer <= max_cer))
-        remark = "" if take.cer <= max_cer else f"   over {max_cer:.2f}: best of {take.tries} kept"
-        print(f"{outputs / name}   {rows[-1].duration_s:.1f} s   CER {take.cer:.2f}{remark}")
-    records.write(outputs, rows)
+    with files.whole_folder(outputs) as folder:
+        for index, (text, line, take) in enumerate(zip(texts, lines, takes, strict=True), start=1):
+            name = f"{index:0{max(2, len(str(len(lines))))}d}-{slug(text)}.wav"
+            write_wav(folder / name, take.pcm)
+            rows.append(row(text, line, take, name, passed=take.cer <= max_cer))
+            remark = "" if take.cer <= max_cer else f"   over {max_cer:.2f}: best of {take.tries} kept"
+            print(f"{outputs / name}   {rows[-1].duration_s:.1f} s   CER {take.cer:.2f}{remark}")
+        records.write(folder, rows)
 
 
 def row(text: str, line: synthesis.Line, take: Take, file: str, *, passed: bool) -> records.SpokenLine:
@@ -146,7 +147,7 @@ def main() -> None:
     texts = read_texts(args.texts)
     lines = lines_of(texts, voice, seed=p.seed)
     takes = speak_well(voice, lines, asr, p)
-    write(files.fresh_folder(args.outputs), texts, lines, takes, max_cer=p.max_cer)
+    write(args.outputs, texts, lines, takes, max_cer=p.max_cer)
     cache.log("synthesize", lines=len(lines), tries=sum(take.tries for take in takes), device=str(where))
 
 

@@ -7,7 +7,7 @@ Reads   data/dataset/{manifest.jsonl, wavs/<id>.wav, consent.yaml}; the splits t
         BASE/{model.pth, config.json, vocab.json, dvae.pth, mel_stats.pth}, never written
 Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.md}
         reports/epochs/{epochs.json, epoch-NN.wav}     losses by eval clip, an eval line spoken after each epoch (0 = base)
-        reports/epochs/live/                           DVCLive's curves, which grow during the training
+        reports/epochs/live/                           DVCLive's curves; during the training they grow in reports/.epochs.tmp/live/
         reports/train.json, reports/plots/train/{train,eval}.csv    aggregate numbers and curves
 
 The model, its loss and its optimizer are those of coqui's GPTTrainer, with its prompt mask repaired (voz/model/gpt_trainer.py); a clip
@@ -165,16 +165,19 @@ def main() -> None:
         model.learning(False)
         material = replace(material, train=clip_features.with_latents(material.train, model.xtts, material.base_hash))
     texts = {example.id: example.normalized for example in material.examples}
-    log = train_log.TrainLog(folder, files.fresh_folder(args.epochs), model, p.schedule, material.held_out, texts)
-    history = learn(model, material, p, folder, log)
+    with files.whole_folder(args.epochs) as epochs:
+        log = train_log.TrainLog(folder, epochs, model, p.schedule, material.held_out, texts)
+        history = learn(model, material, p, folder, log)
+        log.report(history)
     model.learning(False)
     base_hash, trained = material.base_hash, folder.name
     chosen = reference.choose(model.xtts, base_hash, trained, material.examples, material.train, material.held_out)
     metrics = aggregate(material, history, p)
     card = card_of(material, metrics, p, given, args.base)
-    export.write(files.fresh_folder(args.voice), args.base, checkpoint.weights(model.xtts.gpt), chosen, card)
-    log.report(history)
-    train_log.write_curves(files.fresh_folder(args.plots), history, p.schedule)
+    with files.whole_folder(args.voice) as voice:
+        export.write(voice, args.base, checkpoint.weights(model.xtts.gpt), chosen, card)
+    with files.whole_folder(args.plots) as plots:
+        train_log.write_curves(plots, history, p.schedule)
     files.write_json(args.metrics, metrics)
     cache.trim(compute.cache_gb)
     print_summary(metrics, p, chosen.id)

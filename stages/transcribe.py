@@ -112,8 +112,9 @@ def main() -> None:
         notes = [] if one.text else ["no text"]
         notes += [f"longer than the model's window: transcribed in {one.windows} pieces"] if one.windows > 1 else []
         account.accept(clip.id, clip.id, start_s=clip.start_s, end_s=clip.end_s, detail="; ".join(notes))
-    records.write(files.fresh_folder(args.transcripts), [record(clip, one) for clip, one in zip(clips, transcriptions, strict=True)])
-    files.write_json(args.transcripts / SETTINGS, asdict(p))
+    with files.whole_folder(args.transcripts) as folder:
+        files.write_json(folder / SETTINGS, asdict(p))
+        records.write(folder, [record(clip, one) for clip, one in zip(clips, transcriptions, strict=True)])
     account.close(args.ledger)
     metrics = aggregate(clips, transcriptions, p)
     files.write_json(args.metrics, metrics)

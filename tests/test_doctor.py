@@ -80,14 +80,7 @@ def test_system_check_imports_nothing_but_the_standard_library() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_notes_that_dvc_made_links_are_found(tmp_path: Path) -> None:
-    cached = tmp_path / "cache" / "files" / "md5" / "ab" / "cdef"
-    cached.parent.mkdir(parents=True)
-    cached.write_bytes(b"OggS")
-    notes = tmp_path / "notes"
-    notes.mkdir()
-    (notes / "plain.opus").write_bytes(b"OggS")
-    assert list(doctor.cache_links(notes)) == []
-    (notes / "linked.opus").symlink_to(cached)
-    [finding] = doctor.cache_links(notes)
-    assert finding.found.startswith("1 are links") and "cache.type" in finding.fix
+def test_doctor_names_broken_params(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_bytes(b"notes: \xf1")
+    (finding,) = doctor.named_inputs(tmp_path / "params.yaml")
+    assert "not YAML in UTF-8" in finding.found and finding.fix

@@ -1,5 +1,6 @@
 """`make base` with a real HTTP server on this machine: good files, and the ways in which a download fails."""
 
+import contextlib
 import hashlib
 import subprocess
 import threading
@@ -40,7 +41,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(data) - start))
+        length = {"/no-length": "", "/endless": "", "/bad-length": "many", "/negative": "-1", "/absurd": "9" * 30, "/too-long": "9" * 12}
+        stated = length.get(self.path, str(len(data) - start))
+        if stated:
+            self.send_header("Content-Length", stated)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
@@ -48,6 +52,9 @@ class Handler(BaseHTTPRequestHandler):
             self.path in ("/drops", "/no-range") and sum(path == self.path for path, _ in self.requests) < 3
         )
         self.wfile.write(data[start : start + 1_200_000] if drops else data[start:])
+        with contextlib.suppress(ConnectionError):
+            while self.path == "/endless":
+                self.wfile.write(bytes(1 << 20))
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
@@ -89,6 +96,22 @@ def test_a_dropped_connection_is_resumed(server: str, tmp_path: Path) -> None:
     fetch_base.fetch(file)
     assert file.path.read_bytes() == PAYLOAD
     assert [byte_range for _, byte_range in Handler.requests] == ["", "bytes=1200000-", "bytes=2400000-"]
+
+
+@pytest.mark.parametrize("path", ["/no-length", "/bad-length", "/negative", "/absurd"])
+def test_a_length_that_is_missing_or_nonsense_does_not_matter(server: str, tmp_path: Path, path: str) -> None:
+    file = remote(server, path, tmp_path)
+    fetch_base.fetch(file)
+    assert file.path.read_bytes() == PAYLOAD
+
+
+@pytest.mark.parametrize("path", ["/endless", "/too-long"])
+def test_a_body_without_an_end_is_refused(server: str, tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_base, "MOST_BYTES", 10_000_000)
+    file = remote(server, path, tmp_path)
+    with pytest.raises(UserError, match="the server sends more than 0 GB; put the file at"):
+        fetch_base.fetch(file)
+    assert nothing_left(file)
 
 
 def test_the_part_of_an_earlier_run_is_used(server: str, tmp_path: Path) -> None:

@@ -213,5 +213,5 @@ def test_a_bad_clip_is_an_error_that_names_it(tmp_path: Path, text: str, seconds
 def test_a_truncated_clip_is_named(tmp_path: Path) -> None:
     (tmp_path / "0123456789ab.wav").write_bytes(b"RIFF\x00\x00")
     example = Example("0123456789ab", "0123456789ab", "train", "hola", "hola", 3.0, False, {})
-    with pytest.raises(UserError, match=r"0123456789ab\.wav: unreadable"):
+    with pytest.raises(UserError, match=r"0123456789ab\.wav: not a readable WAV"):
         batches.load([example], tmp_path, xtts.read_tokenizer(BASE))

@@ -130,10 +130,11 @@ CORPUS: dict[str, tuple[str, bytes]] = {
 SHOWN = {"new\nline.wav": "new\\nline.wav", os.fsdecode(b"latin-\xf1and\xfa.wav"): "latin-\\xf1and\\xfa.wav"}
 SPECIAL = {
     "pipe.opus": "not_a_file",
-    "loop": "not_a_file",
-    "link to itself": "not_a_file",
-    "outside.wav": "not_a_file",
-    "gone.wav": "not_a_file",
+    "loop": "link",
+    "link to itself": "link",
+    "outside.wav": "link",
+    "gone.wav": "link",
+    "cached.wav": "link",
 }
 
 
@@ -163,6 +164,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (notes / "link to itself").symlink_to("link to itself")
     (notes / "outside.wav").symlink_to(folder / f"{SECRET}.wav")
     (notes / "gone.wav").symlink_to("nowhere")
+    cached = folder / "elsewhere" / "files" / "md5" / "ab" / ("0" * 30)  # looks like DVC's cache, but is not this checkout's
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(recordings.wav(_tone(998)))
+    (notes / "cached.wav").symlink_to(cached)
     result = _convert(folder)
     assert result.returncode == 0, result.stderr
     assert not any(word in result.stderr for word in ("Traceback", "error:", "Warning")), result.stderr

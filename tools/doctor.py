@@ -10,18 +10,18 @@ import importlib.metadata
 import os
 import platform
 import re
+import shlex
 import shutil
 import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from tools import system
-from voz.pipeline import files
+from tools import inputs, system
+from voz.data import notes
+from voz.pipeline import files, params
+from voz.pipeline.command import UserError
 
 FREE_GB = 30.0  # XTTS_v2 twice (file and DVC's cache) 3.7, Whisper twice 3, a voice 3.7, checkpoints of one training 13; some to spare
 PINNED = re.compile(r"([A-Za-z0-9_.-]+)==(\S+)")
@@ -108,29 +108,29 @@ def _why_no_accelerator(build: str) -> str:
     return ""
 
 
-def inputs(params: dict[str, Any]) -> Iterator[Finding]:
-    """The inputs that params.yaml names (notes, base, Whisper), and what in the notes folder DVC cannot handle."""
-    demo = "`git checkout -- models/pocket data/demo`"
-    for key, fix in (
-        ("base", f"`make base`, or for the demo {demo}"),
-        ("asr", f"`make base`, or for the demo {demo}"),
-        ("notes", f"put your notes there, or {demo}"),
-    ):
-        exists = Path(params[key]).exists()
-        yield Finding(key, f"{params[key]}{'' if exists else ': missing'}", "" if exists else fix)
-    notes = Path(params["notes"])
-    if notes.is_dir():
-        yield from cache_links(notes)
-        for path, problem in dvc_blockers(notes):
-            yield Finding("notes", f"{path}: {problem}", "move it out of the folder: `dvc repro` hangs or stops on it")
+def named_inputs(path: Path) -> Iterator[Finding]:
+    """The inputs that params.yaml names, and what in the notes folder DVC cannot handle."""
+    try:
+        values = params.read(path)
+    except UserError as error:
+        yield Finding("params", error.what, error.fix)
+        return
+    problems = {problem.key: problem for problem in inputs.check(values, Path())}
+    for key in inputs.DEMO:
+        yield Finding(key, problems[key].what, problems[key].fix) if key in problems else Finding(key, values[key])
+    if "notes" not in problems:
+        yield from links(Path(values["notes"]))
+        for each, problem in dvc_blockers(Path(values["notes"])):
+            yield Finding("notes", f"{each}: {problem}", "move it out of the folder: `dvc repro` hangs or stops on it")
 
 
-def cache_links(notes: Path) -> Iterator[Finding]:
-    """Notes that are links into DVC's cache (DVC's `cache.type symlink` makes them). Convert does not follow links."""
-    links = [path for path in notes.iterdir() if path.is_symlink() and "files/md5" in os.readlink(path)]
-    if links:
-        fix = "`dvc config cache.type reflink,hardlink,copy && dvc checkout --relink`: convert does not follow links"
-        yield Finding("notes", f"{len(links)} are links into DVC's cache", fix)
+def links(folder: Path) -> Iterator[Finding]:
+    """Notes that are links, except those that DVC made: convert does not follow them."""
+    found = [note.path for note in notes.find(folder) if note.reason == "link" and note.path.exists()]
+    if found:
+        quoted, copies = shlex.quote(str(folder)), shlex.quote(f"{folder}.copies")
+        fix = f"put the files in their place: `cp -rL {quoted} {copies} && rm -r {quoted} && mv {copies} {quoted}`"
+        yield Finding("notes", f"{len(found)} are links, such as {found[0].name}; convert does not follow links", fix)
 
 
 def dvc_blockers(folder: Path) -> list[tuple[str, str]]:
@@ -169,11 +169,9 @@ def _path_problem(path: bytes) -> str:
 
 def main() -> int:
     args = parse_args()
-    with open(args.params, encoding="utf-8") as file:
-        params = yaml.safe_load(file)
     requirements = [args.params.parent / "requirements.txt", args.params.parent / "requirements-nodeps.txt"]
     faults = 0
-    for findings in (machine(), packages(requirements), device(), inputs(params)):
+    for findings in (machine(), packages(requirements), device(), named_inputs(args.params)):
         for each in findings:
             faults += bool(each.fix)
             print(f"{'!' if each.fix else ' '} {each.what:<14} {each.found}" + (f"\n{'':<17}-> {each.fix}" if each.fix else ""))

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO
 
@@ -42,6 +42,7 @@ In short: the model, what is made from it (your fine-tuned voice too) and what i
 TRIES = 5  # connections per file; each resumes where the one before was dropped
 WAIT_S = 0.5  # before the second try; four times as long before each further one
 CHUNK_BYTES = 1 << 20
+MOST_BYTES = 5 << 30  # of a file; the largest, Whisper large, has 3.1 GB. A server that sends more is not the publisher's
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def _receive(file: Remote) -> None:
 
     Raises:
         Dropped: fewer bytes arrived than the server announced.
+        UserError: more bytes arrived, or were announced, than any of the files has.
     """
     have = file.part.stat().st_size if file.part.exists() else 0
     request = urllib.request.Request(file.url, headers={"Range": f"bytes={have}-"} if have else {})
@@ -142,24 +144,46 @@ def _receive(file: Remote) -> None:
         if response.status != 206:  # not a partial answer: the server sends the file from the start
             out.truncate(0)
             have = 0
-        length = int(response.headers.get("Content-Length") or 0)
+        length = _stated_length(response)
+        if have + length > MOST_BYTES:
+            raise _too_long(file)
         require_free(file.path.parent, 2 * (have + length) - have, what=f"{file.path.name} (one copy here, one in DVC's cache)")
-        _copy(response, out, have, length, file.path.name)
+        _copy(response, out, have, length, file)
         os.fsync(out.fileno())
 
 
-def _copy(response: IO[bytes], out: IO[bytes], have: int, length: int, label: str) -> None:
+def _stated_length(response: HTTPResponse) -> int:
+    """Bytes of the body as the server states them; 0 if it states nothing or nonsense: then the SHA-256 alone decides."""
+    stated = response.headers.get("Content-Length", "")
+    return int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 20 else 0
+
+
+def _too_long(file: Remote) -> UserError:
+    """The error for a body without an end. What arrived of it is removed."""
+    file.part.unlink(missing_ok=True)
+    return UserError(f"{file.url}: the server sends more than {MOST_BYTES / 1e9:.0f} GB", f"put the file at {file.path} by hand")
+
+
+def _copy(response: IO[bytes], out: IO[bytes], have: int, length: int, file: Remote) -> None:
     """Copy a response's body with a progress bar.
+
+    Args:
+        have: bytes in `out` already.
+        length: bytes of the body as the server states them; 0 if unknown.
 
     Raises:
         Dropped: the body ended early.
+        UserError: it does not end.
     """
-    received = 0
+    received, label = 0, file.path.name
     interval_s = 0.2 if sys.stderr.isatty() else 20.0  # a terminal shows a bar, anything else a line now and then
-    with tqdm(desc=label, total=have + length, initial=have, unit="B", unit_scale=True, delay=2, mininterval=interval_s) as bar:
+    total = have + length if length else None
+    with tqdm(desc=label, total=total, initial=have, unit="B", unit_scale=True, delay=2, mininterval=interval_s) as bar:
         while chunk := response.read(CHUNK_BYTES):
             out.write(chunk)
             received += len(chunk)
+            if have + received > MOST_BYTES:
+                raise _too_long(file)
             bar.update(len(chunk))
     if received < length:
         raise Dropped(f"connection dropped after {have + received} of {have + length} bytes")

@@ -1,4 +1,4 @@
-"""Print where the results of a finished pipeline are: the voice, the samples, the report.
+"""Print where the results of a finished pipeline are: the voice, the samples, the report; and what git will say.
 
     python -m tools.outcome [--voice models/voice] [--samples outputs] [--report reports/report.html]
 
@@ -6,11 +6,16 @@ Runs at the end of `make demo`.
 """
 
 import argparse
+import subprocess
 from pathlib import Path
 
 from voz.audio import wav
 from voz.pipeline import command
 from voz.pipeline.command import UserError
+
+CHANGED = """
+`git status` now shows dvc.lock and files of reports/ as changed. That is no fault: they hold the demo's numbers, and their last
+digits are this machine's. Your own notes will replace them. To put the shipped ones back: git checkout dvc.lock reports"""
 
 
 def main() -> None:
@@ -23,6 +28,19 @@ def main() -> None:
     for path in samples:
         print(f"sample   {path}  ({wav.samples(path, rate_hz=wav.OUTPUT_RATE_HZ) / wav.OUTPUT_RATE_HZ:.1f} s)")
     print(f"report   {args.report.resolve().as_uri()}")
+    if demo_numbers_changed():
+        print(CHANGED)
+
+
+def demo_numbers_changed() -> bool:
+    """True if the inputs and knobs are as committed, and dvc.lock or reports/ are not: the same demo, computed on another machine."""
+    return not _changed("params.yaml", "dvc.yaml", "data", "models") and _changed("dvc.lock", "reports")
+
+
+def _changed(*paths: str) -> bool:
+    """True if git finds files changed, or new, below these paths; False outside git."""
+    command = ["git", "status", "--porcelain", "--", *paths]
+    return bool(subprocess.run(command, capture_output=True, check=False).stdout.strip())
 
 
 def parse_args() -> argparse.Namespace:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase, CommentedMap
+from ruamel.yaml.error import YAMLError
 
 from voz.data.base_files import BASE_FILES
 from voz.pipeline import command
@@ -36,6 +37,8 @@ def overlay(params: CommentedMap, profile: dict[str, Any], *, where: str = "") -
         name = f"{where}{key}"
         if key not in params:
             raise UserError(f"profile: {name}: params.yaml has no such key", "correct the profile")
+        if isinstance(value, dict) != isinstance(params[key], dict):
+            raise UserError(f"profile: {name}: {value!r} in place of {params[key]!r}", "correct the profile, or params.yaml")
         if isinstance(value, dict):
             changes += overlay(params[key], value, where=f"{name}.")
         elif params[key] != value:
@@ -62,12 +65,17 @@ def read(path: Path) -> CommentedMap:
     """Read a YAML file with its comments.
 
     Raises:
-        UserError: the file is missing; names the others of its folder.
+        UserError: the file is missing (names the others of its folder), or is not YAML with keys.
     """
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in path.parent.glob("*.yaml")))
         raise UserError(f"{path}: no such file", f"choose one of the files in {path.parent}: {known or 'none'}")
-    document: CommentedMap = yaml_tool().load(path.read_text(encoding="utf-8"))
+    try:
+        document = yaml_tool().load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML in UTF-8 ({str(error).splitlines()[0]})", f"fix it, or `git checkout {path}`") from error
+    if not isinstance(document, CommentedMap):
+        raise UserError(f"{path}: has no keys", f"`git checkout {path}`")
     return document
 
 

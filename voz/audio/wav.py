@@ -1,6 +1,7 @@
 """Read and write the WAV files between the stages; the sample rates of the system. Recordings from phones: voz/audio/decode.py."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,12 @@ import soundfile
 import soxr
 
 from voz.pipeline import files
+from voz.pipeline.command import UserError
 
 SAMPLE_RATE_HZ = 22_050  # input of XTTS's GPT, DVAE and conditioning encoder; every wav between the stages has it
 OUTPUT_RATE_HZ = 24_000  # output of XTTS's decoder
 ASR_RATE_HZ = 16_000  # input of Whisper, Silero and XTTS's speaker encoder
+_RESTORE = "`dvc checkout` restores its folder, `dvc repro` writes it again"
 
 
 @contextmanager
@@ -21,12 +24,17 @@ def opened(path: Path, *, rate_hz: int = SAMPLE_RATE_HZ) -> Iterator[soundfile.S
     """Open a mono WAV of a known rate, for reading block by block.
 
     Raises:
-        ValueError: the file has another rate or more than one channel.
+        UserError: the file is missing or damaged, or has another rate or more than one channel.
     """
-    with open(path, "rb") as file, soundfile.SoundFile(file) as sound:  # not by name: soundfile raises on names that are not UTF-8
-        if sound.samplerate != rate_hz or sound.channels != 1:
-            raise ValueError(f"{path}: {sound.samplerate} Hz, {sound.channels} channels; expected {rate_hz} Hz mono")
-        yield sound
+    try:
+        with open(path, "rb") as file, soundfile.SoundFile(file) as sound:  # not by name: soundfile raises on names that are not UTF-8
+            if sound.samplerate != rate_hz or sound.channels != 1:
+                raise UserError(f"{path}: {sound.samplerate} Hz, {sound.channels} channels; expected {rate_hz} Hz mono", _RESTORE)
+            yield sound
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: missing", _RESTORE) from error
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{path}: not a readable WAV ({error.error_string})", _RESTORE) from error
 
 
 def read(path: Path, *, rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
@@ -44,15 +52,22 @@ def samples(path: Path, *, rate_hz: int = SAMPLE_RATE_HZ) -> int:
 def write(path: Path, pcm: np.ndarray, *, rate_hz: int = SAMPLE_RATE_HZ) -> None:
     """Write mono PCM16, atomically. `pcm` is float in [-1, 1] (clipped) or int16. [T]"""
     with files.atomic(path) as file:
-        soundfile.write(file, to_int16(pcm), rate_hz, format="WAV", subtype="PCM_16")
+        file.write(_wav_bytes(to_int16(pcm), rate_hz))
 
 
 def copy_stretch(source: Path, target: Path, *, start_s: float, end_s: float) -> None:
     """Copy a stretch of a 22 050 Hz wav, samples unchanged. Not atomic: for an entry of the cache, which appears as a whole."""
     first, last = round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)
-    with opened(source) as sound, open(target, "wb") as file:
+    with opened(source) as sound:
         sound.seek(first)
-        soundfile.write(file, sound.read(last - first, dtype="int16"), SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
+        target.write_bytes(_wav_bytes(sound.read(last - first, dtype="int16"), SAMPLE_RATE_HZ))
+
+
+def _wav_bytes(pcm: np.ndarray, rate_hz: int) -> bytes:
+    """A mono PCM16 WAV of int16 samples. In memory: on a full disk, soundfile prints tracebacks and raises no OSError. [T]"""
+    data = io.BytesIO()
+    soundfile.write(data, pcm, rate_hz, format="WAV", subtype="PCM_16")
+    return data.getvalue()
 
 
 def to_int16(pcm: np.ndarray) -> np.ndarray:

@@ -24,15 +24,15 @@ def write(folder: Path, examples: Iterable[records.Example], clips: Path) -> Non
         ValueError: a text is empty or holds `|` or a line break, which the LJSpeech format cannot represent.
     """
     ordered = sorted(examples, key=lambda example: example.id)
-    wavs = files.fresh_folder(folder) / "wavs"
-    wavs.mkdir()
-    for example in ordered:
-        files.copy(clips / f"{example.id}.wav", wavs / f"{example.id}.wav")
-    for split in records.SPLITS:
-        files.write_text(folder / f"metadata_{split}.csv", "".join(_line(e) for e in ordered if e.split == split))
-    files.write_text(folder / "metadata.csv", "".join(_line(e) for e in ordered))
-    consent.carry(clips, folder)
-    records.write(folder, ordered)
+    with files.whole_folder(folder) as whole:
+        (whole / "wavs").mkdir()
+        for example in ordered:
+            files.copy(clips / f"{example.id}.wav", whole / "wavs" / f"{example.id}.wav")
+        for split in records.SPLITS:
+            files.write_text(whole / f"metadata_{split}.csv", "".join(_line(e) for e in ordered if e.split == split))
+        files.write_text(whole / "metadata.csv", "".join(_line(e) for e in ordered))
+        consent.carry(clips, whole)
+        records.write(whole, ordered)
 
 
 def read(folder: Path, split: str | None = None) -> list[records.Example]:

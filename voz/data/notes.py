@@ -1,12 +1,15 @@
 """The folder of voice notes: its files, their ids and dates.
 
-Links are not followed; pipes and devices are not opened. `consent.yaml`, `notes.csv` and `transcripts.csv` are not notes. A note is
-identified by its bytes; its file name is only shown, in printable form, and searched for a date.
+Links are not followed, except those that DVC itself makes into its own cache (`cache.type symlink`); pipes and devices are not
+opened. `consent.yaml`, `notes.csv` and `transcripts.csv` are not notes. A note is identified by its bytes; its file name is only
+shown, in printable form, and searched for a date.
 """
 
+import functools
 import os
 import re
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -17,6 +20,7 @@ from voz.pipeline.command import UserError
 
 # "nota (1)", "nota - copia", "nota copy 2", "Copia de nota": how file managers name a copy.
 COPY = re.compile(r"\(\d+\)$|[ _-](copia|copy|kopie|copie)( ?\(?\d+\)?)?$|^(copia de|copy of|copia|copy)[ _-]", re.IGNORECASE)
+_CACHED = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}\Z")  # of DVC's cache
 _DATED = re.compile(r"(20\d\d)-?([01]\d)-?([0-3]\d)")  # PTT-20260103-WA0001.opus, AUDIO-2026-01-03-10-20-30.m4a
 
 
@@ -25,8 +29,9 @@ class NoteFile:
     """An entry of the folder."""
 
     name: str  # path within the folder, printable and unique
-    path: Path
-    problem: str = ""  # why it must not be opened ("a pipe"); empty for a regular file
+    path: Path  # of the bytes; in DVC's cache if DVC made the entry a link
+    reason: str = ""  # reason code if it must not be opened: `link` or `not_a_file`; empty for a regular file
+    problem: str = ""  # the same in words ("a pipe")
 
 
 def find(folder: Path) -> list[NoteFile]:
@@ -38,13 +43,14 @@ def find(folder: Path) -> list[NoteFile]:
     if not folder.is_dir():
         raise UserError(f"{folder}: folder of voice notes not found", "set `notes:` in params.yaml to the folder that holds them")
     found = []
+    cached = functools.cache(_dvc_cache)  # asked only if there are links
     for parent, folders, names in os.walk(folder):
         linked_folders = [name for name in folders if Path(parent, name).is_symlink()]
         for name in [*names, *linked_folders]:
             path = Path(parent, name)
             shown = files.printable(str(path.relative_to(folder)))
             if shown not in (consent.NAME, origins.NAME, phone_transcripts.NAME):
-                found.append(NoteFile(shown, path, _problem(path)))
+                found.append(_entry(shown, path, cached))
     return sorted(found, key=lambda each: each.name)
 
 
@@ -72,9 +78,26 @@ def date_of(name: str, known: dict[str, str]) -> str:
     return known.get(name) or ("-".join(match.groups()) if match else "")
 
 
-def _problem(path: Path) -> str:
+def _entry(shown: str, path: Path, cached: Callable[[], Path | None]) -> NoteFile:
     mode = path.lstat().st_mode
+    if stat.S_ISREG(mode):
+        return NoteFile(shown, path)
     if stat.S_ISLNK(mode):
-        return f"a link to {files.printable(os.readlink(path))}; links are not followed"
+        target = Path(os.path.realpath(path))
+        cache = cached() if _CACHED.search(str(target)) else None
+        if cache is not None and target.parent.parent == cache:
+            return NoteFile(shown, target)
+        return NoteFile(shown, path, "link", f"a link to {files.printable(os.readlink(path))}; links are not followed")
     kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
-    return "" if stat.S_ISREG(mode) else next((kind for test, kind in kinds if test(mode)), "not a regular file")
+    return NoteFile(shown, path, "not_a_file", next((kind for test, kind in kinds if test(mode)), "not a regular file"))
+
+
+def _dvc_cache() -> Path | None:
+    """The folder in which DVC keeps the files of this checkout by their hashes; None without DVC."""
+    root = Path(os.environ.get("DVC_ROOT", "."))
+    if not (root / ".dvc").is_dir():
+        return None
+    from dvc.repo import Repo  # takes a second
+
+    with Repo(root) as repo:
+        return Path(os.path.realpath(repo.cache.local.path))

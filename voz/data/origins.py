@@ -1,13 +1,12 @@
 """`notes.csv`, which the import writes beside the notes: where each one came from."""
 
-import csv
 import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from voz.pipeline.command import UserError
-from voz.pipeline.files import csv_text, write_text
+from voz.pipeline.files import csv_text, read_csv, write_text
 
 NAME = "notes.csv"
 _FILE = re.compile(r"(?:[0-9-]+_)?(?P<id>[0-9a-f]{12})\.[a-z0-9]{3,4}\Z")
@@ -40,18 +39,13 @@ def read(folder: Path) -> list[Origin]:
     """Read `notes.csv`; an empty list if there is none.
 
     Raises:
-        UserError: the file is not UTF-8, its header is not the expected one, or a row has a different number of columns; names
-            the line.
+        UserError: not a UTF-8 CSV, another header, or a row has a different number of columns; names the line.
     """
     path, names = folder / NAME, [field.name for field in fields(Origin)]
     if not path.is_file():
         return []
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not UTF-8 CSV ({error})", "save it as UTF-8, or `dvc checkout`") from error
-    for number, row in enumerate(rows, start=1):
+    rows = read_csv(path)
+    for number, row in enumerate(rows or [[]], start=1):
         if len(row) != len(names) or (number == 1 and row != names):
             raise UserError(f"{path}:{number}: not {','.join(names)}", "`dvc checkout` restores the file")
     return [Origin(*row) for row in rows[1:]]

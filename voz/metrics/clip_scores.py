@@ -72,7 +72,7 @@ def analyse_clip(pcm: np.ndarray, speaker_embedding: np.ndarray) -> ClipAnalysis
 def _save(entry: Path, analysis: ClipAnalysis) -> None:
     arrays = ("envelope", "speaker_embedding")
     for name in arrays:
-        np.save(entry / f"{name}.npy", getattr(analysis, name))
+        cache.save_array(entry, f"{name}.npy", getattr(analysis, name))
     cache.save_json(entry, "scores.json", {name: value for name, value in vars(analysis).items() if name not in arrays})
 
 

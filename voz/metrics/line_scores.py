@@ -53,7 +53,7 @@ def analyse_lines(lines: Sequence[LineAudio], model: Callable[[], xtts.Xtts], mo
 
     def work(line: LineAudio, entry: Path) -> None:
         cache.save_json(entry, "figures.json", figures_of(line))
-        np.save(entry / "speaker_embedding.npy", xtts.speaker_embedding(model(), line.pcm))
+        cache.save_array(entry, "speaker_embedding.npy", xtts.speaker_embedding(model(), line.pcm))
 
     def load(entry: Path) -> LineAnalysis:
         return LineAnalysis(cache.load_json(entry, "figures.json"), np.load(entry / "speaker_embedding.npy"))

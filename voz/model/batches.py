@@ -87,10 +87,7 @@ def load(examples: Iterable[Example], wavs: Path, tokenizer: VoiceBpeTokenizer) 
 def _load(example: Example, path: Path, tokenizer: VoiceBpeTokenizer) -> Sample:
     """The sample of one clip, see `load`."""
     fix = "correct or reject the clip in the corrections file, then run `dvc repro`"
-    try:
-        length, sha256 = wav.samples(path), files.hash_file(path)
-    except (OSError, ValueError, RuntimeError) as error:  # soundfile's own error is a RuntimeError
-        raise UserError(f"{path}: unreadable ({str(error).splitlines()[0]})", "`dvc checkout data/dataset`") from error
+    length, sha256 = wav.samples(path), files.hash_file(path)
     if not limits.MIN_SAMPLES <= length <= limits.MAX_SAMPLES:
         raise UserError(f"{path}: {length} samples; the trainer takes {limits.MIN_SAMPLES} to {limits.MAX_SAMPLES}", fix)
     ids = tokenizer.encode(example.normalized, tokens.LANGUAGE)

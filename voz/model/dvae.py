@@ -49,7 +49,7 @@ def _load(model: torch.nn.Module, base: Path) -> None:
     """Load and check `dvae.pth`, and check `mel_stats.pth`: coqui's own strict=False would silently leave weights random."""
     try:
         missing, _ = model.load_state_dict(xtts.read_checkpoint(base / "dvae.pth"), strict=False)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:  # the last two: not a dictionary of weights
         reason = str(error).splitlines()[-1].strip()
         raise UserError(f"{base / 'dvae.pth'}: does not fit config.json ({reason})", "use files of one model") from error
     norms = xtts.read_checkpoint(base / "mel_stats.pth")

@@ -1,6 +1,5 @@
 """The folder of a finished voice, and its model card."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import torch
 from voz.data.consent import Consent
 from voz.model import checkpoint, xtts
 from voz.model.batches import Sample
-from voz.pipeline.files import write_text
+from voz.pipeline.files import copy, write_text
 
 FILES = ("model.pth", "config.json", "vocab.json", "reference.wav", "README.md")
 
@@ -40,8 +39,8 @@ def write(folder: Path, base: Path, gpt: dict[str, torch.Tensor], reference: Sam
     state |= {f"gpt.{key}": value.float() if value.is_floating_point() else value for key, value in gpt.items()}
     checkpoint.write(folder / "model.pth", {"model": {key: state[key] for key in sorted(state)}})
     for name in ("config.json", "vocab.json"):
-        shutil.copyfile(base / name, folder / name)
-    shutil.copyfile(reference.path, folder / "reference.wav")
+        copy(base / name, folder / name)
+    copy(reference.path, folder / "reference.wav")
     _, widths = xtts.read_config(base)
     write_text(folder / "README.md", describe(card, reference, stock=widths.stock))
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import logging
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from voz.model import batches, synthesis, training_loop, xtts
 from voz.model.batches import Sample
 from voz.model.generation import Sampling
 from voz.model.gpt_trainer import Trainer
-from voz.pipeline.files import write_json, write_text
+from voz.pipeline.files import copy, write_json, write_text
 
 LIVE = "live"  # DVCLive's folder in reports/epochs
 DIGITS = 6  # of numbers in git: further ones would be noise in a diff
@@ -87,7 +86,7 @@ class TrainLog:
         """Write `epochs.json` (per epoch: losses, losses by clip, the line's file) and the spoken lines into the output folder."""
         rows = []
         for epoch, losses in enumerate(history.eval_losses(self.schedule)):
-            shutil.copyfile(self.training / wav_name(epoch), self.epochs / wav_name(epoch))
+            copy(self.training / wav_name(epoch), self.epochs / wav_name(epoch))
             clips = {name: {"text": values[0], "mel": values[1]} for name, values in history.clips[epoch].items()}
             rows.append({"epoch": epoch, **losses, "wav": wav_name(epoch), "clips": clips})
         line = {"id": self.sample.id, "text": self.line.text}

@@ -83,7 +83,7 @@ class Voice:
                 key=key,
                 batches=lambda missing: synthesis.in_batches(self.model, missing) if missing else [],
                 work=lambda batch: synthesis.speak_batch(self.model, self.conditioning, batch, sampling),
-                save=lambda entry, pcm: np.save(entry / _PCM, pcm),
+                save=lambda entry, pcm: cache.save_array(entry, _PCM, pcm),
                 load=lambda entry: np.load(entry / _PCM),
                 label=label,
             )

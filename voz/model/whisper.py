@@ -5,7 +5,6 @@ model's window, and a longer one is cut into several windows where it is quietes
 """
 
 import hashlib
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from whisper.model import Whisper as Whisper
 from whisper.tokenizer import get_tokenizer
 
 from voz.audio.wav import ASR_RATE_HZ
+from voz.model import checkpoint
 from voz.pipeline.command import UserError
 from voz.text.tokens import LANGUAGE
 
@@ -64,9 +64,8 @@ def load(path: Path, device: torch.device | str) -> Whisper:
     require(path)
     try:
         model = whisper.load_model(str(path), device=device)
-    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: not a whisper checkpoint ({reason})", _FIX) from error
+    except checkpoint.UNREADABLE as error:
+        raise UserError(f"{path}: not a whisper checkpoint ({checkpoint.fault(error)})", _FIX) from error
     if not model.is_multilingual:
         raise UserError(f"{path}: this whisper knows only English", "take a multilingual one (a name without .en)")
     return model.eval()

@@ -6,7 +6,6 @@ pocket models) is built with those; a stock base has no such key and is built wi
 
 import functools
 import json
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ import torch
 from voz import compat
 from voz.audio.wav import SAMPLE_RATE_HZ
 from voz.data.base_files import BASE_FILES as BASE_FILES  # `as`: also for those who import it from here
+from voz.model import checkpoint
 from voz.pipeline.command import UserError
 
 with compat.torch_threads_kept():
@@ -36,6 +36,7 @@ with compat.torch_threads_kept():
     from TTS.tts.models.xtts import Xtts as Xtts
 compat.repair_generation_config()
 
+_RESTORE = "restore the file: `dvc checkout`, `make base`, or for the demo `git checkout -- models/pocket`"
 _MOVED = "TTS.tts.models.xtts"  # the module of the classes in the original XTTS_v2 checkpoint, which has moved since
 
 
@@ -104,7 +105,7 @@ def write_config(folder: Path, config: XttsConfig, widths: Widths) -> None:
     (folder / "config.json").write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> Any:
     """Read a checkpoint with `weights_only=True`, allowing the few classes that are in the original XTTS_v2 file.
 
     Raises:
@@ -114,18 +115,23 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     known: list[Any] = [*classes, *((c, f"{_MOVED}.{c.__name__}") for c in classes)]
     try:
         with torch.serialization.safe_globals(known):
-            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path}: missing", "run `make base`, or `dvc pull`") from error
-    except (RuntimeError, EOFError, ValueError, OSError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: not a readable checkpoint ({reason})", "restore the file: `dvc checkout`, or `make base`") from error
-    return checkpoint
+    except checkpoint.UNREADABLE as error:
+        raise UserError(f"{path}: not a readable checkpoint ({checkpoint.fault(error)})", _RESTORE) from error
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read the weights of an `Xtts` from the `model.pth` of a base or a voice, whether coqui's trainer or ours wrote it."""
-    state: dict[str, torch.Tensor] = read_checkpoint(path)["model"]
+    """Read the weights of an `Xtts` from the `model.pth` of a base or a voice, whether coqui's trainer or ours wrote it.
+
+    Raises:
+        UserError: see `read_checkpoint`; or the file holds something else.
+    """
+    content = read_checkpoint(path)
+    state: Any = content.get("model") if isinstance(content, dict) else None
+    if not state or not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
+        raise UserError(f"{path}: not an XTTS checkpoint (it has no weights under `model`)", _RESTORE)
     copies = ("gpt.gpt_inference.", "gpt.gpt.wte.")  # init_gpt_for_inference adds them: the same tensors under other names
     unused = ("torch_mel_spectrogram_style_encoder", "torch_mel_spectrogram_dvae", "dvae")
     named = {key.removeprefix("xtts."): value for key, value in state.items()}
@@ -161,9 +167,17 @@ class _Defaults:
 
 
 def read_tokenizer(folder: Path) -> VoiceBpeTokenizer:
-    """The text tokenizer of a model folder."""
+    """The text tokenizer of a model folder.
+
+    Raises:
+        UserError: `vocab.json` is missing or damaged.
+    """
     require(folder, ("vocab.json",))
-    return VoiceBpeTokenizer(vocab_file=str(folder / "vocab.json"))
+    path = folder / "vocab.json"
+    try:
+        return VoiceBpeTokenizer(vocab_file=str(path))
+    except Exception as error:
+        raise UserError(f"{path}: not a vocabulary ({str(error).splitlines()[0]})", _RESTORE) from error
 
 
 def build_model(config: XttsConfig, widths: Widths, tokenizer: VoiceBpeTokenizer) -> Xtts:

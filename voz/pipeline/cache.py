@@ -13,18 +13,21 @@ Deleting `.cache` costs only time. DVC sets DVC_ROOT to the main checkout even i
 
 import functools
 import hashlib
+import io
 import json
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from voz.pipeline import parallel
+import numpy as np
+
+from voz.pipeline import files, parallel
 
 LOG = "log"
 LABEL = ".label.json"  # in each entry: what its key was made of (`make forget` searches it), and the sizes of its files
@@ -95,8 +98,10 @@ class Cache:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
         try:
-            yield temporary
-            (temporary / LABEL).write_text(json.dumps({"made_of": key.made_of, "bytes": _sizes(temporary)}), encoding="utf-8")
+            with files.named_in_errors(path):
+                yield temporary
+                label = json.dumps({"made_of": key.made_of, "bytes": _sizes(temporary)})
+                (temporary / LABEL).write_text(label, encoding="utf-8")
             try:
                 os.replace(temporary, path)
             except OSError:
@@ -209,6 +214,13 @@ def load_json(entry: Path, name: str) -> Any:
     return json.loads((entry / name).read_text(encoding="utf-8"))
 
 
+def save_array(entry: Path, name: str, array: np.ndarray) -> None:
+    """Write an array as a .npy file into the folder of an entry. (`numpy.save` given a path hides why a write failed.)"""
+    data = io.BytesIO()
+    np.save(data, array, allow_pickle=False)
+    (entry / name).write_bytes(data.getbuffer())
+
+
 def trim(limit_gb: float) -> None:
     """Remove the least recently used entries until the cache is within the limit. The log stays."""
     entries = []
@@ -226,10 +238,11 @@ def trim(limit_gb: float) -> None:
 def log(stage: str, **values: Any) -> None:
     """Append values that depend on the run (counts, seconds, device) to `.cache/log/<stage>.jsonl`; outputs must not hold them."""
     path = root() / LOG / f"{stage}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **values}, sort_keys=True) + "\n"
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(line)
+    with suppress(OSError):  # full or read-only: the results matter, and writing those says so
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(line)
 
 
 def read_log(stage: str) -> list[dict[str, Any]]:

@@ -15,12 +15,25 @@ from contextlib import contextmanager
 from types import FrameType
 
 _OUT_OF_MEMORY = "out of memory; close other programs, or lower train.batch_size in params.yaml and raise train.grad_accumulation"
-_MACHINE_FAULTS = {
-    errno.EACCES: "permission denied",
-    errno.ENOSPC: "no space left",
-    errno.EROFS: "read-only file system",
-    errno.EDQUOT: "disk quota exceeded",
-    errno.EIO: "disk fault",
+DISK_FAULTS = {  # of writing: what is wrong with the place, and what to do
+    errno.ENOSPC: ("no space left", "free some (`make clean-cache`, `dvc gc -w`)"),
+    errno.EDQUOT: ("disk quota exceeded", "free some space (`make clean-cache`, `dvc gc -w`)"),
+    errno.EROFS: ("read-only file system", "make it writable"),
+    errno.EFBIG: ("file too large for this file system or its limits", "use another disk, or raise `ulimit -f`"),
+}
+_MACHINE_FAULTS = DISK_FAULTS | {
+    errno.EACCES: ("permission denied", "change its permissions"),
+    errno.EPERM: ("operation not permitted", "change its permissions or attributes"),
+    errno.EIO: ("disk fault", "check the disk"),
+}
+
+
+_WRONG_PATHS = {
+    errno.ENOENT: "missing; `dvc repro` makes it, `dvc pull` fetches it",
+    errno.ENOTDIR: "a part of this path is a file, not a folder; move that file away",
+    errno.EISDIR: "a folder is in the place of this file; move it away",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.ELOOP: "a link that leads to itself; remove it",
 }
 
 
@@ -55,9 +68,11 @@ def run(main: Callable[[], None]) -> None:
             raise
         _fail(_OUT_OF_MEMORY, 1)
     except OSError as error:
-        if error.errno not in _MACHINE_FAULTS:
+        if error.errno in _MACHINE_FAULTS:
+            _fail(_machine_fault(error), 1)
+        if error.errno not in _WRONG_PATHS or not isinstance(error.filename, str | bytes):
             raise
-        _fail(f"{error.filename or 'output'}: {_MACHINE_FAULTS[error.errno]}; nothing was changed: fix that and run again", 1)
+        _fail(f"{os.fsdecode(error.filename)}: {_WRONG_PATHS[error.errno]}", 2)
     sys.exit(0)
 
 
@@ -90,6 +105,25 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore")
     for name in ("TTS", "trainer", "transformers", "sox", "numba", "matplotlib", "torio", "torchaudio", "ray"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _machine_fault(error: OSError) -> str:
+    """A fault of the machine as one line: the place, what is wrong with it, what to do."""
+    what, fix = _MACHINE_FAULTS[error.errno or 0]
+    path = error.filename2 or error.filename  # of a copy, the second is the target
+    if path is None or isinstance(path, int):
+        return f"{what}; {fix}, then run again"
+    path = os.fsdecode(path)
+    disk = f" on {_mount_point(path)}" if error.errno in DISK_FAULTS else ""
+    return f"{path}: {what}{disk}; {fix}, then run again: no output is left half written"
+
+
+def _mount_point(path: str) -> str:
+    """The folder at which the disk that holds a path, or will hold it, is mounted."""
+    path = os.path.realpath(path)
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -8,30 +8,56 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from voz.pipeline.command import UserError
+from voz.pipeline.command import DISK_FAULTS, UserError
 
 
 @contextmanager
 def atomic(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary file (`.<name>.<pid>.tmp`) that replaces `path` when the block ends without an exception.
+    """Open a temporary file (`.<name>.tmp`) that replaces `path` when the block ends without an exception.
 
-    The bytes are flushed to the disk before the rename, so a power cut leaves either the old file or the new one.
+    The bytes are flushed to the disk before the rename, so a power cut leaves either the old file or the new one. Other writers of the
+    same file wait; what a killed one left is overwritten.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     encoding = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    with _replacement(path) as temporary, open(temporary, mode, **encoding) as file:  # type: ignore[call-overload]
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _replacement(path: Path) -> Iterator[Path]:
+    """Yield a temporary file, locked for this process; it replaces `path` when the block ends without an exception."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with named_in_errors(path):
+        descriptor = _open_locked(temporary, wait=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def named_in_errors(target: Path) -> Iterator[None]:
+    """Within the block, the error of a full or read-only disk names `target`.
+
+    `write` names no file in its errors, and a copy names its source first.
+    """
     try:
-        with open(temporary, mode, **encoding) as file:  # type: ignore[call-overload]
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -56,35 +82,119 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
     return text.getvalue()
 
 
+def read_csv(path: Path) -> list[list[str]]:
+    """The rows of a CSV file in UTF-8, the header among them; a byte order mark is left out.
+
+    Raises:
+        UserError: the file is missing, not UTF-8, or not CSV.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            return list(csv.reader(file))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: missing", "run `dvc repro`, or `dvc pull`") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a UTF-8 CSV ({error})", "save it as CSV UTF-8 with commas, or `dvc checkout`") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        UserError: the file is missing, or holds something else.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: missing", "run `dvc repro`, or `dvc pull`") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not JSON ({error})", "`dvc checkout` or `git checkout` restores the file") from error
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: not a JSON object", "`dvc checkout` or `git checkout` restores the file")
+    return data
+
+
 def copy(source: Path, target: Path) -> None:
     """Copy a file, atomically. Never a link: through a link, an edit of the copy would change the source."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
-
-
-def fresh_folder(path: Path) -> Path:
-    """Make `path` an empty folder. Stages rebuild their outputs completely, so that no file of an earlier run stays."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    path.mkdir(parents=True)
-    return path
+    with _replacement(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder (`.<name>.tmp`) to fill; it replaces `path` when the block ends without an exception.
 
-    A killed stage leaves the old folder or none, so a folder that exists is complete.
+    Stages rebuild their outputs completely, so that no file of an earlier run stays. A killed stage leaves the old folder or none, so
+    a folder that exists is complete.
+
+    Raises:
+        UserError: another process is writing the same folder.
     """
-    temporary = fresh_folder(path.with_name(f".{path.name}.tmp"))
+    temporary, replaced = (path.with_name(f".{path.name}{end}") for end in (".tmp", ".old.tmp"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _being_written(path):
+        try:
+            for leftover in (temporary, replaced):  # of a killed process
+                _remove(leftover)
+            temporary.mkdir()
+            with named_in_errors(path):
+                yield temporary
+            if os.path.lexists(path):
+                os.replace(path, replaced)  # not removed in place: a kill in the middle would leave a part of it
+            os.replace(temporary, path)
+        finally:
+            for leftover in (temporary, replaced):
+                with suppress(OSError):
+                    _remove(leftover)
+
+
+@contextmanager
+def _being_written(path: Path) -> Iterator[None]:
+    """Lock an output for this process, by a file beside it that is there only meanwhile.
+
+    Raises:
+        UserError: another process holds the lock.
+    """
+    lock = path.with_name(f".{path.name}.lock.tmp")
     try:
-        yield temporary
-        if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+        with named_in_errors(path):
+            descriptor = _open_locked(lock, wait=False)
+    except BlockingIOError as error:
+        raise UserError(f"{path}: another process is writing it", "wait for it, then run again") from error
+    try:
+        yield
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _open_locked(path: Path, *, wait: bool) -> int:
+    """Create a file, or open what a killed process left of it, and lock it for this process. Returns the descriptor.
+
+    The owner of the lock may rename or remove the file before it closes the descriptor.
+
+    Raises:
+        BlockingIOError: another process holds the lock, and `wait` is False.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))  # released by the system however the process ends
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # the owner renamed or removed it between the two calls
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder or a file; nothing if it is not there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

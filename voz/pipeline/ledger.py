@@ -5,14 +5,13 @@ given (the id of a note or clip; for convert the file name). `item` is what beca
 a stretch of the input that was left out.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from voz.pipeline.command import UserError
-from voz.pipeline.files import csv_text, write_text
+from voz.pipeline.files import csv_text, read_csv, write_text
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 STAGES = ("convert", "segment", "transcribe", "curate")  # the stages that keep a ledger
@@ -30,6 +29,9 @@ class Row:
     end_s: str
     name: str
     detail: str
+
+
+_HEADER = [field.name for field in fields(Row)]
 
 
 class Account:
@@ -89,8 +91,7 @@ class Account:
             raise RuntimeError(
                 f"{self.stage}: ledger does not add up: lost {sorted(lost)[:3]}, unknown {sorted(unknown)[:3]}, twice {repeated[:3]}"
             )
-        header = [field.name for field in fields(Row)]
-        write_text(path, csv_text([header, *(astuple(row) for row in sorted(self.rows))]))
+        write_text(path, csv_text([_HEADER, *(astuple(row) for row in sorted(self.rows))]))
 
     def summary(self) -> str:
         """The counts in one line: inputs, accepted items, rejected items by reason."""
@@ -102,17 +103,12 @@ def read(path: Path) -> list[Row]:
     """Read a ledger that `Account.close` wrote.
 
     Raises:
-        UserError: it is not UTF-8, or a row has not its columns; names the line.
+        UserError: missing, not UTF-8, or not such a ledger; names the line.
     """
-    names, fix = [field.name for field in fields(Row)], "`dvc checkout` or `dvc repro` restores it"
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not UTF-8 CSV ({error})", fix) from error
+    rows = read_csv(path)
     for number, row in enumerate(rows or [[]], start=1):
-        if len(row) != len(names) or (number == 1 and row != names):
-            raise UserError(f"{path}:{number}: not {','.join(names)}", fix)
+        if len(row) != len(_HEADER) or (number == 1 and row != _HEADER):
+            raise UserError(f"{path}:{number}: not {','.join(_HEADER)}", "`dvc checkout` restores the file, `dvc repro` writes it again")
     return [Row(*row) for row in rows[1:]]
 
 

@@ -33,8 +33,10 @@ def read(path: Path = PATH) -> dict[str, Any]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: missing", "run from the top folder of the repository") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML ({str(error).splitlines()[0]})", "fix that line, or `git checkout params.yaml`") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(
+            f"{path}: not YAML in UTF-8 ({str(error).splitlines()[0]})", "fix that line, or `git checkout params.yaml`"
+        ) from error
     if not isinstance(data, dict):
         raise UserError(f"{path}: has no sections", "`git checkout params.yaml`")
     return data

@@ -16,6 +16,7 @@ from pydantic import ValidationError, field_validator
 
 from voz.pipeline import files
 from voz.pipeline.checked import first_error, record
+from voz.pipeline.command import UserError
 
 MANIFEST = "manifest.jsonl"
 Split = Literal["train", "eval", "test"]
@@ -26,8 +27,11 @@ ID_DIGITS = 12  # hex digits of a note's id
 ID = re.compile(r"(?P<note>[0-9a-f]{12})(?P<cut>-\d{7,8}-\d{7,8})?\Z")  # of a note; of a clip: <note>-<start ms>-<end ms>
 
 
-class BadRecord(ValueError):
-    """A record with a missing, unknown or invalid field."""
+class BadRecord(UserError):
+    """A manifest with a record that has a missing, unknown or invalid field."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "`dvc checkout` restores the file, `dvc repro` writes it again")
 
 
 @record
@@ -137,18 +141,22 @@ def read(folder: Path, cls: type[R], *, name: str = MANIFEST) -> list[R]:
     """Read a manifest.
 
     Raises:
-        BadRecord: a line is not JSON or not a valid `cls` (names file, line, field and value), or an id occurs twice.
+        BadRecord: a line is not UTF-8, not JSON or not a valid `cls` (names file, line, field and value), or an id occurs twice.
+        UserError: there is no manifest.
     """
     path = folder / name
     records: list[R] = []
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                records.append(cls(**json.loads(line)))
-            except ValidationError as error:
-                raise BadRecord(f"{path}:{number}: {': '.join(filter(None, first_error(error)))}") from error
-            except (TypeError, json.JSONDecodeError) as error:
-                raise BadRecord(f"{path}:{number}: {error}") from error
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: missing", "run `dvc repro`, or `dvc pull`") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(cls(**json.loads(line.decode("utf-8"))))
+        except ValidationError as error:
+            raise BadRecord(f"{path}:{number}: {': '.join(filter(None, first_error(error)))}") from error
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadRecord(f"{path}:{number}: {error}") from error
     repeated = [record_id for record_id, count in Counter(r.id for r in records).items() if count > 1]
     if repeated:
         raise BadRecord(f"{path}: id {repeated[0]} occurs twice")

@@ -1,0 +1,174 @@
+"""A disk that is full or read-only: one line that names the place, no output half written, no temporary files, no traceback.
+
+The disks are tmpfs of a few pages, so this needs root. Every stage runs in this process, as `python -m stages.NAME` would.
+"""
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests import recordings, tiny_base, tiny_dataset, tiny_whisper
+from voz.pipeline import command, records
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = {  # {out} is the folder of the outputs
+    "convert": "notes {out}/wav --ledger {out}/convert.csv",
+    "segment": "wav {out}/clips --ledger {out}/segment.csv --metrics {out}/segment.json",
+    "transcribe": "clips {out}/transcripts --asr whisper.pt --ledger {out}/transcribe.csv --metrics {out}/transcribe.json",
+    "curate": "clips transcripts {out}/dataset --corrections corrections.csv --base base"
+    " --ledger {out}/curate.csv --metrics {out}/curate.json",
+    "train": "examples {out}/voice --base base --epochs {out}/epochs --metrics {out}/train.json --plots {out}/plots",
+    "evaluate": "examples voice --base base --asr whisper.pt --lines {out}/lines --metrics {out}/evaluate.json --plots {out}/figures",
+    "synthesize": "voice {out}/outputs --texts texts.txt --asr whisper.pt",
+    "report": "{out}/report.html --wav wav --dataset examples --ledger . --reports ."
+    " --lines lines --epochs epochs --voice voice --outputs outputs",
+}
+PAGE = 4096
+pytestmark = pytest.mark.slow
+SHARES = (0.0, 0.2, 0.5, 0.8, 0.95)  # of the space that is needed
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which every stage has run once: what it computes is in the cache."""
+    folder = tmp_path_factory.mktemp("disk")
+    (folder / "notes").mkdir()
+    for n in range(4):
+        (folder / "notes" / f"{n}.opus").write_bytes(recordings.note() * (n + 1))
+    examples = tiny_dataset.make(folder / "examples")
+    split = ["test", "eval", *["train"] * (len(examples) - 2)]
+    records.write(folder / "examples", [replace(each, split=side) for each, side in zip(examples, split, strict=True)])
+    (folder / "notes/consent.yaml").write_bytes((folder / "examples/consent.yaml").read_bytes())
+    tiny_base.make(folder / "base")
+    tiny_whisper.make(folder / "whisper.pt")
+    (folder / "texts.txt").write_text("Hola, ¿cómo andás?\nBueno, dale.\n", encoding="utf-8")
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values["compute"] |= {"device": "cpu", "workers": 1}
+    values["train"]["epochs"] = values["evaluate"]["lines"] = values["synthesize"]["max_tries"] = 1
+    values["curate"] |= {"min_avg_logprob": -99.0, "max_other_language_prob": 1.0}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    for stage in COMMANDS:
+        if stage == "curate":
+            clips = records.read(folder / "clips", records.Clip)
+            decisions = "".join(f"{clip.id},text,bueno muchachos número {n}\n" for n, clip in enumerate(clips))
+            (folder / "corrections.csv").write_text(f"clip,action,text\n{decisions}", encoding="utf-8")
+        assert run(stage, folder, folder) == (0, [])
+    return folder
+
+
+def run(stage: str, folder: Path, out: Path, *, cache: Path | None = None) -> tuple[int, list[str]]:
+    """Run a stage in `folder`, its outputs into `out`, with the cache below `cache`.
+
+    Returns:
+        the exit status, and the lines on stderr without progress bars.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("DVC_ROOT", str(cache or folder))
+        patch.setattr(sys, "argv", [stage, *COMMANDS[stage].format(out=out).split()])
+        stderr = folder / "stderr"
+        saved = os.dup(2)
+        with open(stderr, "wb") as file:
+            os.dup2(file.fileno(), 2)
+        printed = sys.stderr
+        sys.stderr = os.fdopen(os.dup(2), "w")
+        try:
+            with pytest.raises(SystemExit) as ended:
+                command.run(importlib.import_module(f"stages.{stage}").main)
+        finally:
+            sys.stderr.close()
+            sys.stderr = printed
+            os.dup2(saved, 2)
+            os.close(saved)
+    lines = stderr.read_text().replace("\r", "\n").splitlines()
+    return int(ended.value.code or 0), [line for line in lines if line and "%|" not in line]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator["Disk"]:
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path], capture_output=True, check=False).returncode:
+        pytest.skip("mounting a disk needs root")
+    try:
+        yield Disk(tmp_path)
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+class Disk:
+    """A mounted tmpfs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def used(self) -> int:
+        """Bytes in use."""
+        return shutil.disk_usage(self.path).used
+
+    def remount(self, options: str) -> None:
+        """Change its size or whether it can be written."""
+        subprocess.run(["mount", "-o", f"remount,{options}", self.path], check=True)
+
+    def clear(self) -> None:
+        """Remove everything."""
+        for path in self.path.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def require_one_line(status: int, stderr: list[str], what: str, disk: Path) -> None:
+    """The stage failed with one line on stderr, which names a path on the disk, and the disk."""
+    assert status == 1 and len(stderr) == 1, stderr
+    assert stderr[0].startswith(f"error: {disk}/") and f": {what} on {disk}; " in stderr[0]
+
+
+@pytest.mark.parametrize("stage", COMMANDS)
+def test_outputs_on_a_full_disk(stage: str, work: Path, disk: Disk) -> None:
+    assert run(stage, work, disk.path) == (0, [])
+    needed = disk.used()
+    whole = {path.relative_to(disk.path): path.read_bytes() for path in disk.path.rglob("*") if path.is_file()}
+    for share in SHARES:
+        disk.clear()
+        disk.remount(f"size={max(PAGE, int(share * needed) // PAGE * PAGE)}")
+        status, stderr = run(stage, work, disk.path)
+        require_one_line(status, stderr, "no space left", disk.path)
+        left = {path.relative_to(disk.path): path.read_bytes() for path in disk.path.rglob("*") if path.is_file()}
+        assert left.items() <= whole.items()  # what is there is whole
+        for folder in {path.parents[-2] for path in left if len(path.parts) > 1}:
+            assert {path for path in whole if folder in path.parents} <= left.keys()
+
+
+@pytest.mark.parametrize("stage", COMMANDS)
+def test_outputs_on_a_read_only_disk(stage: str, work: Path, disk: Disk) -> None:
+    disk.remount("ro")
+    require_one_line(*run(stage, work, disk.path), "read-only file system", disk.path)
+
+
+@pytest.mark.parametrize("stage", [stage for stage in COMMANDS if stage != "report"])
+def test_the_cache_on_a_full_disk(stage: str, work: Path, disk: Disk, tmp_path_factory: pytest.TempPathFactory) -> None:
+    out = tmp_path_factory.mktemp("out")
+    disk.remount("size=40k")
+    status, stderr = run(stage, work, out, cache=disk.path)
+    assert not list(disk.path.rglob("*.tmp")) and not list(disk.path.rglob(".tmp-*"))
+    assert not list(out.rglob("manifest.jsonl"))
+    require_one_line(status, stderr, "no space left", disk.path)
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "synthesize"])
+def test_a_log_that_cannot_be_written_is_no_failure(stage: str, work: Path, disk: Disk, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The log's folder, in the cache of a run that computes nothing, is on a full disk."""
+    log, out = work / ".cache" / "log", tmp_path_factory.mktemp("out")
+    log.rename(work / "log")
+    log.symlink_to(disk.path)
+    disk.remount("ro")
+    try:
+        assert run(stage, work, out) == (0, [])
+    finally:
+        log.unlink()
+        (work / "log").rename(log)

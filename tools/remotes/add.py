@@ -1,0 +1,84 @@
+"""Add a remote, make it the default, and let DVC verify what it fetches from it.
+
+    python -m tools.remotes.add URL [--name store]        (`make remote URL=/media/backup/voz`, ssh://..., s3://..., webdavs://...)
+
+Writes .dvc/config. Credentials do not belong there: git would publish them.
+"""
+
+import argparse
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from voz.pipeline import command
+from voz.pipeline.command import UserError
+
+CLIENTS = {"ssh": "dvc_ssh", "s3": "dvc_s3", "webdav": "dvc_webdav", "webdavs": "dvc_webdav"}  # of requirements-remotes.txt
+OTHERS = {"gs": "gs", "azure": "azure", "oss": "oss", "gdrive": "gdrive", "hdfs": "hdfs"}  # DVC has clients for them: dvc[gs]
+
+
+def address(url: str) -> str:
+    """The address as it goes into the config: a local path becomes absolute.
+
+    Raises:
+        UserError: it holds a password, DVC cannot write it, its client is not installed, or the folder is in this repository.
+    """
+    if not url.isascii():
+        fix = "give it another name, or a link with one: `ln -s PLACE /srv/voz`"
+        raise UserError(f"{url}: DVC cannot write ñ, accents or other letters beyond ASCII into its config (it empties the file)", fix)
+    parts = urlsplit(url)
+    if "://" not in url:
+        return str(_local(url))
+    if parts.password:
+        fix = "leave it out and run `dvc remote modify --local NAME password ...`: that file stays here"
+        raise UserError("the address holds a password, which git would publish", fix)
+    client = CLIENTS.get(parts.scheme)
+    if client and importlib.util.find_spec(client) is None:
+        raise UserError(f"{parts.scheme}: its client is not installed", "`.venv/bin/pip install -r requirements-remotes.txt`")
+    if not client and parts.scheme not in (*OTHERS, "http", "https"):
+        raise UserError(f"{url}: unknown kind of remote {parts.scheme!r}", f"choose a folder, or one of {', '.join(CLIENTS)}")
+    return url
+
+
+def _local(url: str) -> Path:
+    path = Path(url).expanduser().resolve()
+    if path.is_relative_to(Path.cwd()):
+        raise UserError(f"{url}: inside this checkout", "choose a folder on another disk")
+    if not path.parent.is_dir():
+        raise UserError(f"{path.parent}: missing", "create it, or mount the disk")
+    return path
+
+
+def dvc(*arguments: str) -> None:
+    """Run a DVC command.
+
+    Raises:
+        UserError: it fails; quotes its message.
+    """
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        message = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[0].removeprefix("ERROR: ")
+        raise UserError(f"dvc {' '.join(arguments)}: {message}", "`dvc remote list` shows those there are; REMOTE=... names another")
+
+
+def main() -> None:
+    args = parse_args()
+    url = address(args.url)
+    dvc("remote", "add", "--quiet", "--default", args.name, url)
+    dvc("remote", "modify", args.name, "verify", "true")
+    print(f"remote {args.name}: {url}, the default; what is fetched from it is verified")
+    print(f"credentials, if it needs any, stay on this machine: `dvc remote modify --local {args.name} ...` (docs/remotes.md)")
+    print('then: git commit -m "Remote" .dvc/config && make push')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url", help="a folder, ssh://..., s3://..., webdavs://...")
+    parser.add_argument("--name", default="store")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command.run(main)
