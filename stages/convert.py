@@ -190,7 +190,7 @@ def write(target: Path, accepted: list[records.Note], entries: dict[str, Path], 
 def main() -> None:
     """Convert a folder of notes."""
     args = parse_args()
-    p, workers = params.load("convert", Params), params.load("compute", params.Compute).workers
+    p, compute = params.load("convert", Params), params.load("compute", params.Compute)
     found = notes.find(args.notes)
     account = ledger.Account("convert", [each.name for each in found])
     store = cache.Cache("convert", STEP_VERSION, params=asdict(p))
@@ -200,7 +200,7 @@ def main() -> None:
         return store.key(given.sha256)
 
     work = functools.partial(convert_into_cache, p=p)
-    outcomes = store.map(hashed, key=key, work=work, load=load_outcome, label="convert", unit="note", workers=workers)
+    outcomes = store.map(hashed, key=key, work=work, load=load_outcome, label="convert", unit="note", engine=compute.items)
     dates = {each.file: each.date for each in origins.read(args.notes)}
     accepted = account_for(list(zip(hashed, outcomes, strict=True)), account, dates)
     account.close(args.ledger)

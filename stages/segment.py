@@ -155,14 +155,14 @@ def write(target: Path, segmented: list[SegmentedNote], entries: list[Path], wav
 def main() -> None:
     """Segment all notes of a folder."""
     args = parse_args()
-    p, workers = params.load("segment", Params), params.load("compute", params.Compute).workers
+    p, compute = params.load("segment", Params), params.load("compute", params.Compute)
     notes = records.read(args.wavs, records.Note)
     account = ledger.Account("segment", [note.id for note in notes])
     store = cache.Cache("segment", STEP_VERSION, params=asdict(p), model=f"silero-vad {importlib.metadata.version('silero-vad')}")
     keys = {note.id: store.key(note.id, files.hash_file(args.wavs / f"{note.id}.wav")) for note in notes}
     work = functools.partial(segment_into_cache, wavs=args.wavs, p=p)
     segmented = store.map(
-        notes, key=lambda note: keys[note.id], work=work, load=load_segmented, label="segment", unit="note", workers=workers
+        notes, key=lambda note: keys[note.id], work=work, load=load_segmented, label="segment", unit="note", engine=compute.items
     )
     for note, each in zip(notes, segmented, strict=True):
         account_for(note.id, each, account)

@@ -54,15 +54,7 @@ def transcribe(folder: Path, clips: list[records.Clip], asr: Path, p: Params, co
     store = cache.Cache("transcribe", STEP_VERSION, params=asdict(p), model=files.hash_file(asr))
     keys = {clip.id: store.key(clip.id, files.hash_file(folder / f"{clip.id}.wav")) for clip in clips}
 
-    @functools.cache
-    def model() -> whisper.Whisper:
-        return whisper.load(asr, device.pick(compute.device))
-
-    def work(batch: list[records.Clip]) -> list[whisper.Transcription]:
-        pcms = [wav.resample(wav.read(folder / f"{clip.id}.wav"), wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for clip in batch]
-        seeds = [whisper.seed_of(clip.id) for clip in batch]
-        return whisper.transcribe(model(), pcms, prompt=p.prompt, temperatures=p.temperatures, seeds=seeds)
-
+    work = functools.partial(transcribe_batch, folder=folder, asr=asr, p=p, where=compute.device)
     return store.map_batches(
         clips,
         key=lambda clip: keys[clip.id],
@@ -71,7 +63,21 @@ def transcribe(folder: Path, clips: list[records.Clip], asr: Path, p: Params, co
         save=lambda entry, transcription: cache.save_json(entry, "transcription.json", asdict(transcription)),
         load=lambda entry: whisper.Transcription(**cache.load_json(entry, "transcription.json")),
         label="transcribe",
+        engine=compute.models,
     )
+
+
+def transcribe_batch(batch: list[records.Clip], *, folder: Path, asr: Path, p: Params, where: str) -> list[whisper.Transcription]:
+    """The transcriptions of one batch. The process keeps the model. where: `compute.device`"""
+    pcms = [wav.resample(wav.read(folder / f"{clip.id}.wav"), wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for clip in batch]
+    seeds = [whisper.seed_of(clip.id) for clip in batch]
+    return whisper.transcribe(load_whisper(asr, where), pcms, prompt=p.prompt, temperatures=p.temperatures, seeds=seeds)
+
+
+@functools.lru_cache(maxsize=1)
+def load_whisper(asr: Path, where: str) -> whisper.Whisper:
+    """The model, loaded once. where: `compute.device`"""
+    return whisper.load(asr, device.pick(where))
 
 
 def batches(clips: list[records.Clip]) -> list[list[records.Clip]]:

@@ -35,7 +35,7 @@ def main() -> None:
     latents = checkpoint.read(args.build / "latents.pt")["latents"]
     periods = checkpoint.read(args.build / "voices.pt")["periods"]
     wanted = [(row.id, np.unique(periods[row.voice]).tolist()) for row in PackedCorpus(args.packed).rows if row.id in latents]
-    made = parallel.map(functools.partial(targets, args.corpus), wanted, label="targets", workers=args.threads)
+    made = parallel.map(functools.partial(targets, args.corpus), wanted, label="targets", engine=parallel.Engine(args.threads))
     found = {sentence: by_count for (sentence, _), by_count in zip(wanted, made, strict=True)}
     checkpoint.write(args.build / "targets.pt", {"targets": found})
     print(f"targets: {len(found)} sentences, {sum(map(len, found.values()))} recordings")

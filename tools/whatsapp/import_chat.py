@@ -85,7 +85,8 @@ def copy_notes(
             copied.append((candidate, path))
         except export.Damaged:
             damaged.append(candidate.member.name)
-    identities = parallel.map(functools.partial(_identify, folder), [path for _, path in copied], label="decode", workers=workers)
+    engine = parallel.Engine(workers)
+    identities = parallel.map(functools.partial(_identify, folder), [path for _, path in copied], label="decode", engine=engine)
     return [CopiedNote(candidate, path, *identity) for (candidate, path), identity in zip(copied, identities, strict=True)], damaged
 
 

@@ -119,21 +119,21 @@ class Cache:
         load: Callable[[Path], V],
         label: str,
         unit: str = "it",
-        workers: int = 1,
+        engine: parallel.Engine = parallel.HERE,
     ) -> list[V]:
         """The values of the items, in order. Items without an entry are computed first; then every value is read from its entry.
 
         Args:
             key: gives an item's key. Items with the same key are computed once.
-            work: computes an item into an empty folder. Importable by name unless `workers` is 1.
+            work: computes an item into an empty folder. See `parallel.map` for what it must be unless `engine` is this process.
             load: reads the value from a filled folder.
             label, unit: text of the progress bar.
-            workers: number of processes; 0 = one per core.
+            engine: what computes the items.
         """
         keys = [key(item) for item in items]
         missing = self._missing(keys, items)
         fill = functools.partial(_fill, self, work)
-        results = parallel.map(fill, list(missing.items()), label=label, unit=unit, workers=workers)
+        results = parallel.map(fill, list(missing.items()), label=label, unit=unit, engine=engine)
         uncached = {each: result.value for each, result in zip(missing, results, strict=True) if result is not None}
         self._log(keys, missing)
         return [uncached[each] if each in uncached else load(self.path(each)) for each in keys]
@@ -148,19 +148,21 @@ class Cache:
         save: Callable[[Path, V], None],
         load: Callable[[Path], V],
         label: str,
+        engine: parallel.Engine = parallel.HERE,
     ) -> list[V]:
-        """Like `map`, for a model that computes several items at a time, in this process.
+        """Like `map`, for a model that computes several items at a time.
 
         Args:
             batches: groups the items that have no entry into batches.
-            work: computes the values of one batch, in its order.
-            save: writes a value into the empty folder of its entry.
+            work: computes the values of one batch, in its order. As for `map`.
+            save: writes a value into the empty folder of its entry. It runs in this process.
         """
         keys = [key(item) for item in items]
         missing = self._missing(keys, items)
         grouped = batches([*missing.values()])
-        for batch in parallel.progress(grouped, total=len(grouped), label=label, unit="batch"):
-            for item, value in zip(batch, work(batch), strict=True):
+        results = parallel.map(work, grouped, label=label, unit="batch", engine=engine)
+        for batch, values in zip(grouped, results, strict=True):
+            for item, value in zip(batch, values, strict=True):
                 with self.put(key(item)) as folder:
                     save(folder, value)
         self._log(keys, missing)

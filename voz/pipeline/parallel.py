@@ -1,17 +1,37 @@
-"""Map a function over items on all cores (joblib): a progress bar with ETA, results in the order of the items."""
+"""Map a function over items, on the cores of this machine (joblib) or on a Ray cluster: a progress bar with ETA, results in order."""
 
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import joblib
 from tqdm import tqdm
 
+from voz.pipeline import cluster
+
 A = TypeVar("A")
 B = TypeVar("B")
 
 FEW_ITEMS = 4  # fewer run in this process: starting the workers takes about a second
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What computes the items.
+
+    workers: processes of this machine; 0 = one per core.
+    ray_address: of a Ray cluster, which then computes them instead; empty = this machine.
+    gpu: whether an item needs an accelerator. Heeded by the cluster; on this machine `workers` says how many run at a time.
+    """
+
+    workers: int = 0
+    ray_address: str = ""
+    gpu: bool = False
+
+
+HERE = Engine(workers=1)  # this process
 
 
 def progress(items: Iterable[A], *, total: int, label: str, unit: str = "it") -> "tqdm[A]":
@@ -27,15 +47,25 @@ def cores(workers: int) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def map(function: Callable[[A], B], items: Sequence[A], *, label: str, unit: str = "it", workers: int = 0) -> Iterator[B]:
-    """Yield `function(item)` for each item, in order, computed in `workers` processes (0 = one per core).
+def map(function: Callable[[A], B], items: Sequence[A], *, label: str, unit: str = "it", engine: Engine = Engine()) -> Iterator[B]:
+    """Yield `function(item)` for each item, in order.
 
-    `function` must be importable by name: defined at a module's top level, or a `functools.partial` of such a function.
-    An exception in a worker is raised here.
+    `function` must be importable by name unless it runs in this process: defined at a module's top level, or a `functools.partial`
+    of such a function. An exception in a worker is raised here.
+
+    Raises:
+        UserError: see `cluster.map`.
     """
-    processes = min(cores(workers), len(items))
+    yield from progress(_results(function, items, engine), total=len(items), label=label, unit=unit)
+
+
+def _results(function: Callable[[A], B], items: Sequence[A], engine: Engine) -> Iterator[B]:
+    """As `map`, without the progress bar."""
+    if engine.ray_address and items:
+        return cluster.map(function, items, address=engine.ray_address, gpu=engine.gpu)
+    processes = min(cores(engine.workers), len(items))
     if processes <= 1 or len(items) < FEW_ITEMS:
-        yield from progress((function(item) for item in items), total=len(items), label=label, unit=unit)
-        return
-    parallel = joblib.Parallel(n_jobs=processes, return_as="generator", backend="loky")
-    yield from progress(parallel(joblib.delayed(function)(item) for item in items), total=len(items), label=label, unit=unit)
+        return (function(item) for item in items)
+    pool = joblib.Parallel(n_jobs=processes, return_as="generator", backend="loky")
+    results: Iterator[B] = pool(joblib.delayed(function)(item) for item in items)
+    return results

@@ -2,11 +2,12 @@
 
 import typing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError
 
+from voz.pipeline import parallel
 from voz.pipeline.checked import first_error, section
 from voz.pipeline.command import UserError
 
@@ -21,6 +22,18 @@ class Compute:
     device: str  # auto | cpu | cuda | cuda:1 ... (a ROCm build of torch also calls its accelerator cuda)
     workers: int = Field(ge=0)  # processes of the data stages; 0 = one per core
     cache_gb: float = Field(gt=0)  # size limit of .cache; the least recently used entries are removed first
+    engine: Literal["local", "ray"] = "local"  # what runs the items of the data stages and of the models: this machine or a Ray cluster
+    ray_address: str = "auto"  # of the cluster: auto, or host:port
+
+    @property
+    def items(self) -> parallel.Engine:
+        """What computes the items of the data stages, each on one core."""
+        return parallel.Engine(self.workers, self.ray_address if self.engine == "ray" else "")
+
+    @property
+    def models(self) -> parallel.Engine:
+        """What computes the batches of a model: this process, which has the device, or the cluster."""
+        return parallel.Engine(1, self.ray_address if self.engine == "ray" else "", gpu=self.device.startswith("cuda"))
 
 
 def read(path: Path = PATH) -> dict[str, Any]:
@@ -46,13 +59,14 @@ def load(name: str, cls: type[T], path: Path = PATH) -> T:
     """Read one section into `cls`, a class decorated with `checked.section`.
 
     Raises:
-        UserError: a key is missing or unknown, or a value has the wrong type or is out of its bounds.
+        UserError: a key without a default is missing, a key is unknown, or a value has the wrong type or is out of its bounds.
     """
     values = read(path).get(name)
     if not isinstance(values, dict):
         raise UserError(f"{path}: section `{name}` missing", "`git checkout params.yaml`")
     types = typing.get_type_hints(cls)
-    unknown, missing = sorted(set(values) - set(types)), sorted(set(types) - set(values))
+    needed = {name for name, field in vars(cls)["__pydantic_fields__"].items() if field.is_required()}
+    unknown, missing = sorted(set(values) - set(types)), sorted(needed - set(values))
     if unknown or missing:
         what = f"unknown {unknown}" if unknown else f"missing {missing}"
         raise UserError(f"{path}: {name}: {what}", f"the keys are {sorted(types)}")
