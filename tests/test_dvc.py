@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 NOTES = "data/tiny/notes"
 TINY = {
     "notes": NOTES,
-    "train": {"epochs": 2, "batch_size": 2},
+    "train": {"epochs": 2, "batch_size": 2, "min_minutes": 0.0},
     "evaluate": {"lines": 1},
     "synthesize": {"max_tries": 1},
 }
