@@ -158,10 +158,10 @@ def reference_line(path: Path) -> LineView | None:
 def training_charts(plots: Path, best_epoch: int | None) -> list[Markup]:
     """What was measured on eval after each epoch, the chosen one marked, and the losses on the training batches."""
     mark = None if best_epoch is None else float(best_epoch)
-    held_out = (("loss", "eval clips"), ("cer", "eval lines, spoken"), ("similarity", "eval lines, spoken"))
+    held_out = (("eval", "loss", "eval clips"), ("cer", "cer", "eval lines, spoken"), ("similarity", "similarity", "eval lines, spoken"))
     drawn = [
-        charts.line_chart([charts.Series(name, read_curve(plots / "eval.csv", "epoch", y), "b")], x="epoch (0 = base)", y=y, mark_x=mark)
-        for y, name in held_out
+        charts.line_chart([charts.Series(name, read_curve(plots / f"{file}.csv", "epoch", y), "b")], x="epoch (0 = base)", y=y, mark_x=mark)
+        for file, y, name in held_out
     ]
     train = charts.Series("training batches, smoothed", charts.smoothed(read_curve(plots / "train.csv", "update", "loss")), "a")
     return [chart for chart in (*drawn, charts.line_chart([train], x="update", y="loss")) if chart]

@@ -10,7 +10,7 @@ Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.
         reports/epochs/epochs.json                     by epoch (0 = base): losses, CER and similarity of the eval lines; both choices
         reports/epochs/epoch-NN/<clip>-<take>.wav      the eval lines as they were spoken after each epoch
         reports/epochs/live/                           DVCLive's curves, which grow during the training
-        reports/train.json, reports/plots/train/{train,eval}.csv    aggregate numbers and curves
+        reports/train.json, reports/plots/train/{train,eval,cer,similarity}.csv    aggregate numbers and curves
 
 The model, its loss and its optimizer are those of coqui's GPTTrainer, with its prompt mask repaired (voz/model/gpt_trainer.py); a clip
 that is conditioned on another clip (`conditioning: other_clip`) needs no mask. After an interruption or a kill the same command

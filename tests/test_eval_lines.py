@@ -21,7 +21,7 @@ class Setting:
     """A model of random weights with a tiny dataset of two eval clips."""
 
     def __init__(self, folder: Path) -> None:
-        tiny_voice.make(folder / "voice", stop_bias=3.0)
+        tiny_voice.make(folder / "voice")
         tiny_whisper.make(folder / "whisper.pt")
         self.examples = tiny_dataset.make(folder / "dataset")
         self.model = xtts.load_model(folder / "voice")

@@ -85,14 +85,14 @@ def fill_training(args: Namespace) -> None:
     clip = f"{NOTES[0]}-0000000-0009000"
     references = [{"id": clip, "loss": 2.7, "cer": 0.125, "similarity": 0.75}]
     lines, warnings = [{"id": "x", "text": HOSTILE}], ["overfitting since epoch 1: words are lost"]
-    values = {"best_epoch": 2, "select": "cer", "overfitting": warnings, "lines": lines, "epochs": rows, "references": references}
-    files.write_json(args.epochs / "epochs.json", values)
+    described = {"best_epoch": 2, "select": "cer", "overfitting": warnings, "lines": lines, "epochs": rows, "references": references}
+    files.write_json(args.epochs / "epochs.json", described)
     for i in range(4):
         wav.write(args.epochs / f"epoch-{i:02d}" / "a.wav", tone(150 + 50 * i, 1.0, 24_000), rate_hz=24_000)
     plots = args.reports / "plots/train"
-    files.write_text(
-        plots / "eval.csv", "epoch,cer,similarity,loss\n" + "".join(f"{i},{0.1 * i},0.5,{loss}\n" for i, loss in enumerate(losses))
-    )
+    for name, values in (("eval", losses), ("cer", [0.4, 0.1, 0.1, 0.2]), ("similarity", [0.5, 0.6, 0.6, 0.6])):
+        column = "loss" if name == "eval" else name
+        files.write_text(plots / f"{name}.csv", f"epoch,{column}\n" + "".join(f"{i},{value}\n" for i, value in enumerate(values)))
     decay = "".join(f"{i},{2.5 + 3 / i**0.5:.4f},4,3\n" for i in range(1, 200))
     files.write_text(plots / "train.csv", "update,loss,text,mel\n" + decay)
     files.write_json(args.reports / "train.json", {"best_epoch": 2, "eval_loss_base": 3.2, "eval_loss": 2.7, "updates": 199})

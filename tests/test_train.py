@@ -142,11 +142,13 @@ def test_only_the_gpt_has_changed(trained: Path, base: Path) -> None:
 def test_the_exported_epoch_is_the_best_on_eval(trained: Path, dataset: Path) -> None:
     """The exported weights, loaded anew and evaluated anew, have the loss that the metrics promise for the epoch of the least CER."""
     metrics = json.loads((trained / "reports/train.json").read_text())
-    with open(trained / "reports/plots/train/eval.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    ranks = [(float(row["cer"]), float(row["loss"])) for row in rows]
-    assert len(rows) == 5 and metrics["best_epoch"] == min(range(1, 5), key=lambda epoch: ranks[epoch])
-    assert list(rows[0])[-1] == "loss"  # which `dvc plots` draws
+    curves = {}
+    for name, drawn in (("cer", "cer"), ("eval", "loss"), ("similarity", "similarity")):
+        with open(trained / f"reports/plots/train/{name}.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["epoch"] for row in rows] == ["0", "1", "2", "3", "4"] and list(rows[0])[-1] == drawn  # what `dvc plots` draws
+        curves[drawn] = [float(row[drawn]) for row in rows]
+    assert metrics["best_epoch"] == min(range(1, 5), key=lambda epoch: (curves["cer"][epoch], curves["loss"][epoch]))
     weights = xtts.read_weights(trained / "models/voice/model.pth")
     model = gpt_trainer.build(trained / "base", lr=0.0, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8)
     model.xtts.gpt.load_state_dict({key.removeprefix("gpt."): value for key, value in weights.items() if key.startswith("gpt.")})

@@ -50,22 +50,24 @@ class TrainLog:
 
 
 def evaluations(history: History, schedule: Schedule) -> list[dict[str, float]]:
-    """What each evaluation measured: `text`, `mel`, `cer`, `similarity`, and `loss`, which `dvc plots` draws by default as the last."""
+    """What each evaluation measured: `text`, `mel` and `loss`, `cer` and `similarity`."""
     rows = zip(history.eval_losses(schedule), history.scores, strict=True)
-    return [
-        {"text": losses["text"], "mel": losses["mel"], "cer": scores.cer, "similarity": scores.similarity, "loss": losses["loss"]}
-        for losses, scores in rows
-    ]
+    return [losses | {"cer": scores.cer, "similarity": scores.similarity} for losses, scores in rows]
 
 
 def write_curves(folder: Path, history: History, schedule: Schedule) -> None:
-    """Write `train.csv` (a row per update that was not skipped) and `eval.csv` (a row per epoch), losses in nats per token."""
+    """Write `train.csv` (a row per update that was not skipped) and, with a row per epoch, `eval.csv`, `cer.csv` and `similarity.csv`.
+
+    Losses are in nats per token. `dvc plots` draws the last column of each file.
+    """
     weight = schedule.text_loss_weight, schedule.mel_loss_weight
     updates = [(number, *update) for number, update in enumerate(history.updates, start=1) if update is not None]
     train = ([number, text, mel, weight[0] * text + weight[1] * mel] for number, text, mel in updates)
     rows = evaluations(history, schedule)
     _write_csv(folder / "train.csv", ["update", "text", "mel", "loss"], train)
-    _write_csv(folder / "eval.csv", ["epoch", *rows[0]], ([epoch, *row.values()] for epoch, row in enumerate(rows)))
+    for name, columns in (("eval", ["text", "mel", "loss"]), ("cer", ["cer"]), ("similarity", ["similarity"])):
+        table = ([epoch, *(row[column] for column in columns)] for epoch, row in enumerate(rows))
+        _write_csv(folder / f"{name}.csv", ["epoch", *columns], table)
 
 
 def _write_csv(path: Path, header: list[str], rows: Iterable[list[float]]) -> None:

@@ -184,7 +184,8 @@ class TrainingLoop:
         s, done = self.schedule, len(self.history.updates)
         update_s, evaluations = self.update_s / self.computed, s.evaluated_epochs(len(self.train)) - self.epoch + 1
         seconds = (self.updates - done) * update_s + evaluations * self.evaluation_s
-        left = f"{self.updates - done} updates of {update_s:.1f} s, {evaluations} evaluations of {self.evaluation_s:.0f} s"
+        each = f" of {self.evaluation_s:.0f} s" if self.evaluation_s else ""  # none yet in this process
+        left = f"{self.updates - done} updates of {update_s:.1f} s, {evaluations} evaluations{each}"
         self.bar.write(f"train: about {max(1, round(seconds / 60))} min left: {left}")
 
     def _evaluate(self, signals: list[int]) -> None:
