@@ -27,6 +27,9 @@ from voz.model.history import SELECTED, History, Scores
 from voz.pipeline import command, params
 
 
+FIGURES = {"cer": -1, "similarity": 1}  # of the test lines, and the direction that is better
+
+
 @dataclass(frozen=True)
 class Run:
     """One training: its history with the eval scores, and the scores of the test lines by evaluation."""
@@ -80,7 +83,7 @@ def by_epoch(found: Run, p: train.Params) -> str:
     return "\n".join(rows)
 
 
-def chosen(runs: Sequence[Run], p: train.Params) -> str:
+def by_criterion(runs: Sequence[Run], p: train.Params) -> str:
     """What each criterion chooses, and what that is worth on test: means over the trainings."""
     rows = [
         "| chosen by | epochs | test CER | test similarity | rank correlation with test CER, with test similarity |",
@@ -88,35 +91,28 @@ def chosen(runs: Sequence[Run], p: train.Params) -> str:
     ]
     for select in SELECTED:
         best = [each.history.best_epoch(replace(p, select=select).schedule) for each in runs]
-        cer, similarity = (
-            statistics.mean(figure(each.test[at]) for each, at in zip(runs, best, strict=True)) for figure in (_cer, _similarity)
-        )
-        ranks = " | ".join(f"{statistics.mean(_rank(each, p, select, figure) for each in runs):.2f}" for figure in (_cer, _similarity))
-        rows.append(f"| {select} | {', '.join(map(str, best))} | {cer:.3f} | {similarity:.3f} | {ranks.replace(' | ', ', ')} |")
-    for name, at in (("the last epoch", -1), ("mean of all epochs", None)):
-        tests = [each.test[1:] if at is None else [each.test[at]] for each in runs]
-        cer, similarity = (statistics.mean(statistics.mean(map(figure, test)) for test in tests) for figure in (_cer, _similarity))
-        rows.append(f"| {name} | | {cer:.3f} | {similarity:.3f} | |")
+        tests = [each.test[epoch] for each, epoch in zip(runs, best, strict=True)]
+        ranks = ", ".join(f"{statistics.mean(agreement(each, p, select, figure) for each in runs):.2f}" for figure in FIGURES)
+        rows.append(f"| {select} | {', '.join(map(str, best))} | {means(tests)} | {ranks} |")
+    rows.append(f"| the last epoch | | {means([each.test[-1] for each in runs])} | |")
+    rows.append(f"| mean of all epochs | | {means([scores for each in runs for scores in each.test[1:]])} | |")
     return "\n".join(rows)
 
 
-def _rank(found: Run, p: train.Params, select: str, figure: "type[_cer]") -> float:  # type: ignore[valid-type]
-    """Spearman's correlation, over the epochs, of a criterion (better = higher) with a test figure (better = higher)."""
-    losses, better = [-row["loss"] for row in found.history.eval_losses(p.schedule)], -1.0 if figure is _cer else 1.0
-    criterion = {
-        "loss": losses,
-        "cer": [-each.cer for each in found.history.scores],
-        "similarity": [each.similarity for each in found.history.scores],
+def means(tests: Sequence[Scores]) -> str:
+    """Two cells: mean CER and mean similarity."""
+    return " | ".join(f"{statistics.mean(getattr(scores, figure) for scores in tests):.3f}" for figure in FIGURES)
+
+
+def agreement(found: Run, p: train.Params, select: str, figure: str) -> float:
+    """Spearman's correlation, over the epochs, of a criterion on eval with a figure on test; 1 = they order the epochs alike."""
+    criteria = {
+        "loss": [-row["loss"] for row in found.history.eval_losses(p.schedule)],
+        "cer": [-scores.cer for scores in found.history.scores],
+        "similarity": [scores.similarity for scores in found.history.scores],
     }
-    return float(scipy.stats.spearmanr(criterion[select][1:], [better * figure(each) for each in found.test[1:]]).statistic)
-
-
-def _cer(scores: Scores) -> float:
-    return scores.cer
-
-
-def _similarity(scores: Scores) -> float:
-    return scores.similarity
+    goodness = [FIGURES[figure] * getattr(scores, figure) for scores in found.test]
+    return float(scipy.stats.spearmanr(criteria[select][1:], goodness[1:]).statistic)
 
 
 def main() -> None:
@@ -126,7 +122,7 @@ def main() -> None:
     runs = [run(args, replace(p, seed=seed, patience=0)) for seed in args.seeds]
     for seed, each in zip(args.seeds, runs, strict=True):
         print(f"\nseed {seed}\n\n{by_epoch(each, p)}")
-    print(f"\n{chosen(runs, p)}")
+    print(f"\n{by_criterion(runs, p)}")
 
 
 def parse_args() -> argparse.Namespace:

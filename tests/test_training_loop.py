@@ -253,9 +253,9 @@ def test_overfitting_is_named_once_for_each_sign() -> None:
     assert history_of([5.0, 3.0, 2.0, 1.9, 1.8]).overfitting(PLAN) == []
     rising = history_of([5.0, 2.0, 2.1, 2.2, 2.3]).overfitting(PLAN)
     assert len(rising) == 1 and rising[0].startswith("overfitting since epoch 1: the eval loss rises (2.000 to 2.200)")
-    lost = history_of([5.0, 3.0, 2.0, 1.9, 1.8], [0.5, 0.1, 0.1, 0.14, 0.18]).overfitting(PLAN)
-    assert len(lost) == 1 and "since epoch 2: words are lost (CER of the eval lines 0.10 to 0.18)" in lost[0]
-    assert history_of([5.0, 3.0, 2.0, 1.9, 1.8], [0.5, 0.1, 0.1, 0.12, 0.13]).overfitting(PLAN) == []  # the chance of a few lines
+    lost = history_of([5.0, 3.0, 2.0, 1.9, 1.8], [0.5, 0.1, 0.1, 0.16, 0.22]).overfitting(PLAN)
+    assert len(lost) == 1 and "since epoch 2: words are lost (CER of the eval lines 0.10 to 0.22)" in lost[0]
+    assert history_of([5.0, 3.0, 2.0, 1.9, 1.8], [0.5, 0.1, 0.1, 0.14, 0.18]).overfitting(PLAN) == []  # the chance of a few lines
 
 
 def test_the_weights_of_the_best_epoch_are_kept_and_not_of_a_later_one(base: Path, tmp_path: Path) -> None:
