@@ -26,7 +26,6 @@ from voz.model import batches, clip_features, device, gpt_trainer, training_loop
 from voz.model.history import SELECTED, History, Scores
 from voz.pipeline import command, params
 
-
 FIGURES = {"cer": -1, "similarity": 1}  # of the test lines, and the direction that is better
 
 
