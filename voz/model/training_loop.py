@@ -63,7 +63,7 @@ class TrainingLoop:
         self.interpolation = Interpolation(self.gpt, schedule.lower_layers_alpha)
         self.model, self.optimizer = self.accelerator.prepare(trainer, trainer.get_optimizer())
         self.lr = self.optimizer.param_groups[0]["lr"]
-        self.updates = schedule.updates(len(self.train))
+        self.planned = schedule.updates(len(self.train))  # updates of the whole training
         self.history = History()
         self.epoch, self.update = 1, 0  # position: the epoch, and how many of its updates are done
         self.computed, self.update_s = 0, 0.0  # updates of this process, and the seconds that they took
@@ -87,7 +87,7 @@ class TrainingLoop:
         self._replay()
         per_update = self.schedule.batch_size * self.schedule.grad_accumulation
         epochs = self.schedule.evaluated_epochs(len(self.train))
-        total = min(epochs * len(self.train), self.updates * per_update) + (epochs + 1) * len(self.held_out)
+        total = min(epochs * len(self.train), self.planned * per_update) + (epochs + 1) * len(self.held_out)
         self.bar = parallel.progress((), total=total, label="train", unit="clip")
         self.bar.initial = self.bar.n = self._clips_done()
         with command.deferred_signals() as signals, self.bar:
@@ -106,7 +106,7 @@ class TrainingLoop:
         if self.update:  # a part of an epoch is trained, and not evaluated yet
             return False
         impatient = s.patience > 0 and done > 0 and done - self.history.best_epoch(s) >= s.patience
-        return impatient or done >= s.epochs or len(self.history.updates) >= self.updates
+        return impatient or done >= s.epochs or len(self.history.updates) >= self.planned
 
     def _replay(self) -> None:
         """Score the evaluations of an earlier process again, and call `on_epoch` for each."""
@@ -124,7 +124,7 @@ class TrainingLoop:
         step = s.grad_accumulation
         groups = [planned[i : i + step] for i in range(0, len(planned), step)]
         before = (self.epoch - 1) * len(groups)  # updates of earlier epochs
-        for group in groups[self.update : self.updates - before]:
+        for group in groups[self.update : self.planned - before]:
             start = time.monotonic()
             self.history.updates.append(self._one_update(group))
             self.update_s += time.monotonic() - start
@@ -183,9 +183,9 @@ class TrainingLoop:
         """Say how long the rest will take, from the first updates of this process and its last evaluation."""
         s, done = self.schedule, len(self.history.updates)
         update_s, evaluations = self.update_s / self.computed, s.evaluated_epochs(len(self.train)) - self.epoch + 1
-        seconds = (self.updates - done) * update_s + evaluations * self.evaluation_s
+        seconds = (self.planned - done) * update_s + evaluations * self.evaluation_s
         each = f" of {self.evaluation_s:.0f} s" if self.evaluation_s else ""  # none yet in this process
-        left = f"{self.updates - done} updates of {update_s:.1f} s, {evaluations} evaluations{each}"
+        left = f"{self.planned - done} updates of {update_s:.1f} s, {evaluations} evaluations{each}"
         self.bar.write(f"train: about {max(1, round(seconds / 60))} min left: {left}")
 
     def _evaluate(self, signals: list[int]) -> None:
