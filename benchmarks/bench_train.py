@@ -20,6 +20,7 @@ import torch
 
 from stages import train
 from voz.model import batches, clip_features, device, gpt_trainer, training_loop, xtts
+from voz.model.history import Scores
 from voz.pipeline import command, params
 
 WAYS = ("same_clip", "other_clip")
@@ -45,6 +46,7 @@ def run(material: train.Material, p: train.Params, base: Path, folder: Path) -> 
             p.schedule,
             folder=Path(states),
             device=torch.device("cpu"),
+            listen=lambda epoch: Scores(0.0, 0.0, ()),
             on_epoch=lambda history: None,
         )
         history = loop.run()
@@ -70,7 +72,7 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     p = params.load("train", train.Params)
     model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
-    material = train.encoded(train.gather(args.dataset, args.base), args.base, torch.device("cpu"))
+    material = train.encoded(train.gather(args.dataset, args.base, min_minutes=p.min_minutes), args.base, torch.device("cpu"))
     clips = material.train
     model.learning(False)
     material = replace(material, train=clip_features.with_latents(clips, model.xtts, material.base_hash))

@@ -92,22 +92,8 @@ def read_eval_set(folder: Path, base: Path, count: int, where: torch.device) -> 
     xtts.require(base)
     samples = batches.load(clips, folder / "wavs", xtts.read_tokenizer(base))
     samples = clip_features.with_codes(samples, base, files.hash_files(base, dvae.FILES), where)
-    lines = choose_lines(clips, count)
+    lines = dataset.choose_lines(clips, count)
     return EvalSet(folder, clips, samples, lines, {line.id: wav.read(dataset.wav(folder, line)) for line in lines})
-
-
-def choose_lines(examples: Sequence[records.Example], count: int) -> list[records.Example]:
-    """Clips spread over the notes: one of each note before a second of any, in an order by hash, which a new note does not change."""
-
-    def rank(name: str) -> str:
-        return hashlib.sha256(name.encode()).hexdigest()
-
-    of_note: dict[str, list[records.Example]] = {}
-    for example in sorted(examples, key=lambda e: rank(e.id)):
-        of_note.setdefault(example.note, []).append(example)
-    turns = [(turn, rank(note), clip) for note, clips in of_note.items() for turn, clip in enumerate(clips)]
-    chosen = [clip for _, _, clip in sorted(turns, key=lambda t: t[:2])[:count]]
-    return sorted(chosen, key=lambda e: e.id)
 
 
 def clip_losses(voice: Voice, samples: Sequence[Sample], *, label: str) -> list[Figures]:

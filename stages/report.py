@@ -127,17 +127,29 @@ def spoken_lines(folder: Path) -> list[LineView]:
     return lines
 
 
-def epoch_line(folder: Path) -> LineView | None:
-    """The eval line as it was spoken after each epoch; None if training has written none."""
-    epochs = read_json(folder / "epochs.json")
+def epoch_line(folder: Path, epochs: dict[str, Any]) -> LineView | None:
+    """The first eval line as it was spoken after each epoch; None if training has written none."""
     if not epochs:
         return None
     players = []
     for row in epochs["epochs"]:
         name = "base" if row["epoch"] == 0 else f"epoch {row['epoch']}" + (" (chosen)" if row["epoch"] == epochs["best_epoch"] else "")
-        label = f"{name}, loss {row['loss']:.3f}"
-        players.append(read_player(folder / row["wav"], label, rate_hz=wav.OUTPUT_RATE_HZ, picture=False))
-    return LineView(epochs["line"]["text"], players, "")
+        label = f"{name}: CER {row['cer']:.2f}, loss {row['loss']:.3f}"
+        players.append(read_player(folder / row["wavs"][0], label, rate_hz=wav.OUTPUT_RATE_HZ, picture=False))
+    heard = {name: epochs["epochs"][at]["heard"][0] for name, at in (("base", 0), ("chosen", epochs["best_epoch"]))}
+    quoted = " · ".join(f"{name} “{views.shortened(text)}”" for name, text in heard.items())
+    return LineView(epochs["lines"][0]["text"], players, f"Whisper transcribed: {quoted}. CER is the mean over all eval lines.")
+
+
+def candidate_lines(dataset: Path, epochs: dict[str, Any], examples: list[records.Example]) -> list[LineView]:
+    """The clips that were tried as the reference recording, the best first, with what was spoken with them."""
+    texts, lines = {example.id: example.text for example in examples}, []
+    for index, row in enumerate(epochs.get("references", [])):
+        label = "chosen" if index == 0 else f"candidate {index + 1}"
+        recording = read_player(dataset / "wavs" / f"{row['id']}.wav", label, picture=False)
+        remark = f"{row['id']}; spoken with it: CER {row['cer']:.3f}, similarity {row['similarity']:.3f}; eval loss {row['loss']:.3f}"
+        lines.append(LineView(texts.get(row["id"], ""), [recording], remark))
+    return lines
 
 
 def reference_line(path: Path) -> LineView | None:
@@ -147,15 +159,16 @@ def reference_line(path: Path) -> LineView | None:
     return LineView("The reference recording", [read_player(path, "real")], "The voice is conditioned on this recording.")
 
 
-def loss_charts(plots: Path, best_epoch: int | None) -> list[Markup]:
-    """The losses on the eval clips and on the training batches; the chosen epoch is marked."""
+def training_charts(plots: Path, best_epoch: int | None) -> list[Markup]:
+    """What was measured on eval after each epoch, the chosen one marked, and the losses on the training batches."""
+    mark = None if best_epoch is None else float(best_epoch)
+    held_out = (("eval", "loss", "eval clips"), ("cer", "cer", "eval lines, spoken"), ("similarity", "similarity", "eval lines, spoken"))
+    drawn = [
+        charts.line_chart([charts.Series(name, read_curve(plots / f"{file}.csv", "epoch", y), "b")], x="epoch (0 = base)", y=y, mark_x=mark)
+        for file, y, name in held_out
+    ]
     train = charts.Series("training batches, smoothed", charts.smoothed(read_curve(plots / "train.csv", "update", "loss")), "a")
-    held_out = charts.Series("eval clips", read_curve(plots / "eval.csv", "epoch", "loss"), "b")
-    drawn = (
-        charts.line_chart([held_out], x="epoch (0 = base)", y="loss", mark_x=None if best_epoch is None else float(best_epoch)),
-        charts.line_chart([train], x="update", y="loss"),
-    )
-    return [chart for chart in drawn if chart]
+    return [chart for chart in (*drawn, charts.line_chart([train], x="update", y="loss")) if chart]
 
 
 def length_charts(notes: list[records.Note], examples: list[records.Example]) -> list[Markup]:
@@ -202,7 +215,7 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
     metrics = {stage: read_json(args.reports / f"{stage}.json") for stage in METRICS}
     notes, examples = read_rows(args.wav, records.Note), read_rows(args.dataset, records.Example)
     sizes, table = views.split_sizes(examples), metrics_table.measures(metrics["evaluate"])
-    card, name = args.voice / "README.md", speaker(args.dataset)
+    card, name, epochs = args.voice / "README.md", speaker(args.dataset), read_json(args.epochs / "epochs.json")
     return {
         "title": f"The voice of {name}" if name else "The voice",
         "notes": len(notes),
@@ -210,8 +223,11 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
         "spoken": spoken_lines(args.outputs),
         "compared": compared_lines(args.lines),
         "measures": table,
-        "charts": loss_charts(args.reports / "plots" / "train", metrics["train"].get("best_epoch")),
-        "epochs": epoch_line(args.epochs),
+        "charts": training_charts(args.reports / "plots" / "train", metrics["train"].get("best_epoch")),
+        "epochs": epoch_line(args.epochs, epochs),
+        "select": epochs.get("select", ""),
+        "overfitting": epochs.get("overfitting", []),
+        "candidates": candidate_lines(args.dataset, epochs, examples),
         "splits": sizes,
         "lengths": length_charts(notes, examples),
         "clips": clip_lines(args.dataset, examples, p.clips),

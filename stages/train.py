@@ -1,18 +1,20 @@
 """Fine-tune the base's GPT on the dataset and export the voice; the eval split chooses the epoch and the reference recording.
 
-    python -m stages.train data/dataset models/voice --base models/pocket/xtts --epochs reports/epochs \\
+    python -m stages.train data/dataset models/voice --base models/pocket/xtts --asr models/pocket/whisper.pt --epochs reports/epochs \\
         --metrics reports/train.json --plots reports/plots/train
 
-Reads   data/dataset/{manifest.jsonl, wavs/<id>.wav, consent.yaml}; the splits train and eval, never test
+Reads   data/dataset/{manifest.jsonl, wavs/<id>.wav, consent.yaml}; the splits train and eval, of test only that there are clips
         BASE/{model.pth, config.json, vocab.json, dvae.pth, mel_stats.pth}, never written
+        ASR, the Whisper checkpoint that transcribes the eval lines
 Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.md}
-        reports/epochs/{epochs.json, epoch-NN.wav}     losses by eval clip, an eval line spoken after each epoch (0 = base)
+        reports/epochs/epochs.json                     by epoch (0 = base): losses, CER and similarity of the eval lines; both choices
+        reports/epochs/epoch-NN/<clip>-<take>.wav      the eval lines as they were spoken after each epoch
         reports/epochs/live/                           DVCLive's curves; during the training they grow in reports/.epochs.tmp/live/
-        reports/train.json, reports/plots/train/{train,eval}.csv    aggregate numbers and curves
+        reports/train.json, reports/plots/train/{train,eval,cer,similarity}.csv    aggregate numbers and curves
 
 The model, its loss and its optimizer are those of coqui's GPTTrainer, with its prompt mask repaired (voz/model/gpt_trainer.py); a clip
-that is conditioned on another clip (`conditioning: other_clip`) needs no mask. No gradient clipping, as in the recipe. After an
-interruption or a kill the same command continues, and ends with the same bytes.
+that is conditioned on another clip (`conditioning: other_clip`) needs no mask. After an interruption or a kill the same command
+continues, and ends with the same bytes.
 """
 
 import argparse
@@ -20,18 +22,36 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, field_validator
 
 from voz.data import consent
-from voz.model import batches, checkpoint, clip_features, device, dvae, export, gpt_trainer, reference, train_log, training_loop, xtts
+from voz.metrics import epoch_lines, eval_lines, reference
+from voz.metrics.epoch_lines import EpochLines
+from voz.metrics.reference import Candidate
+from voz.model import (
+    batches,
+    checkpoint,
+    clip_features,
+    device,
+    dvae,
+    export,
+    gpt_trainer,
+    needs,
+    train_log,
+    training_loop,
+    transcriber,
+    voice,
+    xtts,
+)
+from voz.model.history import SELECTED, History
+from voz.model.schedule import Schedule
 from voz.pipeline import cache, command, files, params, records
 from voz.pipeline.checked import section
 
-STEP_VERSION = 1  # raise when the same data and parameters give other weights; tests/test_training_loop.py holds golden losses
-BYTES_PER_WEIGHT = 36  # on disk: weights 4 and Adam 8, both twice while a state replaces another; best weights twice; the export
+STEP_VERSION = 2  # raise when the same data and parameters give other weights; tests/test_training_loop.py holds golden losses
 
 
 @section
@@ -50,6 +70,14 @@ class Params:
     text_loss_weight: float = Field(ge=0)
     mel_loss_weight: float = Field(ge=0)
     precision: Literal["fp32", "bf16", "fp16"]
+    select: Literal["loss", "cer", "similarity"]
+    patience: int = Field(ge=0)
+    max_steps: int = Field(ge=0)
+    warmup_steps: int = Field(ge=0)
+    lr_schedule: Literal["constant", "cosine"]
+    max_grad_norm: float = Field(ge=0)
+    layers: Literal["all"] | Annotated[int, Field(ge=1)]
+    min_minutes: float = Field(ge=0)
     seed: int
 
     @field_validator("betas")
@@ -60,9 +88,14 @@ class Params:
         return value
 
     @property
-    def schedule(self) -> training_loop.Schedule:
+    def schedule(self) -> Schedule:
         """The parameters of the training loop."""
-        return training_loop.Schedule(**{name: getattr(self, name) for name in training_loop.Schedule.__dataclass_fields__})
+        return Schedule(**{name: getattr(self, name) for name in Schedule.__dataclass_fields__})
+
+    @property
+    def affecting(self) -> dict[str, Any]:
+        """The parameters that decide the weights."""
+        return {name: value for name, value in asdict(self).items() if name != "min_minutes"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +103,7 @@ class Material:
     """The data of a training.
 
     examples: of the train and the eval split.
+    minutes: of both splits, by name.
     train, held_out: the samples of the train and the eval split.
     data_hash: of the clips and texts of both splits.
     base_hash: of the base's files.
@@ -77,6 +111,7 @@ class Material:
     """
 
     examples: list[records.Example]
+    minutes: dict[str, float]
     train: list[batches.Sample]
     held_out: list[batches.Sample]
     data_hash: str
@@ -84,25 +119,34 @@ class Material:
     dvae_hash: str
 
 
-def gather(dataset: Path, base: Path) -> Material:
+def gather(dataset: Path, base: Path, *, min_minutes: float) -> Material:
     """Read and check the train and eval clips.
 
     Raises:
-        UserError: a split is empty, or a clip cannot be used (it is named).
+        UserError: a split is empty, the train split has less than `min_minutes`, or a clip cannot be used (it is named).
     """
     tokenizer = xtts.read_tokenizer(base)
-    examples = [e for e in records.read(dataset, records.Example) if e.split in ("train", "eval")]
-    splits = {name: [e for e in examples if e.split == name] for name in ("train", "eval")}
+    everything = records.read(dataset, records.Example)
+    splits: dict[str, list[records.Example]] = {name: [e for e in everything if e.split == name] for name in records.SPLITS}
     for name, found in splits.items():
         if not found:
             raise command.UserError(f"{dataset}: no clip in the {name} split", "add notes, or see reports/ledger/curate.csv")
+    minutes = {name: sum(e.duration_s for e in found) / 60 for name, found in splits.items()}
+    if minutes["train"] < min_minutes:
+        what = f"{dataset}: {minutes['train']:.1f} min of training speech, and train.min_minutes is {min_minutes:g}"
+        raise command.UserError(what, "add notes (see reports/ledger/curate.csv for what was left out), or lower it for a trial")
     train, held_out = (batches.load(splits[name], dataset / "wavs", tokenizer) for name in ("train", "eval"))
-    sha256 = {sample.id: sample.sha256 for sample in (*train, *held_out)}
-    lines = [json.dumps([e.id, e.split, e.normalized, sha256[e.id]]) for e in sorted(examples, key=lambda e: e.id)]
-    data_hash = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    examples = [e for e in everything if e.split != "test"]
     hashes = {name: files.hash_file(base / name) for name in xtts.BASE_FILES}
     dvae_hash = files.combined_hash({name: hashes[name] for name in dvae.FILES})
-    return Material(examples, train, held_out, data_hash, files.combined_hash(hashes), dvae_hash)
+    return Material(examples, minutes, train, held_out, hash_of(examples, [*train, *held_out]), files.combined_hash(hashes), dvae_hash)
+
+
+def hash_of(examples: list[records.Example], samples: list[batches.Sample]) -> str:
+    """Of clips and their texts."""
+    sha256 = {sample.id: sample.sha256 for sample in samples}
+    lines = [json.dumps([e.id, e.split, e.normalized, sha256[e.id]]) for e in sorted(examples, key=lambda e: e.id)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def encoded(material: Material, base: Path, where: torch.device) -> Material:
@@ -111,39 +155,70 @@ def encoded(material: Material, base: Path, where: torch.device) -> Material:
     return replace(material, train=samples[: len(material.train)], held_out=samples[len(material.train) :])
 
 
-def require_space(folder: Path, model: gpt_trainer.Trainer) -> None:
-    """Refuse a training that the disk cannot hold. `folder` is the training's; a finished one needs no more space.
+def training_folder(material: Material, p: Params, asr: transcriber.Transcriber) -> Path:
+    """Where this training keeps its state. Its name depends on all that the weights depend on: on Whisper only where it chooses."""
+    chosen_by = (
+        [] if p.select == "loss" else [asr.hash, str(transcriber.GREEDY_VERSION), str(voice.STEP_VERSION), str(eval_lines.STEP_VERSION)]
+    )
+    store = cache.Cache("train", STEP_VERSION, params=p.affecting, model=material.base_hash)
+    return store.path(store.key(material.data_hash, *chosen_by))
+
+
+def announce(material: Material, p: Params, model: gpt_trainer.Trainer, folder: Path) -> None:
+    """Say what the training has to learn from and what it needs. A finished one needs nothing more.
 
     Raises:
-        UserError: too little space is left.
+        UserError: the disk has too little space.
     """
-    if not (folder / training_loop.DONE).is_file():
-        weights = sum(weight.numel() for weight in model.xtts.gpt.parameters())
-        files.require_free(folder, weights * BYTES_PER_WEIGHT, what="training")
+    if (folder / training_loop.DONE).is_file():
+        return
+    counted = ", ".join(f"{name} {minutes:.1f} min" for name, minutes in material.minutes.items())
+    updates = p.schedule.updates(len(material.train))
+    per_update = p.batch_size * p.grad_accumulation
+    print(f"train: {counted}; {len(material.train)} clips, {updates} updates of {per_update} clips in {p.epochs} epochs")
+    needed = needs.of(model, material.train, p.batch_size, folder)
+    print(f"train: {needed.describe()}")
+    if needed.memory > needed.free_memory:
+        print("train: that may be too much memory: close other programs, or lower train.batch_size and raise train.grad_accumulation")
+    files.require_free(folder, needed.disk, what="training")
 
 
-def aggregate(material: Material, history: training_loop.History, p: Params) -> dict[str, float | int]:
+def aggregate(material: Material, history: History, p: Params) -> dict[str, float | int]:
     """The metrics."""
-    losses, best = history.eval_losses(p.schedule), history.best_epoch(p.schedule)
+    rows, best = train_log.evaluations(history, p.schedule), history.best_epoch(p.schedule)
     return {
         "best_epoch": best,
-        "eval_loss_base": losses[0]["loss"],
-        "eval_loss": losses[best]["loss"],
-        "eval_text_loss": losses[best]["text"],
-        "eval_mel_loss": losses[best]["mel"],
+        "eval_loss_base": rows[0]["loss"],
+        "eval_loss": rows[best]["loss"],
+        "eval_text_loss": rows[best]["text"],
+        "eval_mel_loss": rows[best]["mel"],
+        "eval_cer_base": rows[0]["cer"],
+        "eval_cer": rows[best]["cer"],
+        "eval_similarity_base": rows[0]["similarity"],
+        "eval_similarity": rows[best]["similarity"],
         "updates": len(history.updates),
+        "skipped_updates": history.skipped(),
         "train_clips": len(material.train),
         "eval_clips": len(material.held_out),
     }
 
 
-def learn(model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, log: train_log.TrainLog) -> training_loop.History:
+def learn(model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, spoken: EpochLines, log: train_log.TrainLog) -> History:
     """Train to the end and leave the best epoch's weights in `model`. The optimizer, twice as large as the weights, is freed on return."""
-    on = next(model.parameters()).device
-    loop = training_loop.TrainingLoop(model, material.train, material.held_out, p.schedule, folder=folder, device=on, on_epoch=log)
+    loop = training_loop.TrainingLoop(
+        model,
+        material.train,
+        material.held_out,
+        p.schedule,
+        folder=folder,
+        device=model.device,
+        listen=spoken.listen,
+        on_epoch=log,
+    )
     history = loop.run()
-    cache.log("train", device=str(on), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
+    cache.log("train", device=str(model.device), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
     model.xtts.gpt.load_state_dict(training_loop.best_weights(folder))
+    model.learning(False)
     return history
 
 
@@ -154,57 +229,62 @@ def main() -> None:
     device.require_precision(p.precision, where)
     given = consent.read(args.dataset)
     xtts.require(args.base)
-    material = gather(args.dataset, args.base)
-    store = cache.Cache("train", STEP_VERSION, params=asdict(p), model=material.base_hash)
-    folder = store.path(store.key(material.data_hash))
+    asr = transcriber.Transcriber(args.asr, where)
+    material = gather(args.dataset, args.base, min_minutes=p.min_minutes)
+    folder = training_folder(material, p, asr)
     device.seed_everything(p.seed)
     material = encoded(material, args.base, where)
-    model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps).to(where)
-    require_space(folder, model)
-    if p.conditioning == "other_clip":
-        model.learning(False)
-        material = replace(material, train=clip_features.with_latents(material.train, model.xtts, material.base_hash))
-    texts = {example.id: example.normalized for example in material.examples}
-    with files.whole_folder(args.epochs) as epochs:
-        log = train_log.TrainLog(folder, epochs, model, p.schedule, material.held_out, texts)
-        history = learn(model, material, p, folder, log)
-        log.report(history)
+    model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps, layers=p.layers).to(where)
+    announce(material, p, model, folder)
     model.learning(False)
-    base_hash, trained = material.base_hash, folder.name
-    chosen = reference.choose(model.xtts, base_hash, trained, material.examples, material.train, material.held_out)
+    if p.conditioning == "other_clip":
+        material = replace(material, train=clip_features.with_latents(material.train, model.xtts, material.base_hash))
+    held_out = [example for example in material.examples if example.split == "eval"]
+    lines = eval_lines.choose(held_out, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
+    clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
+    spoken = EpochLines(folder, lines, model.xtts, clips[0])
+    with files.whole_folder(args.epochs) as epochs:
+        history = learn(model, material, p, folder, spoken, train_log.TrainLog(epochs, p.schedule))
+        candidates = reference.choose(model.xtts, folder.name, clips, material.held_out, lines)
+        epoch_lines.write(epochs, history, p.schedule, spoken, candidates)
     metrics = aggregate(material, history, p)
-    card = card_of(material, metrics, p, given, args.base)
-    with files.whole_folder(args.voice) as voice:
-        export.write(voice, args.base, checkpoint.weights(model.xtts.gpt), chosen, card)
+    card = card_of(material, history, candidates, p, given, args.base)
+    with files.whole_folder(args.voice) as folder_of_voice:
+        export.write(folder_of_voice, args.base, checkpoint.weights(model.xtts.gpt), candidates[0].sample, card)
     with files.whole_folder(args.plots) as plots:
         train_log.write_curves(plots, history, p.schedule)
     files.write_json(args.metrics, metrics)
     cache.trim(compute.cache_gb)
-    print_summary(metrics, p, chosen.id)
+    print_summary(history, candidates[0], p)
 
 
-def card_of(material: Material, metrics: dict[str, float | int], p: Params, given: consent.Consent, base: Path) -> export.Card:
+def card_of(
+    material: Material, history: History, candidates: list[Candidate], p: Params, given: consent.Consent, base: Path
+) -> export.Card:
     """The values of the model card."""
     return export.Card(
         base=str(base),
         base_hash=material.base_hash,
         data_hash=material.data_hash,
-        params=asdict(p),
+        params=p.affecting,
         consent=given,
-        epoch=int(metrics["best_epoch"]),
-        loss=metrics["eval_loss"],
-        base_loss=metrics["eval_loss_base"],
+        epoch=history.best_epoch(p.schedule),
+        evaluations=train_log.evaluations(history, p.schedule),
+        references=[export.Reference(c.sample.id, c.loss, c.scores.cer, c.scores.similarity) for c in candidates],
         train_clips=len(material.train),
         eval_clips=len(material.held_out),
     )
 
 
-def print_summary(metrics: dict[str, float | int], p: Params, reference_id: str) -> None:
+def print_summary(history: History, chosen: Candidate, p: Params) -> None:
     """A few lines for a person."""
-    base, best = metrics["eval_loss_base"], metrics["eval_loss"]
-    print(f"train: best on eval is epoch {metrics['best_epoch']} of {p.epochs}: loss {best:.4f}, base {base:.4f}; reference {reference_id}")
-    if best >= base:
-        print("train: no epoch is better than the base on eval: lower train.lr, or add notes")
+    rows, best = train_log.evaluations(history, p.schedule), history.best_epoch(p.schedule)
+    figures = ", ".join(f"{name} {rows[best][name]:.4f} (base {rows[0][name]:.4f})" for name in ("loss", "cer", "similarity"))
+    print(f"train: epoch {best} of {len(rows) - 1} has the best {SELECTED[p.select]}: {figures}; reference {chosen.sample.id}")
+    if rows[best]["loss"] >= rows[0]["loss"]:
+        print("train: the chosen epoch is not better than the base on eval: lower train.lr, or add notes")
+    if history.skipped():
+        print(f"train: {history.skipped()} updates were left out, as their loss was not finite")
 
 
 def parse_args() -> argparse.Namespace:
@@ -212,7 +292,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("voice", type=Path, help="folder of the finished voice, made anew")
     parser.add_argument("--base", type=Path, required=True, help="folder of the XTTS base")
-    parser.add_argument("--epochs", type=Path, required=True, help="folder of losses and a spoken line for each epoch, made anew")
+    parser.add_argument("--asr", type=Path, required=True, help="Whisper checkpoint that transcribes the eval lines")
+    parser.add_argument("--epochs", type=Path, required=True, help="folder of losses and spoken lines for each epoch, made anew")
     parser.add_argument("--metrics", type=Path, required=True)
     parser.add_argument("--plots", type=Path, required=True, help="folder of curves, made anew")
     return parser.parse_args()

@@ -13,7 +13,11 @@ from tests import checkout as repositories
 from tests.checkout import ROOT, Checkout, demo_notes
 
 NOTES = "data/tiny/notes"
-TINY = {"train": {"epochs": 2, "batch_size": 2}, "evaluate": {"lines": 1}, "synthesize": {"max_tries": 1}}
+TINY = {
+    "train": {"epochs": 2, "batch_size": 2, "min_minutes": 0.0},
+    "evaluate": {"lines": 1},
+    "synthesize": {"max_tries": 1},
+}
 
 pytestmark = pytest.mark.pipeline
 

@@ -14,6 +14,7 @@ import yaml
 from stages import evaluate
 from tests import clips, tiny_base, tiny_dataset, tiny_whisper
 from voz.audio import wav
+from voz.data import dataset
 from voz.metrics import accent, measures
 from voz.model import batches, clip_features, dvae, whisper, xtts
 from voz.model.voice import Voice
@@ -177,13 +178,13 @@ def example(note: str, number: int) -> records.Example:
 def test_lines_are_spread_over_the_notes() -> None:
     notes = [hashlib.sha256(str(n).encode()).hexdigest()[:12] for n in range(6)]
     many = [example(notes[0], n) for n in range(50)] + [example(note, n) for note in notes[1:] for n in range(2)]
-    chosen = evaluate.choose_lines(many, 8)
+    chosen = dataset.choose_lines(many, 8)
     counts = {note: sum(clip.note == note for clip in chosen) for note in notes}
     assert len(chosen) == 8 and min(counts.values()) == 1 and max(counts.values()) == 2
-    assert evaluate.choose_lines(many[::-1], 8) == chosen == sorted(chosen, key=lambda clip: clip.id)
-    assert evaluate.choose_lines(many, 1000) == sorted(many, key=lambda clip: clip.id)
-    without = evaluate.choose_lines([clip for clip in many if clip.note != notes[5]], 5)
-    assert {clip.id for clip in evaluate.choose_lines(many, 6)} >= {clip.id for clip in without}  # a new note changes the order of no other
+    assert dataset.choose_lines(many[::-1], 8) == chosen == sorted(chosen, key=lambda clip: clip.id)
+    assert dataset.choose_lines(many, 1000) == sorted(many, key=lambda clip: clip.id)
+    without = dataset.choose_lines([clip for clip in many if clip.note != notes[5]], 5)
+    assert {clip.id for clip in dataset.choose_lines(many, 6)} >= {clip.id for clip in without}  # a new note changes the order of no other
 
 
 def test_similarity_leaves_out_the_lines_own_note() -> None:

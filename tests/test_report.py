@@ -78,12 +78,21 @@ def fill_ledgers(folder: Path, clips: list[str]) -> None:
 
 def fill_training(args: Namespace) -> None:
     losses = [3.2, 2.9, 2.7, 2.75]
-    rows = [{"epoch": i, "loss": loss, "text": 4.0, "mel": loss, "wav": f"epoch-{i:02d}.wav", "clips": {}} for i, loss in enumerate(losses)]
-    files.write_json(args.epochs / "epochs.json", {"best_epoch": 2, "line": {"id": "x", "text": HOSTILE}, "epochs": rows})
+    rows = [
+        {"epoch": i, "loss": loss, "cer": 0.1 * i, "similarity": 0.5, "wavs": [f"epoch-{i:02d}/a.wav"], "heard": [HOSTILE]}
+        for i, loss in enumerate(losses)
+    ]
+    clip = f"{NOTES[0]}-0000000-0009000"
+    references = [{"id": clip, "loss": 2.7, "cer": 0.125, "similarity": 0.75}]
+    lines, warnings = [{"id": "x", "text": HOSTILE}], ["overfitting since epoch 1: words are lost"]
+    described = {"best_epoch": 2, "select": "cer", "overfitting": warnings, "lines": lines, "epochs": rows, "references": references}
+    files.write_json(args.epochs / "epochs.json", described)
     for i in range(4):
-        wav.write(args.epochs / f"epoch-{i:02d}.wav", tone(150 + 50 * i, 1.0, 24_000), rate_hz=24_000)
+        wav.write(args.epochs / f"epoch-{i:02d}" / "a.wav", tone(150 + 50 * i, 1.0, 24_000), rate_hz=24_000)
     plots = args.reports / "plots/train"
-    files.write_text(plots / "eval.csv", "epoch,loss,text,mel\n" + "".join(f"{i},{loss},4,{loss}\n" for i, loss in enumerate(losses)))
+    for name, values in (("eval", losses), ("cer", [0.4, 0.1, 0.1, 0.2]), ("similarity", [0.5, 0.6, 0.6, 0.6])):
+        column = "loss" if name == "eval" else name
+        files.write_text(plots / f"{name}.csv", f"epoch,{column}\n" + "".join(f"{i},{value}\n" for i, value in enumerate(values)))
     decay = "".join(f"{i},{2.5 + 3 / i**0.5:.4f},4,3\n" for i in range(1, 200))
     files.write_text(plots / "train.csv", "update,loss,text,mel\n" + decay)
     files.write_json(args.reports / "train.json", {"best_epoch": 2, "eval_loss_base": 3.2, "eval_loss": 2.7, "updates": 199})
@@ -147,7 +156,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_every_recording_is_on_the_page_and_plays(html: str) -> None:
     sounds = [attrs["src"] or "" for tag, attrs in Page(html).tags if tag == "audio"]
-    assert len(sounds) == 2 + 2 * 3 + 4 + 4 + 1  # spoken, lines x 3, epochs, clips, reference
+    assert len(sounds) == 2 + 2 * 3 + 4 + 1 + 4 + 1  # spoken, lines x 3, epochs, candidates, clips, reference
     pcm, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(sounds[0].removeprefix("data:audio/mpeg;base64,"))))
     assert rate_hz == 24_000
     assert abs(len(pcm) / rate_hz - 1.0) < 0.1
@@ -176,6 +185,14 @@ def test_ledger_adds_up_on_the_page(html: str) -> None:
     assert "convert 5 3 2 3 1 empty 1 truncated" in text
     assert "segment 3 3 0 6 1 no_safe_cut" in text
     assert "lacks 3.2 s" in text
+
+
+def test_both_choices_of_the_training_are_shown_and_overfitting_is_named(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    assert "chosen on the eval notes, by cer ( train.select)" in text and "epoch 2 (chosen): CER 0.20, loss 2.700" in text
+    assert f"{NOTES[0]}-0000000-0009000; spoken with it: CER 0.125, similarity 0.750; eval loss 2.700" in text
+    assert "overfitting since epoch 1: words are lost" in text
+    assert html.count('<figure class="chart">') == 4 + 2  # three of eval, one of the updates, two of lengths
 
 
 def test_reasons_of_curate_have_their_filter(html: str) -> None:

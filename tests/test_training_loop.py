@@ -1,7 +1,10 @@
 """The training loop: golden losses, its signals and locks, and the interpolated weights."""
 
+import json
+import math
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +15,9 @@ from accelerate.state import AcceleratorState
 
 from tests import tiny_base
 from voz.audio import wav
-from voz.model import batches, gpt_trainer, interpolation, training_loop, xtts
+from voz.model import batches, checkpoint, gpt_trainer, interpolation, training_loop, xtts
+from voz.model.history import History, Scores
+from voz.model.schedule import Schedule
 from voz.pipeline import command, files
 from voz.pipeline.command import Terminated, UserError
 
@@ -54,6 +59,9 @@ def noise_clips(folder: Path) -> tuple[list[batches.Sample], list[batches.Sample
     return samples[:4], samples[4:]
 
 
+SILENT = Scores(cer=0.5, similarity=0.5, transcripts=())
+
+
 def losses(
     base: Path,
     folder: Path,
@@ -66,7 +74,7 @@ def losses(
     """Eval losses of two epochs over the seeded clips."""
     AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate keeps one precision per process
     train, held_out = noise_clips(folder)
-    schedule = training_loop.Schedule(
+    schedule = Schedule(
         2, 2 // accumulate, accumulate, 0.01, 1.0, precision, seed=1, conditioning=conditioning, lower_layers_alpha=lower_layers_alpha
     )
     model = gpt_trainer.build(base, lr=1e-3, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8)
@@ -81,6 +89,7 @@ def losses(
         schedule,
         folder=folder / "training",
         device=torch.device("cpu"),
+        listen=lambda epoch: SILENT,
         on_epoch=lambda history: evaluations.append(len(history.clips)),
     )
     history = loop.run()
@@ -125,3 +134,181 @@ def test_interpolated_weights_are_applied_and_removed(base: Path) -> None:
         assert all(torch.allclose(dict(gpt.named_parameters())[name], before[name] + 0.5, atol=1e-6) for name in changed)
     assert changed == set(interpolation.lower_half(gpt)) and {name.split(".")[2] for name in changed} == {"0"}
     assert all(torch.equal(weight, own[name]) for name, weight in gpt.named_parameters())
+
+
+PLAN = Schedule(3, 2, 1, 0.01, 1.0, "fp32", seed=1, conditioning="same_clip", lower_layers_alpha=1.0)
+
+
+def loop_in(
+    base: Path, folder: Path, schedule: Schedule, *, lr: float = 1e-3, scores: Sequence[Scores] = (), layers: int | str = "all"
+) -> training_loop.TrainingLoop:
+    """A training over the seeded clips, two updates an epoch; `scores` are those of the eval lines, by evaluation."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    train, held_out = noise_clips(folder)
+    model = gpt_trainer.build(base, lr=lr, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8, layers=layers)  # type: ignore[arg-type]
+    return training_loop.TrainingLoop(
+        model,
+        train,
+        held_out,
+        schedule,
+        folder=folder / "training",
+        device=torch.device("cpu"),
+        listen=lambda epoch: scores[epoch] if scores else SILENT,
+        on_epoch=lambda history: None,
+    )
+
+
+def heard(*cers: float) -> list[Scores]:
+    return [Scores(cer, 0.5, ()) for cer in cers]
+
+
+class Killed(BaseException):
+    """In place of SIGKILL: nothing more is saved."""
+
+
+def kill_after(loop: training_loop.TrainingLoop, updates: int) -> None:
+    """Let a training end abruptly in the midst of an update, after its state was saved at the last chance."""
+    update = loop._one_update
+
+    def fatal(group: list[batches.PlannedBatch]) -> list[float] | None:
+        if len(loop.history.updates) == updates:
+            loop._save()
+            raise Killed
+        return update(group)
+
+    loop._one_update = fatal  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        loop.run()
+
+
+@pytest.mark.parametrize(
+    ("options", "updates"),
+    [
+        ({"warmup_steps": 3, "lr_schedule": "cosine"}, 6),
+        ({"max_grad_norm": 0.1}, 6),
+        ({"max_steps": 3}, 3),
+        ({"patience": 1, "select": "cer"}, 4),
+        ({"layers": 1}, 6),
+    ],
+)
+def test_a_killed_training_ends_with_the_same_bytes_with_each_option(
+    options: dict[str, object], updates: int, base: Path, tmp_path: Path
+) -> None:
+    layers = options.pop("layers", "all")
+    schedule, scores = replace(PLAN, **options), heard(0.9, 0.4, 0.5, 0.6)  # type: ignore[arg-type]
+    whole = loop_in(base, tmp_path / "whole", schedule, scores=scores, layers=layers)  # type: ignore[arg-type]
+    whole.run()
+    assert len(whole.history.updates) == updates
+    kill_after(loop_in(base, tmp_path / "killed", schedule, scores=scores, layers=layers), 2)  # type: ignore[arg-type]
+    again = loop_in(base, tmp_path / "killed", schedule, scores=scores, layers=layers)  # type: ignore[arg-type]
+    again.run()
+    for name in (training_loop.BEST, training_loop.DONE):
+        one, other = (tmp_path / each / "training" / name for each in ("whole", "killed"))
+        assert one.read_bytes() == other.read_bytes()
+    assert again.computed == updates - 2
+
+
+def test_each_option_changes_what_it_should(base: Path, tmp_path: Path) -> None:
+    plain = loop_in(base, tmp_path / "plain", replace(PLAN, epochs=1))
+    before = {name: weight.detach().clone() for name, weight in plain.gpt.named_parameters()}
+    plain.run()
+    frozen = loop_in(base, tmp_path / "frozen", replace(PLAN, epochs=1), layers=1)
+    frozen.run()
+    changed = {name for name, weight in frozen.gpt.named_parameters() if not torch.equal(weight, before[name])}
+    assert {name.split(".")[2] for name in changed if name.startswith("gpt.h.")} == {"1"}  # the upper of two
+    assert {name.split(".")[0] for name in changed} == {"gpt", "final_norm", "text_head", "mel_head"}
+    slow = loop_in(base, tmp_path / "slow", replace(PLAN, epochs=1, warmup_steps=100))
+    slow.run()
+    moved = [sum(float((weight.detach() - before[name]).norm()) for name, weight in loop.gpt.named_parameters()) for loop in (plain, slow)]
+    assert moved[1] < 0.1 * moved[0]
+    with pytest.raises(UserError, match=r"train\.layers: 3, and the base has 2"):
+        gpt_trainer.build(base, lr=1e-3, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8, layers=3)
+
+
+def test_the_rate_rises_then_falls_to_nothing() -> None:
+    schedule = replace(PLAN, epochs=5, warmup_steps=2, lr_schedule="cosine")  # 10 updates over 4 clips
+    rates = [schedule.rate(number, 4) for number in range(11)]
+    assert rates[:3] == [0.5, 1.0, 1.0] and rates[6] == pytest.approx(0.5) and rates[10] == pytest.approx(0.0)
+    assert [PLAN.rate(number, 4) for number in (0, 100)] == [1.0, 1.0]
+    assert (schedule.updates(4), replace(schedule, max_steps=3).updates(4), replace(schedule, max_steps=3).evaluated_epochs(4)) == (
+        10,
+        3,
+        2,
+    )
+
+
+def history_of(losses: Sequence[float], cers: Sequence[float] = (), similarities: Sequence[float] = ()) -> History:
+    scores = [Scores((cers or losses)[i], (similarities or losses)[i], ()) for i in range(len(losses))]
+    return History([], [{"a": [0.0, loss, 1, 1]} for loss in losses], scores)
+
+
+def test_the_epoch_is_the_best_by_what_selects_it_then_by_loss_then_the_first() -> None:
+    history = history_of([5.0, 3.0, 2.0, 2.5, 2.5], [0.0, 0.3, 0.2, 0.1, 0.1], [0.9, 0.5, 0.6, 0.6, 0.4])
+    best = {select: history.best_epoch(replace(PLAN, select=select)) for select in ("loss", "cer", "similarity")}
+    assert best == {"loss": 2, "cer": 3, "similarity": 2}  # 3 and 4 have the same CER and loss; 2 and 3 the same similarity
+
+
+def test_overfitting_is_named_once_for_each_sign() -> None:
+    assert history_of([5.0, 3.0, 2.0, 1.9, 1.8]).overfitting(PLAN) == []
+    rising = history_of([5.0, 2.0, 2.1, 2.2, 2.3]).overfitting(PLAN)
+    assert len(rising) == 1 and rising[0].startswith("overfitting since epoch 1: the eval loss rises (2.000 to 2.200)")
+    lost = history_of([5.0, 3.0, 2.0, 1.9, 1.8], [0.5, 0.1, 0.1, 0.16, 0.22]).overfitting(PLAN)
+    assert len(lost) == 1 and "since epoch 2: words are lost (CER of the eval lines 0.10 to 0.22)" in lost[0]
+    assert history_of([5.0, 3.0, 2.0, 1.9, 1.8], [0.5, 0.1, 0.1, 0.14, 0.18]).overfitting(PLAN) == []  # the chance of a few lines
+
+
+def test_the_weights_of_the_best_epoch_are_kept_and_not_of_a_later_one(base: Path, tmp_path: Path) -> None:
+    loop = loop_in(base, tmp_path, replace(PLAN, select="cer"), scores=heard(0.0, 0.3, 0.1, 0.2))
+    loop.run()
+    assert checkpoint.read(tmp_path / "training" / training_loop.BEST)["epoch"] == 2
+
+
+def broken_at(loop: training_loop.TrainingLoop, bad: set[int]) -> training_loop.TrainingLoop:
+    """The loss of some forward passes in training is NaN, as in half precision."""
+    forward, calls = loop.model.forward, iter(range(100))
+
+    def overflowing(batch: batches.Batch, masked: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        text, mel = forward(batch, masked)
+        return text, mel * math.nan if masked and next(calls) in bad else mel
+
+    loop.model.forward = overflowing
+    return loop
+
+
+def test_an_update_whose_loss_is_not_finite_is_left_out_and_counted(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loop = broken_at(loop_in(base, tmp_path, PLAN), {1, 2})
+    history = loop.run()
+    assert [update is None for update in history.updates] == [False, True, True, False, False, False] and history.skipped() == 2
+    assert all(torch.isfinite(weight).all() for weight in loop.gpt.parameters())
+    assert "train: update 2, epoch 1: the loss is nan; this update is left out" in capsys.readouterr().out
+
+
+def test_three_losses_in_a_row_that_are_not_finite_end_the_training_and_what_was_saved_stays(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the loss is nan 3 times in a row \(update 5, epoch 3\); lower train.lr"):
+        broken_at(loop_in(base, tmp_path, PLAN), {2, 3, 4}).run()
+    assert checkpoint.read(tmp_path / "training" / training_loop.STATE)["position"] == [3, 0]
+    assert checkpoint.read(tmp_path / "training" / training_loop.BEST)["epoch"] in (1, 2)
+
+
+def test_a_last_evaluation_that_is_not_finite_is_not_saved_and_says_the_same_again(base: Path, tmp_path: Path) -> None:
+    for _ in range(2):  # a rerun ended in a traceback: done.json held the loss
+        loop = loop_in(base, tmp_path, replace(PLAN, epochs=2))
+        step = loop._step
+
+        def explode(number: int, step: object = step, loop: training_loop.TrainingLoop = loop) -> None:
+            step(number)  # type: ignore[operator]
+            if number == 3:
+                with torch.no_grad():
+                    next(loop.gpt.parameters()).fill_(math.inf)
+
+        loop._step = explode  # type: ignore[method-assign]
+        with pytest.raises(UserError, match=r"the eval loss after epoch 2 is nan; lower train\.lr"):
+            loop.run()
+    assert not (tmp_path / "training" / training_loop.DONE).exists()
+    assert checkpoint.read(tmp_path / "training" / training_loop.STATE)["position"] == [2, 0]
+
+
+def test_what_is_saved_of_a_history_is_json(tmp_path: Path) -> None:
+    history = History([[1.0, 2.0], None], [{"a": [1.0, 2.0, 3, 4]}], heard(0.5))
+    assert History(**json.loads(json.dumps(history.saved()))) == replace(history, scores=[])

@@ -8,7 +8,7 @@ consent.yaml                                copied from the clips, if there is o
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from voz.data import consent
@@ -50,6 +50,20 @@ def read(folder: Path, split: str | None = None) -> list[records.Example]:
 def wav(folder: Path, example: records.Example) -> Path:
     """Path of the example's recording."""
     return folder / "wavs" / f"{example.id}.wav"
+
+
+def choose_lines(examples: Sequence[records.Example], count: int) -> list[records.Example]:
+    """Clips spread over the notes: one of each note before a second of any, in an order by hash, which a new note does not change."""
+
+    def rank(name: str) -> str:
+        return hashlib.sha256(name.encode()).hexdigest()
+
+    of_note: dict[str, list[records.Example]] = {}
+    for example in sorted(examples, key=lambda e: rank(e.id)):
+        of_note.setdefault(example.note, []).append(example)
+    turns = [(turn, rank(note), clip) for note, clips in of_note.items() for turn, clip in enumerate(clips)]
+    chosen = [clip for _, _, clip in sorted(turns, key=lambda t: t[:2])[:count]]
+    return sorted(chosen, key=lambda e: e.id)
 
 
 def split_notes(notes: Iterable[str], *, eval_share: float, test_share: float) -> dict[str, records.Split]:

@@ -1,5 +1,6 @@
 """The folder of a finished voice, and its model card."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,16 @@ FILES = ("model.pth", "config.json", "vocab.json", "reference.wav", "README.md")
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A clip that might have become the reference: the loss when the GPT is conditioned on it, and what the voice speaks with it."""
+
+    id: str
+    loss: float
+    cer: float
+    similarity: float
+
+
+@dataclass(frozen=True)
 class Card:
     """The values in a model card. All of them follow from data and parameters: no date, no machine."""
 
@@ -23,8 +34,8 @@ class Card:
     params: dict[str, object]
     consent: Consent
     epoch: int
-    loss: float
-    base_loss: float
+    evaluations: list[dict[str, float]]  # of the base, then of each epoch: loss, cer, similarity
+    references: list[Reference]  # the best first
     train_clips: int
     eval_clips: int
 
@@ -79,15 +90,47 @@ Use outside that scope is not covered.
 | | |
 |---|---|
 | train / eval clips | {card.train_clips} / {card.eval_clips} |
-| best epoch, chosen on eval | {card.epoch} |
-| eval loss, this voice | {card.loss:.4f} |
-| eval loss, the base | {card.base_loss:.4f} |
+| epoch, chosen on eval by {card.params["select"]} | {card.epoch} |
+| eval loss, this voice | {card.evaluations[card.epoch]["loss"]:.4f} |
+| eval loss, the base | {card.evaluations[0]["loss"]:.4f} |
 | reference recording | {reference.id} |
 | base, SHA-256 | {card.base_hash} |
 | data, SHA-256 | {card.data_hash} |
 {params}
 
+{_choices(card)}
+
 {_USE}{"" if stock else _NARROW}"""
+
+
+def _choices(card: Card) -> str:
+    """How the epoch and the reference recording were chosen."""
+    epochs = "\n".join(
+        f"| {number}{' (chosen)' if number == card.epoch else ' (base)' if number == 0 else ''} | {_figures(row)} |"
+        for number, row in enumerate(card.evaluations)
+    )
+    references = "\n".join(
+        f"| {each.id}{' (chosen)' if index == 0 else ''} | {_figures(vars(each))} |" for index, each in enumerate(card.references)
+    )
+    return f"""### The epoch
+
+Eval lines spoken after each epoch: CER of Whisper's transcripts, and cosine similarity to the speaker by XTTS's own encoder.
+
+| epoch | eval loss | CER | similarity |
+|---|---|---|---|
+{epochs}
+
+### The reference recording
+
+The same lines spoken by the chosen epoch with each candidate; the lowest CER was chosen, then the highest similarity.
+
+| candidate | eval loss | CER | similarity |
+|---|---|---|---|
+{references}"""
+
+
+def _figures(row: Mapping[str, float]) -> str:
+    return f"{row['loss']:.4f} | {row['cer']:.4f} | {row['similarity']:.4f}"
 
 
 def _licence(stock: bool) -> str:

@@ -1,6 +1,7 @@
 """coqui's GPTTrainer, built from a base folder that it never writes, with its prompt mask repaired."""
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from voz.model import xtts
 from voz.model.batches import Batch, Sample
 from voz.model.dvae import STRIDE
 from voz.model.xtts import gpt_trainer
+from voz.pipeline.command import UserError
 
 IGNORED = -1  # target of a position that does not count in the loss (gpt.py's ignore_index)
 STOPS = 4  # stop codes after a clip that count in the loss: gpt.py takes ceil(length / 1024) + 3 codes and one more
@@ -104,14 +106,15 @@ def code_loss(model: xtts.Xtts, sample: Sample, latents: torch.Tensor) -> float:
     return float(loss)
 
 
-def build(base: Path, *, lr: float, weight_decay: float, betas: list[float], eps: float) -> Trainer:
+def build(base: Path, *, lr: float, weight_decay: float, betas: list[float], eps: float, layers: Literal["all"] | int = "all") -> Trainer:
     """A trainer with the weights of a base folder, of which only the GPT's are trained.
 
     Args:
         lr, weight_decay, betas, eps: of AdamW. As in coqui's recipe, only weights decay, not biases, norms and embeddings.
+        layers: how many of the GPT's upper layers learn, with the heads above them; "all" = all of the GPT.
 
     Raises:
-        UserError: a file of the base is missing, damaged, or does not fit the others.
+        UserError: a file of the base is missing, damaged, or does not fit the others; the GPT has fewer layers.
     """
     xtts.require(base)
     config, widths = xtts.read_config(base)
@@ -120,9 +123,20 @@ def build(base: Path, *, lr: float, weight_decay: float, betas: list[float], eps
     del trainer.dvae, trainer.torch_mel_spectrogram_dvae  # voz/model/dvae.py encodes, and checks the weights
     xtts.load_weights(trainer.xtts, base / "model.pth")
     trainer.requires_grad_(False)
-    trainer.xtts.gpt.requires_grad_(True)
+    for module in _learning(trainer.xtts.gpt, layers):
+        module.requires_grad_(True)
     trainer.xtts.gpt.gpt.config.use_cache = False  # a training step never reads the key-value cache that it would build
     return trainer
+
+
+def _learning(gpt: torch.nn.Module, layers: Literal["all"] | int) -> list[torch.nn.Module]:
+    """The parts of a GPT that learn, see `build`."""
+    if layers == "all":
+        return [gpt]
+    stack = gpt.gpt.h
+    if layers > len(stack):
+        raise UserError(f"params.yaml: train.layers: {layers}, and the base has {len(stack)}", "write fewer, or all")
+    return [*stack[-layers:], gpt.gpt.ln_f, gpt.final_norm, gpt.text_head, gpt.mel_head]
 
 
 def _settings(

@@ -12,7 +12,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -21,58 +20,16 @@ from accelerate import Accelerator
 from voz.model import batches, checkpoint
 from voz.model.batches import PlannedBatch, Sample
 from voz.model.gpt_trainer import Trainer
+from voz.model.history import History, Scores, is_finite, mean_losses
 from voz.model.interpolation import Interpolation
+from voz.model.schedule import Schedule
 from voz.pipeline import command, files, parallel
 from voz.pipeline.command import Terminated, UserError
 
 SAVE_EVERY_S = 600.0  # a full-size state is 5.3 GB: seconds of writing every ten minutes
 STATE, BEST, DONE = "state.pt", "best.pt", "done.json"
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The parameters of a training that the loop needs, see params.yaml.
-
-    grad_accumulation: batches per update.
-    precision: fp32 | bf16 | fp16.
-    conditioning: same_clip | other_clip, what the GPT is conditioned on: a slice of the clip itself, or another clip.
-    lower_layers_alpha: of the interpolation that is evaluated and exported, see `interpolation.Interpolation`.
-    """
-
-    epochs: int
-    batch_size: int
-    grad_accumulation: int
-    text_loss_weight: float
-    mel_loss_weight: float
-    precision: str
-    seed: int
-    conditioning: str
-    lower_layers_alpha: float
-
-
-@dataclass
-class History:
-    """The losses of a training so far, in nats per token.
-
-    updates: (text, mel) of each update, in order.
-    clips: of each evaluation (0 = the base, then one per epoch): (text, mel, text targets, mel targets) of each eval clip, by id.
-    """
-
-    updates: list[list[float]] = field(default_factory=list)
-    clips: list[dict[str, list[float]]] = field(default_factory=list)
-
-    def eval_losses(self, schedule: Schedule) -> list[dict[str, float]]:
-        """Mean losses over the tokens of the eval clips, a row per evaluation: `text`, `mel`, and `loss`, their weighted sum."""
-        rows = []
-        for clips in self.clips:
-            text, mel = (sum(c[i] * c[i + 2] for c in clips.values()) / sum(c[i + 2] for c in clips.values()) for i in (0, 1))
-            rows.append({"text": text, "mel": mel, "loss": schedule.text_loss_weight * text + schedule.mel_loss_weight * mel})
-        return rows
-
-    def best_epoch(self, schedule: Schedule) -> int:
-        """The epoch (1, 2, ...) of least eval loss; of equal ones the first."""
-        losses = [row["loss"] for row in self.eval_losses(schedule)]
-        return min(range(1, len(losses)), key=lambda number: losses[number])
+SKIPS = 3  # updates in a row whose loss is not finite: the training does not recover
+TIMED_UPDATES = 5  # after which the rest of the training is foretold
 
 
 class TrainingLoop:
@@ -81,7 +38,9 @@ class TrainingLoop:
     Args:
         train, held_out: samples with codes; with `conditioning: other_clip` those of `train` with latents too.
         folder: of this training alone. Its name must depend on everything that the result depends on.
-        on_epoch: called after each evaluation (0 = the base) with the history so far, also after those of an earlier process.
+        listen: called with the number of each evaluation (0 = the base), while the GPT has the weights that would be exported. It gives
+            the scores of the eval lines, and keeps what they follow from: it is also asked for those of an earlier process.
+        on_epoch: called after each evaluation with the history so far, also after those of an earlier process.
     """
 
     def __init__(
@@ -93,18 +52,22 @@ class TrainingLoop:
         *,
         folder: Path,
         device: torch.device,
+        listen: Callable[[int], Scores],
         on_epoch: Callable[[History], None],
     ) -> None:
         self.train, self.held_out, self.schedule = list(train), list(held_out), schedule
-        self.folder, self.on_epoch = folder, on_epoch
+        self.folder, self.listen, self.on_epoch = folder, listen, on_epoch
         self.accelerator = accelerator(schedule.precision, device)
         self.trainer = trainer
         self.gpt = trainer.xtts.gpt
         self.interpolation = Interpolation(self.gpt, schedule.lower_layers_alpha)
         self.model, self.optimizer = self.accelerator.prepare(trainer, trainer.get_optimizer())
+        self.lr = self.optimizer.param_groups[0]["lr"]
+        self.planned = schedule.updates(len(self.train))  # updates of the whole training
         self.history = History()
         self.epoch, self.update = 1, 0  # position: the epoch, and how many of its updates are done
         self.computed, self.update_s = 0, 0.0  # updates of this process, and the seconds that they took
+        self.evaluation_s = 0.0  # that the last evaluation took
         self.saved_at = time.monotonic()
 
     def run(self) -> History:
@@ -122,25 +85,35 @@ class TrainingLoop:
         """Do what is not done yet."""
         self._restore()
         self._replay()
-        total = self.schedule.epochs * (len(self.train) + len(self.held_out)) + len(self.held_out)
+        per_update = self.schedule.batch_size * self.schedule.grad_accumulation
+        epochs = self.schedule.evaluated_epochs(len(self.train))
+        total = min(epochs * len(self.train), self.planned * per_update) + (epochs + 1) * len(self.held_out)
         self.bar = parallel.progress((), total=total, label="train", unit="clip")
         self.bar.initial = self.bar.n = self._clips_done()
         with command.deferred_signals() as signals, self.bar:
             if not self.history.clips:
                 self._evaluate(signals)
-            while self.epoch <= self.schedule.epochs:
+            while not self._ended():
                 self._train_epoch(signals)
                 self._evaluate(signals)
                 self._end_epoch()
-        files.write_text(self.folder / DONE, json.dumps(asdict(self.history)))
-        (self.folder / STATE).unlink()  # three times as large as the weights
+        files.write_text(self.folder / DONE, json.dumps(self.history.saved(), allow_nan=False))
+        (self.folder / STATE).unlink(missing_ok=True)  # three times as large as the weights
+
+    def _ended(self) -> bool:
+        """True at the end of the last epoch: of all, of those that `max_steps` allows, or after `patience` epochs without a better one."""
+        s, done = self.schedule, self.epoch - 1
+        if self.update:  # a part of an epoch is trained, and not evaluated yet
+            return False
+        impatient = s.patience > 0 and done > 0 and done - self.history.best_epoch(s) >= s.patience
+        return impatient or done >= s.epochs or len(self.history.updates) >= self.planned
 
     def _replay(self) -> None:
-        """Call `on_epoch` for the evaluations of an earlier process."""
-        batch_count = -(-len(self.train) // self.schedule.batch_size)
-        per_epoch = -(-batch_count // self.schedule.grad_accumulation)
+        """Score the evaluations of an earlier process again, and call `on_epoch` for each."""
+        per_epoch = self.schedule.updates_per_epoch(len(self.train))
+        self.history.scores = [self.listen(epoch) for epoch in range(len(self.history.clips))]
         for epoch in range(len(self.history.clips)):
-            self.on_epoch(History(self.history.updates[: epoch * per_epoch], self.history.clips[: epoch + 1]))
+            self.on_epoch(self.history.until(epoch, epoch * per_epoch))
 
     def _train_epoch(self, signals: list[int]) -> None:
         """The updates of this epoch that are not done yet."""
@@ -150,16 +123,24 @@ class TrainingLoop:
         planned = batches.epoch(self.train, batch_size=s.batch_size, seed=s.seed, number=self.epoch, other_clip=other_clip)
         step = s.grad_accumulation
         groups = [planned[i : i + step] for i in range(0, len(planned), step)]
-        for group in groups[self.update :]:
+        before = (self.epoch - 1) * len(groups)  # updates of earlier epochs
+        for group in groups[self.update : self.planned - before]:
             start = time.monotonic()
             self.history.updates.append(self._one_update(group))
             self.update_s += time.monotonic() - start
             self.update, self.computed = self.update + 1, self.computed + 1
             self.bar.update(sum(len(each.clips) for each in group))
+            if self.computed == TIMED_UPDATES:
+                self._foretell()
             self._save_or_stop(signals)
 
-    def _one_update(self, group: list[PlannedBatch]) -> list[float]:
-        """One step of the optimizer over some batches: (text, mel) loss. Every token has the same weight, whatever batch it is in."""
+    def _one_update(self, group: list[PlannedBatch]) -> list[float] | None:
+        """One step of the optimizer over some batches: (text, mel) loss. Every token has the same weight, whatever batch it is in.
+
+        Returns:
+            None if the loss is not finite: the weights stay as they are.
+        """
+        number = len(self.history.updates)
         torch.manual_seed(_seed(self.schedule.seed, self.epoch, self.update))  # for dropout, on every device
         read = [planned.read() for planned in group]
         counts = [self.trainer.counts(batch) for batch in read]
@@ -171,20 +152,61 @@ class TrainingLoop:
             self.accelerator.backward(loss)
             text_sum, mel_sum = text_sum + float(text.detach()), mel_sum + float(mel.detach())
         if not math.isfinite(text_sum + mel_sum):
-            raise UserError(f"training: the loss became {mel_sum} in epoch {self.epoch}", "lower train.lr, or train.precision: fp32")
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+            self._skip(text_sum + mel_sum)
+            return None
+        self._step(number)
         return [text_sum / of_text, mel_sum / of_mel]
 
+    def _step(self, number: int) -> None:
+        """Move the weights along the gradients, at the rate of this update."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr * self.schedule.rate(number, len(self.train))
+        if self.schedule.max_grad_norm:
+            self.accelerator.clip_grad_norm_(self.gpt.parameters(), self.schedule.max_grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def _skip(self, loss: float) -> None:
+        """Leave an update out, whose gradients would make the weights useless.
+
+        Raises:
+            UserError: it is the third in a row.
+        """
+        self.optimizer.zero_grad()
+        number = len(self.history.updates)
+        where = f"update {number + 1}, epoch {self.epoch}"
+        if number >= SKIPS - 1 and not any(self.history.updates[-(SKIPS - 1) :]):
+            raise UserError(f"training: the loss is {loss} {SKIPS} times in a row ({where})", "lower train.lr, or train.precision: fp32")
+        self.bar.write(f"train: {where}: the loss is {loss}; this update is left out")
+
+    def _foretell(self) -> None:
+        """Say how long the rest will take, from the first updates of this process and its last evaluation."""
+        s, done = self.schedule, len(self.history.updates)
+        update_s, evaluations = self.update_s / self.computed, s.evaluated_epochs(len(self.train)) - self.epoch + 1
+        seconds = (self.planned - done) * update_s + evaluations * self.evaluation_s
+        each = f" of {self.evaluation_s:.0f} s" if self.evaluation_s else ""  # none yet in this process
+        left = f"{self.planned - done} updates of {update_s:.1f} s, {evaluations} evaluations{each}"
+        self.bar.write(f"train: about {max(1, round(seconds / 60))} min left: {left}")
+
     def _evaluate(self, signals: list[int]) -> None:
-        """Compute the eval losses of the weights that would be exported, call `on_epoch`, and keep the weights if they are the best."""
+        """Measure the weights that would be exported, call `on_epoch`, and keep the weights if they are the best.
+
+        Raises:
+            UserError: their loss is not finite. What was saved stays, without them.
+        """
+        start = time.monotonic()
         with self.interpolation.applied():
             clips = self._losses(signals)
             if complete := len(clips) == len(self.held_out):
+                if not is_finite(losses := mean_losses(clips, self.schedule)):
+                    where = f"after epoch {self.epoch}" if self.history.clips else "of the base"
+                    raise UserError(f"training: the eval loss {where} is {losses['loss']}", "lower train.lr, or train.precision: fp32")
                 self.history.clips.append(clips)
+                self.history.scores.append(self.listen(len(self.history.clips) - 1))
                 self.on_epoch(self.history)
                 if len(self.history.clips) > 1 and self.history.best_epoch(self.schedule) == self.epoch:
                     checkpoint.write(self.folder / BEST, {"epoch": self.epoch, "gpt": checkpoint.weights(self.gpt)})
+        self.evaluation_s = time.monotonic() - start
         if not complete:
             self._save_or_stop(signals)
         rows = self.history.eval_losses(self.schedule)
@@ -229,7 +251,7 @@ class TrainingLoop:
             "optimizer": self.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else {},
             "position": [self.epoch, self.update],
-            "history": asdict(self.history),
+            "history": self.history.saved(),
         }
         checkpoint.write(self.folder / STATE, state)
         self.saved_at = time.monotonic()

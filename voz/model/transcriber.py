@@ -32,6 +32,10 @@ class Transcriber:
         """The model, loaded on first use."""
         return whisper.load(self.path, self.device)
 
+    def release(self) -> None:
+        """Free the model's memory; the next use loads it again."""
+        self.__dict__.pop("model", None)
+
     def texts(self, pcms: Sequence[np.ndarray], *, rate_hz: int, ids: Sequence[str], label: str = "whisper") -> list[str]:
         """The text of each recording.
 

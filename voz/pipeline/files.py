@@ -250,13 +250,22 @@ def require_free(folder: Path, need_bytes: int, *, what: str) -> None:
     Raises:
         UserError: less than `need_bytes` are free on the disk where `folder` is or will be.
     """
-    existing = next(path for path in [folder.resolve(), *folder.resolve().parents] if path.exists())
-    free = shutil.disk_usage(existing).free
+    free = free_bytes(folder)
     if free < need_bytes:
         raise UserError(
-            f"{existing}: {free / 1e9:.1f} GB free, {what} needs {need_bytes / 1e9:.1f} GB",
+            f"{_existing(folder)}: {free / 1e9:.1f} GB free, {what} needs {need_bytes / 1e9:.1f} GB",
             "free some space (`make clean-cache`, `dvc gc -w`)",
         )
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space on the disk where `folder` is or will be."""
+    return shutil.disk_usage(_existing(folder)).free
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(path for path in [folder.resolve(), *folder.resolve().parents] if path.exists())
 
 
 def _escaped(char: str) -> str:

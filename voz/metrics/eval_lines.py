@@ -1,0 +1,118 @@
+"""Eval lines that a model speaks, and what Whisper and the speaker encoder make of them: they choose the epoch and the reference.
+
+Only figures of the pipeline's own models choose. The independent ones stay judges (stages/evaluate.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from voz.audio import wav
+from voz.data import dataset
+from voz.metrics import measures
+from voz.model import batches, clip_features, synthesis, xtts
+from voz.model.batches import Sample
+from voz.model.generation import Sampling
+from voz.model.history import Scores
+from voz.model.transcriber import Transcriber
+from voz.pipeline import cache
+from voz.pipeline.records import Example
+
+STEP_VERSION = 1  # raise when the same weights are given other scores; tests/test_eval_lines.py holds golden ones
+LINES = 4  # spread over the notes
+TAKES = 2  # of each line, with other random numbers: 4 x 2 lines are one batch of the generation loop, whose cost is that of one line
+EVAL_CLIPS = 12  # whose mean speaker embedding stands for the speaker
+DIGITS = 4  # of scores that choose: further ones are noise
+
+
+@dataclass(frozen=True)
+class EvalLines:
+    """The lines, and what they are compared with.
+
+    examples: the clips whose texts are spoken.
+    lines: their texts, `TAKES` times.
+    speaker: mean speaker embedding of the eval clips, unit length. float32 [512]
+    sampling: the settings of the base's `config.json`.
+    base_hash: of the base that the model was trained from, whose speaker encoder it has.
+    """
+
+    examples: list[Example]
+    lines: list[synthesis.Line]
+    speaker: np.ndarray
+    sampling: Sampling
+    base_hash: str
+    asr: Transcriber
+
+    def speak(self, model: xtts.Xtts, reference: Sample, *, label: str) -> list[np.ndarray]:
+        """The lines by the present weights of a model. float32 in [-1, 1] at 24 000 Hz [T] each"""
+        return synthesis.speak(model, xtts.conditioning(model, batches.pcm(reference)), self.lines, self.sampling, label=label)
+
+    def scores(self, pcms: Sequence[np.ndarray], model: xtts.Xtts) -> Scores:
+        """What was spoken, measured. `model` has the base's speaker encoder."""
+        ids = [line.id for line in self.lines]
+        transcripts = self.asr.texts(pcms, rate_hz=wav.OUTPUT_RATE_HZ, ids=ids, label="whisper, eval lines")
+        self.asr.release()  # beside a training on a small card there is no room for a large Whisper
+        cers = [min(1.0, measures.cer(line.text, each)) for line, each in zip(self.lines, transcripts, strict=True)]
+        similarities = [measures.similarity(each, [self.speaker]) for each in self._embeddings(pcms, model)]
+        return Scores(round(float(np.mean(cers)), DIGITS), round(float(np.mean(similarities)), DIGITS), tuple(transcripts))
+
+    def _embeddings(self, pcms: Sequence[np.ndarray], model: xtts.Xtts) -> list[np.ndarray]:
+        """The speaker embedding of each spoken line. float32 [512] each"""
+        store = cache.Cache("line_embeddings", STEP_VERSION, params={}, model=self.base_hash)
+
+        def work(item: tuple[str, np.ndarray], entry: Path) -> None:
+            pcm = wav.resample(item[1], wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ)
+            np.save(entry / "speaker_embedding.npy", xtts.speaker_embedding(model, pcm))
+
+        return store.map(
+            [(line.id, pcm) for line, pcm in zip(self.lines, pcms, strict=True)],
+            key=lambda item: store.key(item[0], wav.hash_samples(item[1])),
+            work=work,
+            load=lambda entry: np.load(entry / "speaker_embedding.npy"),
+            label="speaker embeddings",
+            unit="line",
+        )
+
+
+def choose(
+    examples: Sequence[Example],
+    held_out: Sequence[Sample],
+    model: xtts.Xtts,
+    base_hash: str,
+    asr: Transcriber,
+    *,
+    seed: int,
+    count: int = LINES,
+) -> EvalLines:
+    """Choose lines of a split.
+
+    Args:
+        examples, held_out: the split.
+        count: of the lines.
+    """
+    chosen = dataset.choose_lines(examples, count)
+    lines = [synthesis.Line(text=each.normalized, seed=seed, id=each.id, occurrence=take) for each in chosen for take in range(TAKES)]
+    config = model.config
+    sampling = Sampling(
+        temperature=config.temperature, top_p=config.top_p, top_k=config.top_k, repetition_penalty=float(config.repetition_penalty)
+    )
+    return EvalLines(chosen, lines, speaker_of(held_out, model, base_hash), sampling, base_hash, asr)
+
+
+def speaker_of(held_out: Sequence[Sample], model: xtts.Xtts, base_hash: str) -> np.ndarray:
+    """The mean speaker embedding of eval clips, spread over the split. Unit length, float32 [512]"""
+    embeddings = clip_features.speaker_embeddings(spread(held_out), lambda: model, base_hash)
+    mean = np.mean(embeddings, axis=0)
+    return np.asarray(mean / np.linalg.norm(mean))
+
+
+def spread(held_out: Sequence[Sample]) -> list[Sample]:
+    """At most `EVAL_CLIPS` clips over the whole split."""
+    return list(held_out)[:: -(-len(held_out) // EVAL_CLIPS)]
+
+
+def wav_name(index: int, example: Example) -> str:
+    """File name of a spoken line: the clip that its text belongs to, and the number of the take."""
+    return f"{example.id}-{index % TAKES + 1}.wav"

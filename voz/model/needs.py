@@ -1,0 +1,54 @@
+"""What a training needs of the machine: said before it starts, so that nobody waits for a failure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from voz.model.batches import Sample
+from voz.model.dvae import STRIDE
+from voz.model.gpt_trainer import Trainer
+from voz.pipeline import files
+
+DISK_PER_WEIGHT = 36  # bytes: weights 4 and Adam 8, both twice while a state replaces another; best weights twice; the export
+MEMORY_PER_WEIGHT = 4  # bytes, of every weight
+MEMORY_PER_LEARNING_WEIGHT = 12  # more: gradient 4, Adam 8
+LATENTS = 32  # positions of the conditioning before a text
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Bytes that a training needs, and that are free where it runs. The memory is an estimate."""
+
+    memory: int
+    free_memory: int
+    disk: int
+    free_disk: int
+
+    def describe(self) -> str:
+        """One line."""
+        memory, free, disk, free_disk = (each / 1e9 for each in (self.memory, self.free_memory, self.disk, self.free_disk))
+        return f"needs about {memory:.1f} GB of memory ({free:.1f} free) and {disk:.1f} GB of disk ({free_disk:.1f} free)"
+
+
+def of(trainer: Trainer, train: list[Sample], batch_size: int, folder: Path) -> Needs:
+    """What a training of these clips needs. `folder` is the training's."""
+    weights = sum(weight.numel() for weight in trainer.xtts.parameters())
+    gpt = sum(weight.numel() for weight in trainer.xtts.gpt.parameters())
+    learning = sum(weight.numel() for weight in trainer.xtts.gpt.parameters() if weight.requires_grad)
+    memory = weights * MEMORY_PER_WEIGHT + learning * MEMORY_PER_LEARNING_WEIGHT + activations(trainer, train, batch_size)
+    free = torch.cuda.mem_get_info(trainer.device)[0] if trainer.device.type == "cuda" else psutil.virtual_memory().available
+    return Needs(memory, free, gpt * DISK_PER_WEIGHT, files.free_bytes(folder))
+
+
+def activations(trainer: Trainer, train: list[Sample], batch_size: int) -> int:
+    """Bytes of the activations of the longest batch in float32.
+
+    Twice the half precision of Korthikanti et al. 2022 (arXiv:2205.05198), equation 1: s b h (34 + 5 a s / h) per layer.
+    """
+    config = trainer.xtts.gpt.gpt.config
+    width, heads = config.n_embd, config.n_head
+    length = LATENTS + max(len(sample.tokens) - (-sample.length // STRIDE) for sample in train)
+    learning = sum(any(weight.requires_grad for weight in layer.parameters()) for layer in trainer.xtts.gpt.gpt.h)
+    return round(2 * length * batch_size * (34 * width + 5 * heads * length) * learning)
