@@ -100,7 +100,7 @@ FAULTS: dict[str, dict[str, object]] = {
     "hallucination": {"text": "Muchas gracias. Hasta la próxima.", "avg_logprob": -0.7, "no_speech_prob": 0.5},
     "loop": {"text": "Y entonces me fui a casa. " * 3, "compression_ratio": 2.2},
     "wrong_language": {"language": "pt", "language_prob": 0.95},
-    "unknown_characters": {"text": "Comprá ½ kilo de pan y un poco de queso."},
+    "unknown_characters": {"text": "Comprá ⊕ kilo de pan y un poco de queso."},
     "prompt_leak": {"text": "¿Vos qué querés? Dale, mirá, yo ya llegué."},
     "low_confidence": {"avg_logprob": -1.4},
     "too_fast": {

@@ -9,6 +9,7 @@ from tools.review.backend import Backend, Rejected
 from tools.review.doubt import Case, Closeness
 from voz.data.corrections import Correction
 from voz.metrics import filters
+from voz.text import reader
 
 NEAR = 0.8  # share of a limit from which a score is marked as close to it
 BEFORE, AFTER = 3, 8  # rows of the list around the current clip: ten thousand clips take no longer than ten
@@ -53,8 +54,14 @@ def clip_card(backend: Backend, order: list[str], clip: str, decisions: dict[str
 
 
 def transcript(case: Case, text: str) -> Markup:
-    """Whisper's text, if the clip has another one now."""
-    return Markup('<p class="transcript">Whisper transcribed: “{}”</p>').format(case.transcript) if text != case.transcript else Markup("")
+    """How the text is read, and Whisper's text: each if it differs from the text. And what of the text is not read."""
+    reading = reader.read(text)
+    lines = (
+        ("Whisper transcribed: “{}”", case.transcript if case.transcript != text else ""),
+        ("Read as: “{}”", reading.text if reading.text != text else ""),
+        ("Not read: {}", reading.left_out),
+    )
+    return _join(Markup('<p class="transcript">' + line + "</p>").format(value) for line, value in lines if value)
 
 
 def chips(near: list[Closeness]) -> Markup:
