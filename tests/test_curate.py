@@ -201,6 +201,12 @@ def test_a_person_overrules_every_filter_and_rejects_what_is_clean(workshop: Mak
     assert work.metrics["corrected"] == 3
 
 
+def test_what_is_not_read_is_in_the_ledger(workshop: Make) -> None:
+    rows = workshop(clean(), {"mine-3": {"text": "Bueno, dale, nos vemos ahí 😀 en la esquina."}}).run()
+    assert "not read: 😀;" in rows["mine-3"].detail
+    assert "not read" not in rows["mine-1"].detail
+
+
 def test_real_thanks_are_kept(workshop: Make) -> None:
     """A phrase that people say too, that fits the length of the speech, and of which Whisper was sure, was said."""
     thanks = {"text": "Muchas gracias, gracias, nos vemos en la próxima, hasta la próxima."}

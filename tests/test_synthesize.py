@@ -70,6 +70,8 @@ def test_a_list_becomes_numbered_wavs_and_a_manifest(
     names = ["01-bueno-muchachos-gracias-por-la-bancada.wav", "02-son-las-3.wav", "03-bueno-muchachos-gracias-por-la-bancada.wav"]
     assert [row.file for row in rows] == names == sorted(path.name for path in outputs.glob("*.wav"))
     assert [row.text for row in rows] == list(TEXTS)
+    assert rows[1].normalized == "Son las tres."
+    assert "read as: Son las tres.\n" in capsys.readouterr().out
     assert all(row.tries == 2 and row.cer > 0.3 and not row.passed for row in rows)  # the transcripts are nonsense
     for row in rows:
         rate_hz, pcm = scipy.io.wavfile.read(outputs / row.file)

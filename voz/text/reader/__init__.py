@@ -63,6 +63,10 @@ _KINDS: tuple[Iterable[Callable[[str], str]], ...] = (
     arithmetic.RULES,
     cardinal.RULES,
 )
+_OF_DIGITS = (  # a text without digits passes them by
+    *(date.RULES, phone.RULES, clock.RULES, money.RANGES, arithmetic.JOINTS, money.RULES),
+    *(ordinal.RULES, fraction.RULES, date.BARE, cardinal.RULES),
+)
 _SIGNS = arithmetic.LEFT | {
     "$": " pesos ",
     "€": " euros ",
@@ -120,6 +124,8 @@ def _once(text: str) -> Reading:
     text, asides_found = asides.drop(text)
     text = punctuation.attach(" ".join(text.split()))
     for rules in _KINDS:
+        if rules in _OF_DIGITS and not re.search(r"\d", text):
+            continue
         for rule in rules:
             text = rule(text)
         text = " ".join(text.split())
