@@ -28,7 +28,7 @@ from voz.metrics import clip_scores, filters, rejections, text_scores
 from voz.model import xtts
 from voz.pipeline import command, files, ledger, params, records
 from voz.pipeline.checked import section
-from voz.text import normalize, tokens, unspoken
+from voz.text import normalize, reader, tokens, unspoken
 from voz.text.tokens import LANGUAGE
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ class Candidate:
     reasons: list[str] = field(default_factory=list)
     nearest_duplicate: str = ""  # id of the earlier clip that it resembles most
     cut_off: tuple[str, ...] = ()  # pieces of Whisper's text that nobody said
+    dropped: tuple[str, ...] = ()  # emoji and the like, which are not read
+    unread: str = ""  # characters that stand for words and cannot be read
     detail: str = ""
 
     @property
@@ -113,7 +115,9 @@ def candidate(
     written = correction.text if correction else ""
     cut = unspoken.Cut(written, ()) if written else unspoken.cut(transcript.text)
     text = " ".join(cut.text.replace("|", ",").split())
-    return Candidate(clip, transcript, correction, text, tokens.fit(normalize.normalize(text), tokenizer), cut_off=cut.pieces)
+    reading = reader.read(text)
+    normalized = tokens.fit(reading.text, tokenizer)
+    return Candidate(clip, transcript, correction, text, normalized, cut_off=cut.pieces, dropped=reading.dropped, unread=reading.unread)
 
 
 def add_scores(candidates: list[Candidate], analyses: list[clip_scores.ClipAnalysis], prompt: str) -> None:
@@ -164,7 +168,7 @@ def failed_filters(c: Candidate, p: Params) -> list[str]:
 
 def exceeded_limits(c: Candidate, samples: int, tokenizer: "VoiceBpeTokenizer") -> list[str]:
     """The codes of the trainer's limits that a clip of `samples` at 22 050 Hz exceeds. Sets `detail` for unknown characters."""
-    unknown = tokens.unknown_characters(c.normalized, tokenizer) + normalize.unread(c.text)
+    unknown = tokens.unknown_characters(c.normalized, tokenizer) + c.unread
     exceeded = {
         "no_text": not normalize.spoken(c.text),
         "unknown_characters": bool(unknown),
@@ -261,7 +265,8 @@ def account_for(candidates: list[Candidate], path: Path) -> ledger.Account:
     for c in candidates:
         scores = " ".join(f"{name}={value:g}" for name, value in c.scores.items())
         cut = f"cut off: {' '.join(c.cut_off)}" if c.cut_off else ""
-        detail = "; ".join(part for part in (" ".join(c.reasons[1:]), c.detail if c.reasons else "", cut, scores) if part)
+        dropped = f"not read: {' '.join(c.dropped)}" if c.dropped else ""
+        detail = "; ".join(part for part in (" ".join(c.reasons[1:]), c.detail if c.reasons else "", cut, dropped, scores) if part)
         start_s, end_s = c.clip.start_s, c.clip.end_s
         if c.reasons:
             account.reject(c.clip.id, c.clip.id, c.reasons[0], start_s=start_s, end_s=end_s, detail=detail)

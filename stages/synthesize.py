@@ -29,6 +29,7 @@ from voz.model.generation import Sampling
 from voz.model.voice import Voice, load_voice, write_wav
 from voz.pipeline import cache, command, files, params, records
 from voz.pipeline.checked import section
+from voz.text import reader
 
 SLUG_LENGTH = 40  # characters of a file name that come from the text
 
@@ -120,7 +121,16 @@ def write(outputs: Path, texts: Sequence[str], lines: Sequence[synthesis.Line], 
             rows.append(row(text, line, take, name, passed=take.cer <= max_cer))
             remark = "" if take.cer <= max_cer else f"   over {max_cer:.2f}: best of {take.tries} kept"
             print(f"{outputs / name}   {rows[-1].duration_s:.1f} s   CER {take.cer:.2f}{remark}")
+            print_reading(text, line.text)
         records.write(folder, rows)
+
+
+def print_reading(text: str, as_read: str) -> None:
+    """Print how a text was read, where that differs from how it is written, and what in it was not read."""
+    if as_read != text:
+        print(f"   read as: {as_read}")
+    if left_out := reader.read(text).left_out:
+        print(f"   not read: {left_out}")
 
 
 def row(text: str, line: synthesis.Line, take: Take, file: str, *, passed: bool) -> records.SpokenLine:
@@ -128,6 +138,7 @@ def row(text: str, line: synthesis.Line, take: Take, file: str, *, passed: bool)
     return records.SpokenLine(
         id=line.id,
         text=text,
+        normalized=line.text,
         file=file,
         duration_s=round(len(take.pcm) / wav.OUTPUT_RATE_HZ, 3),
         seed=line.seed,

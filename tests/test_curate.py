@@ -100,7 +100,7 @@ FAULTS: dict[str, dict[str, object]] = {
     "hallucination": {"text": "Muchas gracias. Hasta la próxima.", "avg_logprob": -0.7, "no_speech_prob": 0.5},
     "loop": {"text": "Y entonces me fui a casa. " * 3, "compression_ratio": 2.2},
     "wrong_language": {"language": "pt", "language_prob": 0.95},
-    "unknown_characters": {"text": "Comprá ½ kilo de pan y un poco de queso."},
+    "unknown_characters": {"text": "Comprá ⊕ kilo de pan y un poco de queso."},
     "prompt_leak": {"text": "¿Vos qué querés? Dale, mirá, yo ya llegué."},
     "low_confidence": {"avg_logprob": -1.4},
     "too_fast": {
@@ -199,6 +199,12 @@ def test_a_person_overrules_every_filter_and_rejects_what_is_clean(workshop: Mak
     assert kept[ids["mine-3"]].corrected and not kept[ids["mine-1"]].corrected
     assert work.metrics["orphaned_corrections"] == 1 and orphan in capsys.readouterr().out
     assert work.metrics["corrected"] == 3
+
+
+def test_what_is_not_read_is_in_the_ledger(workshop: Make) -> None:
+    rows = workshop(clean(), {"mine-3": {"text": "Bueno, dale, nos vemos ahí 😀 en la esquina."}}).run()
+    assert "not read: 😀;" in rows["mine-3"].detail
+    assert "not read" not in rows["mine-1"].detail
 
 
 def test_real_thanks_are_kept(workshop: Make) -> None:

@@ -25,7 +25,7 @@ SAID = {
     "El Dr. Pérez y la Sra. Gómez, etc.": "El Doctor Pérez y la Señora Gómez, etcétera.",
     "Compramos pan, etc. Después volvimos": "Compramos pan, etcétera. Después volvimos",
     "vive en Av. Corrientes 1234": "vive en Avenida Corrientes mil doscientos treinta y cuatro",
-    "el 25/5, el 1 de mayo y 3/4 kilo": "el veinticinco de mayo, el primero de mayo y tres cuartos kilo",
+    "el 25/5, el 1 de mayo y 3/4 kilo": "el veinticinco de mayo, el primero de mayo y tres cuartos de kilo",
     "2x1 en el 10-15": "dos por uno en el diez a quince",
     "llamá al 0115555": "llamá al cero uno uno cinco cinco cinco cinco",
     "1.234.567 y 1,500": "un millón doscientos treinta y cuatro mil quinientos sesenta y siete y mil quinientos",

@@ -70,13 +70,15 @@ def test_a_list_becomes_numbered_wavs_and_a_manifest(
     names = ["01-bueno-muchachos-gracias-por-la-bancada.wav", "02-son-las-3.wav", "03-bueno-muchachos-gracias-por-la-bancada.wav"]
     assert [row.file for row in rows] == names == sorted(path.name for path in outputs.glob("*.wav"))
     assert [row.text for row in rows] == list(TEXTS)
+    assert rows[1].normalized == "Son las tres."
     assert all(row.tries == 2 and row.cer > 0.3 and not row.passed for row in rows)  # the transcripts are nonsense
     for row in rows:
         rate_hz, pcm = scipy.io.wavfile.read(outputs / row.file)
         assert rate_hz == 24_000 and pcm.dtype == np.int16 and pcm.ndim == 1
         assert len(pcm) / rate_hz == pytest.approx(row.duration_s, abs=1e-3)
     assert (outputs / names[0]).read_bytes() != (outputs / names[2]).read_bytes()  # same text, its own random numbers
-    assert "best of 2 kept" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "best of 2 kept" in printed and "read as: Son las tres.\n" in printed
 
 
 def test_again_from_the_cache_and_again_without_it_give_the_same_bytes(

@@ -16,7 +16,7 @@ from dvc.repo import Repo
 from dvc.scm import RevError, resolve_rev
 from dvc_data.index import DataIndexDirError
 
-from stages.synthesize import Params
+from stages.synthesize import Params, print_reading
 from voz.audio import wav
 from voz.model import device, synthesis
 from voz.model.voice import load_voice, write_wav
@@ -68,9 +68,11 @@ def main() -> None:
     p, compute = params.load("synthesize", Params), params.load("compute", params.Compute)
     device.seed_everything(p.seed)
     voice = load_voice(voice_of(args.rev) if args.rev else VOICE, device.pick(compute.device))
-    (pcm,) = voice.speak(synthesis.number([voice.readable(args.text)], seed=p.seed), p)
+    lines = synthesis.number([voice.readable(args.text)], seed=p.seed)
+    (pcm,) = voice.speak(lines, p)
     write_wav(args.out, pcm)
     print(f"{args.out}   {len(pcm) / wav.OUTPUT_RATE_HZ:.1f} s")
+    print_reading(args.text, lines[0].text)
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,6 +9,7 @@ from tools.review.backend import Backend, Rejected
 from tools.review.doubt import Case, Closeness
 from voz.data.corrections import Correction
 from voz.metrics import filters
+from voz.text import reader
 
 NEAR = 0.8  # share of a limit from which a score is marked as close to it
 BEFORE, AFTER = 3, 8  # rows of the list around the current clip: ten thousand clips take no longer than ten
@@ -53,13 +54,18 @@ def clip_card(backend: Backend, order: list[str], clip: str, decisions: dict[str
 
 
 def transcript(backend: Backend, case: Case, text: str) -> Markup:
-    """Whisper's text, if the clip has another one now; the phone's text of the whole note, if the export had one."""
-    whispers, phones = (
-        ("Whisper transcribed", case.transcript),
-        ("The phone transcribed the whole note", backend.hints.get(case.clip.note, "")),
+    """How the text is read, what others made of the clip, each if it differs from the text, and what of the text is not read.
+
+    The others: Whisper, and the phone, whose transcript is of the whole note.
+    """
+    reading = reader.read(text)
+    lines = (
+        ("Whisper transcribed: “{}”", case.transcript if case.transcript != text else ""),
+        ("The phone transcribed the whole note: “{}”", backend.hints.get(case.clip.note, "")),
+        ("Read as: “{}”", reading.text if reading.text != text else ""),
+        ("Not read: {}", reading.left_out),
     )
-    shown = [whispers] * (text != case.transcript) + [phones] * bool(phones[1])
-    return _join(Markup('<p class="transcript">{}: “{}”</p>').format(*each) for each in shown)
+    return _join(Markup('<p class="transcript">' + line + "</p>").format(value) for line, value in lines if value)
 
 
 def chips(near: list[Closeness]) -> Markup:

@@ -106,6 +106,7 @@ class SpokenLine(Record):
     """A synthesised line: `file` beside the manifest. `id` = first 12 hex digits of the SHA-256 of the text and its occurrence."""
 
     text: str
+    normalized: str  # as it was read
     file: str  # <nn>-<slug>.wav, 24 000 Hz
     duration_s: float
     seed: int

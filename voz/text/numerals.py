@@ -1,59 +1,71 @@
 """Spanish numbers in words, as Rioplatense speakers read them aloud: gender, apocope, ordinals, decimals."""
 
+import functools
 import re
 
 from num2words import num2words
 
-FUNCTION_WORDS = frozenset(  # a number does not agree with these when they follow it
-    """
-    a al ante bajo como con cuando de del desde e el ella en entre es eran está estaban están
-    fue fueron ha hasta la las le les lo los más menos
-    me ni no nos o para pero por porque que se según si sin sobre son te tiene tenía u un una vos y ya yo
-    """.split()
-)
-_MASCULINE_IN_A = frozenset(  # masculine nouns that look feminine to _FEMININE
-    ("día", "días", "mapa", "mapas", "problema", "problemas", "programa", "programas", "tema", "temas", "sistema", "sistemas")
-)
-_FEMININE = re.compile(
-    r"(?:a|as|ción|ciones|sión|siones|dad|dades|vez|veces|noche|noches|calle|calles|clase|clases|parte|partes|luz|luces)\Z"
-)
+from voz.text.gender import FUNCTION_WORDS, is_feminine
+
+_LONGEST = 18  # digits of a number that is read as a quantity; a longer one is read digit by digit
 _ORDINALS = ("", "primero", "segundo", "tercero", "cuarto", "quinto", "sexto", "séptimo", "octavo", "noveno", "décimo")
-_LONGEST_NUMBER = 7  # digits; a longer one, or one with a leading zero, is a telephone or document number: read digit by digit
+_TEENS = {11: "undécimo", 12: "duodécimo", 13: "decimotercero", 14: "decimocuarto", 15: "decimoquinto", 16: "decimosexto"}
+_TEENS |= {17: "decimoséptimo", 18: "decimoctavo", 19: "decimonoveno"}
+_TENS = ("", "", "vigésimo", "trigésimo", "cuadragésimo", "quincuagésimo", "sexagésimo", "septuagésimo", "octogésimo", "nonagésimo")
 
 
-def cardinal(digits: str, *, noun: str = "") -> str:
+def digits(text: str) -> str:
+    """Each digit by itself: "uno dos tres"."""
+    return " ".join(_words(int(digit)) for digit in text if digit.isdecimal())
+
+
+def cardinal(whole: str, *, noun: str = "") -> str:
     """An integer in words, in agreement with the noun that follows it (empty if none does).
 
-    "21" with the noun "pesos" is "veintiún", with "personas" "veintiuna", alone "veintiuno".
+    "21" with the noun "pesos" is "veintiún", with "personas" "veintiuna", alone "veintiuno". A number that starts with zero, or
+    is too long to be a quantity, is read digit by digit.
     """
-    if len(digits) > _LONGEST_NUMBER or (len(digits) > 1 and digits.startswith("0")):
-        return " ".join(num2words(int(digit), lang="es") for digit in digits)
-    words = re.sub(r"\bveintiuno mil\b", "veintiún mil", num2words(int(digits), lang="es"))
-    words = re.sub(r"\buno (mil|millones)\b", r"un \1", words)
+    if len(whole) > _LONGEST or (len(whole) > 1 and int(whole[0]) == 0):
+        return digits(whole)
+    words = _words(int(whole))
     noun = noun.lower()
     if not noun or noun in FUNCTION_WORDS:
         return words
-    if noun not in _MASCULINE_IN_A and _FEMININE.search(noun):
-        words = re.sub(r"cientos\b", "cientas", words)
-        words = re.sub(r"quinientos\b", "quinientas", words)
-        return re.sub(r"uno\Z", "una", words)
+    if is_feminine(noun):
+        millions = re.match(r".*(?:ón|ones)\b", words)  # "doscientos millones" agrees with "millones"
+        head, tail = (millions[0], words[millions.end() :]) if millions else ("", words)
+        return head + re.sub(r"uno\Z", "una", re.sub(r"(cient|quinient)os\b", r"\1as", tail))
     return re.sub(r"uno\Z", "un", re.sub(r"veintiuno\Z", "veintiún", words))
 
 
-def ordinal(digits: str, *, feminine: bool, short: bool) -> str:
-    """An ordinal up to the tenth ("primero", "tercera"); above that the cardinal, as speakers say it ("piso veinte").
+@functools.lru_cache(maxsize=4096)
+def _words(value: int) -> str:
+    words = re.sub(r"veintiuno(?= (?:mil|bill))", "veintiún", num2words(value, lang="es"))
+    return re.sub(r"\buno(?= (?:mil|bill))", "un", words)
+
+
+def ordinal(whole: str, *, feminine: bool = False, short: bool = False) -> str:
+    """An ordinal up to the hundredth ("primero", "tercera", "vigésimo quinto"); above that the cardinal, as speakers say it.
 
     Args:
         feminine: "tercera" instead of "tercero".
         short: the form before a masculine noun, "primer" and "tercer".
     """
-    number = int(digits)
-    if not 0 < number < len(_ORDINALS):
-        return cardinal(digits)
-    word = _ORDINALS[number]
-    if short and number in (1, 3):
-        return word[:-1]
-    return word[:-1] + "a" if feminine else word
+    value = int(whole) if len(whole) <= _LONGEST else 0
+    if not 0 < value <= 100:
+        return cardinal(whole)
+    tens, ones = divmod(value, 10)
+    if value <= 10:
+        parts = [_ORDINALS[value]]
+    elif value < 20:
+        parts = [_TEENS[value]]
+    else:
+        parts = ["centésimo"] if value == 100 else [_TENS[tens], *([_ORDINALS[ones]] if ones else [])]
+    if feminine:
+        parts = [part[:-1] + "a" for part in parts]
+    elif short and ones in (1, 3) and value != 11:
+        parts[-1] = parts[-1][:-1]
+    return " ".join(parts)
 
 
 def number(text: str, *, noun: str = "") -> str:
@@ -63,11 +75,26 @@ def number(text: str, *, noun: str = "") -> str:
     """
     sign, text = ("menos ", text[1:]) if text.startswith("-") else ("", text)
     whole, fraction = split(text)
-    if fraction:
-        leading_zeros = len(fraction) - len(fraction.lstrip("0"))
-        decimals = ["cero"] * leading_zeros + ([cardinal(fraction.lstrip("0"))] if fraction.strip("0") else [])
-        return f"{sign}{cardinal(whole)} coma {' '.join(decimals)}"
-    return sign + cardinal(whole, noun=noun)
+    if not fraction:
+        return sign + cardinal(whole, noun=noun)
+    rest = fraction.lstrip("0")
+    decimals = [digits(fraction)] if len(rest) > 3 else [*["cero"] * (len(fraction) - len(rest)), *([cardinal(rest)] if rest else [])]
+    return f"{sign}{cardinal(whole)} coma {' '.join(decimals)}"
+
+
+def counted(text: str, singular: str, plural: str) -> str:
+    """A number and what it counts: "un kilo", "dos coma cinco kilos", "veintiuna horas", "quince millones de pesos"."""
+    whole, fraction = split(text.removeprefix("-"))
+    noun = plural.split()[0]
+    if int(whole[-_LONGEST:]) == 1 and not fraction:
+        return f"{number(text, noun=noun)} {singular}"
+    of_millions = not fraction and len(whole) > 6 and whole.endswith("000000")
+    return f"{number(text, noun='' if of_millions else noun)} {'de ' if of_millions else ''}{plural}"
+
+
+def is_grouped(text: str) -> bool:
+    """Whether a number has thousands marks."""
+    return re.match(r"\d{1,3}([.,])\d{3}\b", text) is not None
 
 
 def split(text: str) -> tuple[str, str]:

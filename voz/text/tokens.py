@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from voz.text import normalize
+from voz.text.reader import punctuation
 
 if TYPE_CHECKING:
     from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer  # only for the annotations: importing it takes seconds
@@ -18,7 +18,7 @@ def fit(text: str, tokenizer: "VoiceBpeTokenizer") -> str:
 
     A letter that is unknown even without its accent is kept; `unknown_characters` reports it.
     """
-    return normalize.tidy("".join(char if char == " " else _known(char, tokenizer) for char in text))
+    return punctuation.tidy("".join(char if char == " " else _known(char, tokenizer) for char in text))
 
 
 def unknown_characters(text: str, tokenizer: "VoiceBpeTokenizer") -> str:
