@@ -16,7 +16,10 @@ override REV := $(value REV)
 override ZIP := $(value ZIP)
 override SENDER := $(value SENDER)
 override NOTE := $(value NOTE)
-export TEXT REV ZIP SENDER NOTE
+override OUT := $(value OUT)
+override VOICE := $(value VOICE)
+override SPEAKER_WAV := $(value SPEAKER_WAV)
+export TEXT REV ZIP SENDER NOTE OUT VOICE SPEAKER_WAV
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
@@ -25,7 +28,7 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check-real lint doctor notes forget review base profile speak clean-cache pocket
+.PHONY: help setup demo test test-slow check-real lint doctor notes forget review base profile speak detect clean-cache pocket
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,8 +93,12 @@ base: setup ## fetch XTTS_v2 and a Whisper model (WHISPER=medium) into models/
 profile: setup ## apply profiles/NAME.yaml to params.yaml (NAME=xtts_v2, NAME=pocket)
 	@python -m tools.profile "$(NAME)"
 
-speak: setup ## speak TEXT="..." with the voice, or with an earlier one (REV=<commit or experiment>)
-	@python -m tools.speak --text "$$TEXT" --rev "$$REV" --out "$(OUT)"
+speak: setup ## speak TEXT="..." into OUT=spoken.wav (or .mp3, .opus) with the voice, an earlier one (REV=<commit or experiment>), or any (VOICE=folder SPEAKER_WAV=file)
+	@python -m tools.speak --text="$$TEXT" --rev="$$REV" --voice="$$VOICE" --speaker-wav="$$SPEAKER_WAV" --out="$$OUT"
+
+# Status 3 says that a file carries no mark: an answer, no failure of make.
+detect: setup ## tell whether audio files carry the watermark: FILES="spoken.wav 'my note.ogg'"
+	@python -m tools.detect -- $(FILES) || test $$? -eq 3
 
 clean-cache: ## delete .cache: costs only time
 	rm -rf .cache

@@ -102,9 +102,37 @@ def fill_speech(args: Namespace, clips: list[str]) -> None:
     files.write_json(args.reports / "evaluate.json", EVALUATED)
     rows = [
         records.SpokenLine(
-            "0123456789aa", "Bueno muchachos, gracias por la bancada.", "01-bueno.wav", 2.5, 1, 1, 0.0, True, "bueno muchachos"
+            "0123456789aa",
+            "Bueno muchachos, gracias por la bancada.",
+            "01-bueno.wav",
+            2.5,
+            1,
+            1,
+            0.0,
+            True,
+            "bueno muchachos",
+            faults=[],
+            dropped=[],
+            cut_s=0.0,
+            watermark="perth",
+            watermark_confidence=1.0,
         ),
-        records.SpokenLine("0123456789a0", HOSTILE, "02-hostile.wav", 2.5, 1, 3, 0.5, False, HOSTILE),
+        records.SpokenLine(
+            "0123456789a0",
+            HOSTILE,
+            "02-hostile.wav",
+            2.5,
+            1,
+            3,
+            0.5,
+            False,
+            HOSTILE,
+            faults=["misheard"],
+            dropped=["noise"],
+            cut_s=0.4,
+            watermark="none",
+            watermark_confidence=0.0,
+        ),
     ]
     records.write(args.outputs, rows)
     for row in rows:

@@ -75,16 +75,16 @@ def speak(model: Xtts, conditioning: Conditioning, lines: Sequence[Line], sampli
             spoken |= zip(batch, speak_batch(model, conditioning, batch, sampling), strict=True)
         return [spoken[part] for part in parts]
 
-    return in_parts(lines, model.tokenizer, speak_parts)
+    return [join(parts) for parts in in_parts(lines, model.tokenizer, speak_parts)]
 
 
 def in_parts(
     lines: Sequence[Line], tokenizer: VoiceBpeTokenizer, speak_parts: Callable[[list[Line]], Sequence[np.ndarray]]
-) -> list[np.ndarray]:
-    """The lines as `speak_parts` speaks their parts: `split_line` before it, `join` after it. [T] each"""
+) -> list[list[np.ndarray]]:
+    """The parts of each line as `speak_parts` speaks them, see `split_line`. [T] each"""
     split = [split_line(tokenizer, line) for line in lines]
     spoken = iter(speak_parts([part for parts in split for part in parts]))
-    return [join([next(spoken) for _ in parts]) for parts in split]
+    return [[next(spoken) for _ in parts] for parts in split]
 
 
 def split_line(tokenizer: VoiceBpeTokenizer, line: Line) -> list[Line]:

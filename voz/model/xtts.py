@@ -36,6 +36,7 @@ with compat.torch_threads_kept():
     from TTS.tts.models.xtts import Xtts as Xtts
 compat.repair_generation_config()
 
+_NUMBERS = (np.float32, np.float64, np.int64)
 _MOVED = "TTS.tts.models.xtts"  # the module of the classes in the original XTTS_v2 checkpoint, which has moved since
 
 
@@ -105,13 +106,16 @@ def write_config(folder: Path, config: XttsConfig, widths: Widths) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint with `weights_only=True`, allowing the few classes that are in the original XTTS_v2 file.
+    """Read a checkpoint with `weights_only=True`, allowing the few classes that are in the original XTTS_v2 file, and the numbers of
+    NumPy in which a trainer noted its loss.
 
     Raises:
         UserError: missing, truncated, or a pickle with anything but weights.
     """
     classes: tuple[type, ...] = (XttsConfig, XttsArgs, XttsAudioConfig, BaseDatasetConfig)
-    known: list[Any] = [*classes, *((c, f"{_MOVED}.{c.__name__}") for c in classes)]
+    number = np.float64(0).__reduce__()[0]  # what pickle rebuilds a NumPy number with; it has had two addresses
+    numbers = [(number, "numpy.core.multiarray.scalar"), (number, "numpy._core.multiarray.scalar"), np.dtype]
+    known: list[Any] = [*classes, *((c, f"{_MOVED}.{c.__name__}") for c in classes), *numbers, *(type(np.dtype(t)) for t in _NUMBERS)]
     try:
         with torch.serialization.safe_globals(known):
             checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -124,8 +128,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read the weights of an `Xtts` from the `model.pth` of a base or a voice, whether coqui's trainer or ours wrote it."""
-    state: dict[str, torch.Tensor] = read_checkpoint(path)["model"]
+    """Read the weights of an `Xtts` from the `model.pth` of a base or a voice, whether coqui's trainer or ours wrote it, or only weights.
+
+    Raises:
+        UserError: missing, truncated, or no checkpoint of a model.
+    """
+    checkpoint = read_checkpoint(path)
+    state: dict[str, torch.Tensor] = checkpoint.get("model", checkpoint) if isinstance(checkpoint, dict) else {}
+    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UserError(f"{path}: no weights of a model in it", "use the model.pth of an XTTS_v2 voice")
     copies = ("gpt.gpt_inference.", "gpt.gpt.wte.")  # init_gpt_for_inference adds them: the same tensors under other names
     unused = ("torch_mel_spectrogram_style_encoder", "torch_mel_spectrogram_dvae", "dvae")
     named = {key.removeprefix("xtts."): value for key, value in state.items()}
