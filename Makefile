@@ -93,8 +93,8 @@ base: setup ## fetch XTTS_v2 and a Whisper model (WHISPER=medium) into models/
 profile: setup ## apply profiles/NAME.yaml to params.yaml (NAME=xtts_v2, NAME=pocket)
 	@python -m tools.profile "$(NAME)"
 
-speak: setup ## speak TEXT="..." into OUT=spoken.wav (or .mp3, .opus) with the voice, an earlier one (REV=<commit or experiment>), or any (VOICE=folder SPEAKER_WAV=file)
-	@python -m tools.speak --text="$$TEXT" --rev="$$REV" --voice="$$VOICE" --speaker-wav="$$SPEAKER_WAV" --out="$$OUT"
+speak: setup ## speak TEXT="..." into OUT=spoken.wav (or .mp3, .opus) with the voice, an earlier one (REV=<commit or experiment>), or any (VOICE=folder SPEAKER_WAV=file); STREAM=1: to a player
+	@python -m tools.speak --text="$$TEXT" --rev="$$REV" --voice="$$VOICE" --speaker-wav="$$SPEAKER_WAV" --out="$$OUT" $(if $(STREAM),--stream)
 
 # Status 3 says that a file carries no mark: an answer, no failure of make.
 detect: setup ## tell whether audio files carry the watermark: FILES="spoken.wav 'my note.ogg'"

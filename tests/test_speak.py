@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import yaml
 
 from stages import synthesize
@@ -147,6 +150,31 @@ def test_any_voice_with_any_recording_as_its_reference(here: Path, monkeypatch: 
         say(monkeypatch, "--text", "Hola.", "--voice", "from afar", "--speaker-wav", str(clips.FIXTURES / "texts.csv"))
     with pytest.raises(UserError, match="two voices"):
         say(monkeypatch, "--text", "Hola.", "--voice", "from afar", "--rev", "HEAD")
+
+
+def test_a_stream_is_a_wav_of_the_same_sound_with_the_mark(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    text = "Bueno muchachos, gracias por la bancada. Nos vemos mañana a la tarde."
+    say(monkeypatch, "--text", text)
+    capsysbinary.readouterr()
+    say(monkeypatch, "--text", text, "--stream", "--out", "nothing.wav")
+    streamed = capsysbinary.readouterr().out
+    whole, rate_hz = soundfile.read("spoken.wav", dtype="int16")
+    header, pcm = streamed[:44], np.frombuffer(streamed[44:], np.int16)
+    Path("capped.wav").write_bytes(header[:40] + struct.pack("<I", 2 * len(pcm)) + streamed[44:])
+    assert (soundfile.info("capped.wav").samplerate, rate_hz) == (24_000, 24_000)
+    assert len(pcm) == len(whole) and np.abs(pcm.astype(int) - whole).max() <= 4  # 1e-4 of full scale
+    assert not Path("nothing.wav").exists()
+
+
+def test_a_player_that_is_closed_ends_the_stream_quietly() -> None:
+    program = "import numpy as np; from tools import speak; speak.write_stream(iter([np.zeros(2**20, np.float32)] * 9), None)"
+    stream = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert stream.stdout is not None and stream.stderr is not None
+    assert stream.stdout.read(44)[:4] == b"RIFF"
+    stream.stdout.close()
+    assert (stream.stderr.read(), stream.wait(60)) == (b"", 0)
 
 
 def test_a_long_text_shows_how_far_it_is(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

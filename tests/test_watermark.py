@@ -101,3 +101,13 @@ def test_weights_that_are_not_perths_are_refused_in_one_line(monkeypatch: pytest
         assert "\n" not in str(error.value)
     finally:
         watermark._load_net.cache_clear()
+
+
+@pytest.mark.parametrize("piece_s", [0.05, 0.74, 3.0])
+def test_marked_while_it_is_made_is_marked_the_same(mark: watermark.Watermark, speech: np.ndarray, piece_s: float) -> None:
+    size = round(piece_s * RATE_HZ)
+    pieces = list(mark.mark_stream((speech[at : at + size] for at in range(0, len(speech), size)), RATE_HZ))
+    streamed = np.concatenate(pieces)
+    assert len(pieces) > 4 and streamed.dtype == np.float32
+    assert np.abs(streamed - mark.mark(speech, RATE_HZ)).max() < 1e-4
+    assert mark.highest(streamed, RATE_HZ) > 0.95

@@ -2,16 +2,19 @@
 
     python -m tools.speak --text "Che, ¿cómo andás?" [--rev HEAD~3] [--out spoken.mp3]     (`make speak TEXT="..." REV=... OUT=...`)
     python -m tools.speak --text "..." --voice FOLDER --speaker-wav REF.ogg                 (`make speak ... VOICE=... SPEAKER_WAV=...`)
+    python -m tools.speak --text "..." --stream | aplay                                    (`make -s speak TEXT="..." STREAM=1 | aplay`)
 
 Reads   models/voice; an earlier one comes from DVC's cache or its remote into .cache, and the working tree stays as it is;
         FOLDER: any fine-tuned XTTS_v2 (model.pth, config.json, vocab.json); REF: any audio of the speaker, 6 s or more
         the settings of `synthesize` in params.yaml: the text sounds as that stage's first try
 Writes  OUT, mono, 24 000 Hz, with the watermark unless `synthesize.watermark` is none. Its ending names the format: wav, flac, mp3,
         opus or ogg; a folder gets a wav that is called like the text
+        or, with --stream, a wav on the standard output while the text is spoken, for a player; noise after the words stays
 """
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,17 +110,35 @@ def main() -> None:
         raise UserError("nothing to speak", 'make speak TEXT="Che, ¿cómo andás?"')
     if args.rev and args.voice:
         raise UserError(f"two voices: of {args.rev} and in {args.voice}", "take one of them")
-    out = output_path(args.out, args.text)
+    out = None if args.stream else output_path(args.out, args.text)
+    if args.stream and sys.stdout.isatty():
+        raise UserError("a stream is sound, not text", 'give it to a player: make -s speak TEXT="..." STREAM=1 | aplay')
     p, where = params.load("synthesize", synthesize.Params), device.pick(params.load("compute", params.Compute).device)
     device.seed_everything(p.seed)
     mark = watermark.marker(p.watermark, where)
     with reference_wav(Path(args.speaker_wav) if args.speaker_wav else None) as reference:
         folder = voice_of(args.rev) if args.rev else Path(args.voice or VOICE)
         voice = load_voice(folder, where, reference=reference)
-        (parts,) = voice.speak_parts(synthesis.number([voice.readable(args.text)], seed=p.seed), p)
+        (line,) = synthesis.number([voice.readable(args.text)], seed=p.seed)
+        if out is None:
+            write_stream(synthesis.stream(voice.model, voice.conditioning, line, p), mark)
+            return
+        (parts,) = voice.speak_parts([line], p)
     spoken = synthesize.without_noise(parts)
     confidence = synthesize.write_marked(out, spoken.pcm, mark)
     print("   ".join([f"{out}   {len(spoken.pcm) / wav.OUTPUT_RATE_HZ:.1f} s", *remarks(spoken.cut_s, confidence)]))
+
+
+def write_stream(pieces: Iterator[np.ndarray], mark: watermark.Watermark | None) -> None:
+    """Write speech to the standard output as it comes, marked, until whoever reads it has enough. float32 at 24 000 Hz, [T] each"""
+    out = sys.stdout.buffer
+    try:
+        out.write(encode.endless_wav_header())
+        for piece in mark.mark_stream(pieces, wav.OUTPUT_RATE_HZ) if mark else pieces:
+            out.write(wav.to_int16(piece).tobytes())
+            out.flush()
+    except BrokenPipeError:  # the player was closed; what Python would still write at its exit goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def remarks(cut_s: float, confidence: float | None) -> Iterator[str]:
@@ -138,6 +159,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--voice", default="", help=f"folder of another voice (default: {VOICE})")
     parser.add_argument("--speaker-wav", default="", help="recording of the speaker (default: the voice's own reference)")
     parser.add_argument("--out", default="spoken.wav", help="file, or folder (default: spoken.wav)")
+    parser.add_argument("--stream", action="store_true", help="write to the standard output while it is spoken")
     return parser.parse_args()
 
 

@@ -1,6 +1,7 @@
 """Write speech as a file: WAV, FLAC, MP3 or Ogg Opus, by the ending of its name. The same samples give the same bytes."""
 
 import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -42,6 +43,13 @@ def writer_of(path: Path) -> Callable[[IO[bytes], np.ndarray], None]:
         raise UserError(
             f"{files.printable(str(path))}: no format with the ending {path.suffix!r}", f"end the name in {', '.join(WRITERS)}"
         ) from error
+
+
+def endless_wav_header() -> bytes:
+    """Header of a wav of mono PCM16 at 24 000 Hz whose length is not known yet: both sizes are the largest there are."""
+    endless = 2**32 - 1
+    form = struct.pack("<HHIIHH", 1, 1, OUTPUT_RATE_HZ, 2 * OUTPUT_RATE_HZ, 2, 16)  # PCM, channels, rate, bytes/s, bytes/frame, bits
+    return b"RIFF" + struct.pack("<I", endless) + b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", endless)
 
 
 def opus(pcm: np.ndarray, rate_hz: int, *, bitrate_bps: int) -> bytes:

@@ -9,7 +9,7 @@ humming) the detector does not find the mark again.
 import functools
 import hashlib
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
@@ -28,6 +28,7 @@ THRESHOLD = 0.5  # a block with a higher confidence carries the mark (benchmarks
 RATE_HZ = 32_000  # of Perth's network
 BLOCK_S = 5.0  # of speech that is read for the mark at a time
 MARK_BLOCK_S = 20.0  # of speech that is marked at a time
+STREAM_BLOCK_S = 0.5  # of speech that is marked at a time while it is made
 CONTEXT_S = 0.5  # on both sides of it: the network sees 0.15 s, the spectrum's window is 0.064 s long
 _TAIL = 2048  # zeros after the samples: one window, so that the last ones lie within a frame
 _WEIGHTS = "perth_net_250000.pth.tar"
@@ -77,12 +78,28 @@ class Watermark:
     def mark(self, pcm: np.ndarray, rate_hz: int) -> np.ndarray:
         """The same speech with the mark: same length, same bandwidth, clipped at full scale. float32 in [-1, 1] [T] -> [T]"""
         size, context = round(MARK_BLOCK_S * rate_hz), round(CONTEXT_S * rate_hz)
-        marked = np.array(pcm, dtype=np.float32)
+        marked = [np.zeros(0, np.float32)]
         for start in range(0, len(pcm), size):
             first, end = max(0, start - context), min(len(pcm), start + size)
-            added = self._residual(pcm[first : end + context], rate_hz)
-            marked[start:end] += added[start - first : end - first]
-        return np.clip(marked, -1.0, 1.0)
+            marked.append(self._marked(pcm[first : end + context], start - first, end - first, rate_hz))
+        return np.concatenate(marked)
+
+    def _marked(self, pcm: np.ndarray, start: int, end: int, rate_hz: int) -> np.ndarray:
+        """The samples from `start` to `end`, marked. float32 [T] -> [end - start]"""
+        return np.clip(pcm[start:end] + self._residual(pcm, rate_hz)[start:end], -1.0, 1.0, dtype=np.float32)
+
+    def mark_stream(self, pieces: Iterable[np.ndarray], rate_hz: int) -> Iterator[np.ndarray]:
+        """Mark speech while it is made: the samples of `mark` within 1e-4, `CONTEXT_S` after they came. float32 [T] each -> [T] each"""
+        size, context = round(STREAM_BLOCK_S * rate_hz), round(CONTEXT_S * rate_hz)
+        waiting, before = np.zeros(0, np.float32), 0  # `before` of the samples are marked already
+        for piece in pieces:
+            waiting = np.concatenate([waiting, piece])
+            while len(waiting) >= before + size + context:
+                yield self._marked(waiting[: before + size + context], before, before + size, rate_hz)
+                kept = min(context, before + size)
+                waiting, before = waiting[before + size - kept :], kept
+        if len(waiting) > before:
+            yield self._marked(waiting, before, len(waiting), rate_hz)
 
     def blocks(self, pcm: np.ndarray, rate_hz: int) -> Iterator[Block]:
         """The recording in stretches of `BLOCK_S`; the last one has up to twice that. float32 [T]"""
