@@ -18,7 +18,10 @@ override ZIP := $(value ZIP)
 override SENDER := $(value SENDER)
 override NOTE := $(value NOTE)
 override URL := $(value URL)
-export TEXT REV ZIP SENDER NOTE URL
+override OUT := $(value OUT)
+override VOICE := $(value VOICE)
+override SPEAKER_WAV := $(value SPEAKER_WAV)
+export TEXT REV ZIP SENDER NOTE URL OUT VOICE SPEAKER_WAV
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
@@ -27,7 +30,7 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private remote push verify-remote
+.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private remote push verify-remote detect
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,8 +102,12 @@ base: setup ## fetch XTTS_v2 and a Whisper model (WHISPER=medium) into models/
 profile: setup ## apply profiles/NAME.yaml to params.yaml (NAME=xtts_v2, NAME=pocket)
 	@python -m tools.profile "$(NAME)"
 
-speak: setup ## speak TEXT="..." with the voice, or with an earlier one (REV=<commit or experiment>)
-	@python -m tools.speak --text "$$TEXT" --rev "$$REV" --out "$(OUT)"
+speak: setup ## speak TEXT="..." into OUT=spoken.wav (or .mp3, .opus) with the voice, an earlier one (REV=<commit or experiment>), or any (VOICE=folder SPEAKER_WAV=file); STREAM=1: to a player
+	@python -m tools.speak --text="$$TEXT" --rev="$$REV" --voice="$$VOICE" --speaker-wav="$$SPEAKER_WAV" --out="$$OUT" $(if $(STREAM),--stream)
+
+# Status 3 says that a file carries no mark: an answer, no failure of make.
+detect: setup ## tell whether audio files carry the watermark: FILES="spoken.wav 'my note.ogg'"
+	@python -m tools.detect -- $(FILES) || test $$? -eq 3
 
 remote: setup ## add a remote for data and voices, with safe settings: URL=/media/backup/voz, ssh://..., s3://..., webdavs://...
 	@python -m tools.remotes.add --name "$(REMOTE)" -- "$$URL"

@@ -1,4 +1,4 @@
-"""Speak a list of texts with the voice; a line that Whisper misunderstands is spoken again.
+"""Speak a list of texts with the voice; a line that went wrong is spoken again. What is written carries a watermark.
 
     python -m stages.synthesize models/voice outputs --texts data/texts.txt --asr models/pocket/whisper.pt
 
@@ -7,7 +7,8 @@ Reads   models/voice/{model.pth,config.json,vocab.json,reference.wav}
 Writes  outputs/<nn>-<slug>.wav            mono PCM16, 24 000 Hz
         outputs/manifest.jsonl             records.SpokenLine, one per line
 
-One text by hand: `make speak` (tools/speak.py).
+A line went wrong if it is too short or too long for its text, is followed by noise, or is not what Whisper hears
+(voz/metrics/line_faults.py). One text by hand: `make speak` (tools/speak.py).
 """
 
 import argparse
@@ -22,11 +23,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from voz.audio import wav
-from voz.metrics import measures
+from voz.audio import encode, watermark, wav
+from voz.metrics import line_faults, measures
 from voz.model import device, synthesis, transcriber
 from voz.model.generation import Sampling
-from voz.model.voice import Voice, load_voice, write_wav
+from voz.model.voice import Voice, load_voice
 from voz.pipeline import cache, command, files, params, records
 from voz.pipeline.checked import section
 from voz.text import reader
@@ -40,6 +41,7 @@ class Params(Sampling):
 
     max_cer: float = Field(ge=0)
     max_tries: int = Field(ge=1)
+    watermark: watermark.Kind
     seed: int
 
 
@@ -47,15 +49,25 @@ class Params(Sampling):
 class Take:
     """The best of the tries at a line.
 
-    pcm: float32 in [-1, 1] at 24 000 Hz. [T]
+    pcm: without a watermark, float32 in [-1, 1] at 24 000 Hz. [T]
+    cut_s: of noise after its words that was cut off.
     transcript: Whisper's.
+    faults: of the try that was kept, and `dropped`: of all others.
     tries: how often the line was spoken in all.
     """
 
     pcm: np.ndarray
+    cut_s: float
     transcript: str
     cer: float
-    tries: int
+    faults: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
+    tries: int = 1
+
+    def with_try(self, other: "Take") -> "Take":
+        """The better of this and the next try, the earlier one if they are alike."""
+        better, worse = (other, self) if (len(other.faults), other.cer) < (len(self.faults), self.cer) else (self, other)
+        return dataclasses.replace(better, tries=self.tries + 1, dropped=tuple(sorted({*self.dropped, *worse.faults})))
 
 
 def read_texts(path: Path) -> list[str]:
@@ -87,22 +99,43 @@ def _id(line: synthesis.Line) -> str:
 
 
 def speak_well(voice: Voice, lines: Sequence[synthesis.Line], asr: transcriber.Transcriber, p: Params) -> list[Take]:
-    """Speak each line until the error rate of its transcript is at most `max_cer`, at most `max_tries` times. The best try is kept."""
+    """Speak each line until it has no fault, at most `max_tries` times. The best try is kept."""
     best: dict[int, Take] = {}
     pending = list(range(len(lines)))
     for retry in range(p.max_tries):
         label = "speak" if not retry else f"again ({len(pending)})"
-        again = [dataclasses.replace(lines[i], retry=retry) for i in pending]
-        pcms = voice.speak(again, p, label=label)
-        transcripts = asr.texts(pcms, rate_hz=wav.OUTPUT_RATE_HZ, ids=[line.id for line in again])
-        for i, pcm, transcript in zip(pending, pcms, transcripts, strict=True):
-            take = Take(pcm, transcript, measures.cer(lines[i].text, transcript), retry + 1)
-            better = i not in best or take.cer < best[i].cer
-            best[i] = take if better else dataclasses.replace(best[i], tries=retry + 1)
-        pending = [i for i in pending if best[i].cer > p.max_cer]
+        again = [another_try(lines[i], retry, best.get(i)) for i in pending]
+        for i, take in zip(pending, speak_once(voice, again, asr, p, label=label), strict=True):
+            best[i] = best[i].with_try(take) if i in best else take
+        pending = [i for i in pending if best[i].faults]
         if not pending:
             break
     return [best[i] for i in range(len(lines))]
+
+
+def another_try(line: synthesis.Line, retry: int, best: Take | None) -> synthesis.Line:
+    """The line to speak next: with other random numbers, and with its full stops set apart if one was read aloud."""
+    read_aloud = best is not None and line_faults.FULL_STOP in (*best.faults, *best.dropped)
+    return dataclasses.replace(line, retry=retry, text=line_faults.full_stops_apart(line.text) if read_aloud else line.text)
+
+
+def speak_once(
+    voice: Voice, lines: Sequence[synthesis.Line], asr: transcriber.Transcriber, p: Params, *, label: str = "speak"
+) -> list[Take]:
+    """One try at each line."""
+    spoken = [without_noise(parts) for parts in voice.speak_parts(lines, p, label=label)]
+    transcripts = asr.texts([each.pcm for each in spoken], rate_hz=wav.OUTPUT_RATE_HZ, ids=[line.id for line in lines])
+    takes = []
+    for line, each, transcript in zip(lines, spoken, transcripts, strict=True):
+        found = line_faults.find(line.text, each.pcm, cut_s=each.cut_s, transcript=transcript, max_cer=p.max_cer)
+        takes.append(Take(each.pcm, each.cut_s, transcript, measures.cer(line.text, transcript), tuple(found)))
+    return takes
+
+
+def without_noise(parts: Sequence[np.ndarray]) -> line_faults.WithoutNoise:
+    """The parts of a line, joined, each without the noise after its words. [T] each"""
+    quiet = [line_faults.cut_noise(part) for part in parts]
+    return line_faults.WithoutNoise(synthesis.join([each.pcm for each in quiet]), sum(each.cut_s for each in quiet))
 
 
 def slug(text: str) -> str:
@@ -111,15 +144,16 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_LENGTH].rstrip("-") or "text"
 
 
-def write(outputs: Path, texts: Sequence[str], lines: Sequence[synthesis.Line], takes: Sequence[Take], *, max_cer: float) -> None:
-    """Write the takes and their manifest, and print a line for each."""
+def write(
+    outputs: Path, texts: Sequence[str], lines: Sequence[synthesis.Line], takes: Sequence[Take], mark: watermark.Watermark | None
+) -> None:
+    """Write the takes, marked, and their manifest, and print a line for each."""
     rows = []
     with files.whole_folder(outputs) as folder:
         for index, (text, line, take) in enumerate(zip(texts, lines, takes, strict=True), start=1):
             name = f"{index:0{max(2, len(str(len(lines))))}d}-{slug(text)}.wav"
-            write_wav(folder / name, take.pcm)
-            rows.append(row(text, line, take, name, passed=take.cer <= max_cer))
-            remark = "" if take.cer <= max_cer else f"   over {max_cer:.2f}: best of {take.tries} kept"
+            rows.append(row(text, line, take, name, confidence=write_marked(folder / name, take.pcm, mark)))
+            remark = f"   {', '.join(take.faults)}: best of {take.tries} kept" if take.faults else ""
             print(f"{outputs / name}   {rows[-1].duration_s:.1f} s   CER {take.cer:.2f}{remark}")
             print_reading(text, line.text)
         records.write(folder, rows)
@@ -133,8 +167,22 @@ def print_reading(text: str, as_read: str) -> None:
         print(f"   not read: {left_out}")
 
 
-def row(text: str, line: synthesis.Line, take: Take, file: str, *, passed: bool) -> records.SpokenLine:
-    """The manifest's row of a line."""
+def write_marked(path: Path, pcm: np.ndarray, mark: watermark.Watermark | None) -> float | None:
+    """Write speech with the mark. float32 in [-1, 1] at 24 000 Hz [T]
+
+    Returns:
+        the confidence with which the mark is found again in it; None if there is to be none.
+    """
+    if mark is None:
+        encode.write(path, pcm)
+        return None
+    marked = mark.mark(pcm, wav.OUTPUT_RATE_HZ)
+    encode.write(path, marked)
+    return round(mark.highest(marked, wav.OUTPUT_RATE_HZ), 2)
+
+
+def row(text: str, line: synthesis.Line, take: Take, file: str, *, confidence: float | None) -> records.SpokenLine:
+    """The manifest's row of a line. `confidence`: see `write_marked`"""
     return records.SpokenLine(
         id=line.id,
         text=text,
@@ -144,8 +192,13 @@ def row(text: str, line: synthesis.Line, take: Take, file: str, *, passed: bool)
         seed=line.seed,
         tries=take.tries,
         cer=round(take.cer, 4),
-        passed=passed,
+        passed=not take.faults,
         heard=take.transcript,
+        faults=list(take.faults),
+        dropped=list(take.dropped),
+        cut_s=round(take.cut_s, 3),
+        watermark="none" if confidence is None else "perth",
+        watermark_confidence=confidence or 0.0,
     )
 
 
@@ -154,11 +207,12 @@ def main() -> None:
     args = parse_args()
     p, where = params.load("synthesize", Params), device.pick(params.load("compute", params.Compute).device)
     device.seed_everything(p.seed)
+    mark = watermark.marker(p.watermark, where)
     voice, asr = load_voice(args.voice, where), transcriber.Transcriber(args.asr, where)
     texts = read_texts(args.texts)
     lines = lines_of(texts, voice, seed=p.seed)
     takes = speak_well(voice, lines, asr, p)
-    write(args.outputs, texts, lines, takes, max_cer=p.max_cer)
+    write(args.outputs, texts, lines, takes, mark)
     cache.log("synthesize", lines=len(lines), tries=sum(take.tries for take in takes), device=str(where))
 
 

@@ -51,3 +51,16 @@ found = given.to_diff_dict()
 print(found["suppress_tokens"], found["begin_suppress_tokens"], found["temperature"], "array" not in str(given))
 """)
     assert done.stdout.split("\n")[0] == "[1, 2] [3] 0.7 True", done.stderr
+
+
+def test_perth_loads_without_pkg_resources_and_leaves_none_behind() -> None:
+    without = run("import perth; print(perth.PerthImplicitWatermarker)")
+    assert without.stdout.split("\n")[0] == "None", "resemble-perth loads by itself: the repair can go"
+    done = run("""
+import sys
+from voz import compat
+with compat.pkg_resources_lent():
+    import perth
+print(perth.PerthImplicitWatermarker.__name__, "pkg_resources" in sys.modules)
+""")
+    assert done.stdout.split("\n")[0] == "PerthImplicitWatermarker False", done.stderr

@@ -110,8 +110,40 @@ def fill_speech(args: Namespace, clips: list[str]) -> None:
             wav.write(args.lines / kind / f"{clip}.wav", tone(300 + 100 * i, 1.0, rate_hz), rate_hz=rate_hz)
     files.write_json(args.reports / "evaluate.json", EVALUATED)
     rows = [
-        records.SpokenLine("0123456789aa", "Bueno.", "Bueno.", "01-bueno.wav", 2.5, 1, 1, 0.0, True, "bueno muchachos"),
-        records.SpokenLine("0123456789a0", HOSTILE, HOSTILE, "02-hostile.wav", 2.5, 1, 3, 0.5, False, HOSTILE),
+        records.SpokenLine(
+            "0123456789aa",
+            "Bueno.",
+            "Bueno.",
+            "01-bueno.wav",
+            2.5,
+            1,
+            1,
+            0.0,
+            True,
+            "bueno muchachos",
+            faults=[],
+            dropped=[],
+            cut_s=0.0,
+            watermark="perth",
+            watermark_confidence=1.0,
+        ),
+        records.SpokenLine(
+            "0123456789a0",
+            HOSTILE,
+            HOSTILE,
+            "02-hostile.wav",
+            2.5,
+            1,
+            3,
+            0.5,
+            False,
+            HOSTILE,
+            faults=["misheard"],
+            dropped=["noise"],
+            cut_s=0.4,
+            watermark="none",
+            watermark_confidence=0.0,
+        ),
     ]
     records.write(args.outputs, rows)
     for row in rows:

@@ -2,16 +2,21 @@
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import yaml
 
 from stages import synthesize
-from tests import tiny_voice, tiny_whisper
+from tests import clips, tiny_voice, tiny_whisper
 from tools import speak
+from voz.audio import sniff
+from voz.pipeline import parallel
 from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -86,37 +91,116 @@ def test_a_voice_that_is_gone_leaves_no_entry_in_the_cache(checkout: Path, monke
     assert [path for path in Path(".cache/voices").rglob("*") if path.is_file()] == []
 
 
-def test_a_text_sounds_as_the_first_try_of_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "Bueno muchachos, son las 3."
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a voice and params.yaml."""
     tiny_voice.make(tmp_path / "models" / "voice", stop_bias=1.0)
-    tiny_whisper.make(tmp_path / "whisper.pt")
-    (tmp_path / "texts.txt").write_text(f"Otra cosa.\n{text}\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     values["compute"]["device"], values["synthesize"]["max_tries"] = "cpu", 1
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    return tmp_path
+
+
+def say(monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
+    monkeypatch.setattr("sys.argv", ["speak", *options])
+    speak.main()
+
+
+def test_a_text_sounds_as_the_first_try_of_the_stage(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "Bueno muchachos, son las 3."
+    tiny_whisper.make(here / "whisper.pt")
+    (here / "texts.txt").write_text(f"Otra cosa.\n{text}\n", encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["synthesize", "models/voice", "outputs", "--texts", "texts.txt", "--asr", "whisper.pt"])
     synthesize.main()
-    monkeypatch.setattr("sys.argv", ["speak", "--text", text, "--out", "new/hola.wav"])
-    speak.main()
+    say(monkeypatch, "--text", text, "--out", "new/hola.wav")
     assert Path("new/hola.wav").read_bytes() == Path("outputs/02-bueno-muchachos-son-las-3.wav").read_bytes()
 
 
-def test_nothing_to_speak_is_refused() -> None:
-    done = subprocess.run([sys.executable, "-m", "tools.speak", "--text", " "], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "nothing to speak" in done.stderr
+def test_the_ending_of_the_name_is_the_format_and_a_folder_gets_a_name(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "there").mkdir()
+    for out, name in (("x.mp3", "x.mp3"), ("x.opus", "x.opus"), ("there", "there/hola-che.wav"), ("new/", "new/hola-che.wav")):
+        say(monkeypatch, "--text=-Hola, che.", "--out", out)
+        assert capsys.readouterr().out.startswith(f"{name}   ")
+        assert (
+            sniff.sniff(Path(name).read_bytes()[: sniff.HEAD_BYTES]).name
+            == {".mp3": "mp3", ".opus": "ogg-opus", ".wav": "wav"}[Path(name).suffix]
+        )
 
 
-@pytest.mark.parametrize("text", ['Cuesta $500 y "algo" más', "$(touch made); `touch made`", "¿Qué?\\n"])
+def test_an_unknown_ending_is_refused_before_the_work(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree("models")
+    with pytest.raises(UserError, match=r"x\.docx: no format .*\.mp3"):
+        say(monkeypatch, "--text", "Hola.", "--out", "x.docx")
+
+
+def test_any_voice_with_any_recording_as_its_reference(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("models/voice").rename("from afar")
+    with pytest.raises(UserError, match=r"models/voice: no voice"):
+        say(monkeypatch, "--text", "Hola.")
+    spoken = []
+    for reference in ("mine-0.ogg", "mine-1.ogg"):
+        say(monkeypatch, "--text", "Hola, che.", "--voice", "from afar", "--speaker-wav", str(clips.FIXTURES / reference))
+        spoken.append(Path("spoken.wav").read_bytes())
+    assert spoken[0] != spoken[1]
+    with pytest.raises(UserError, match=r"texts\.csv: no audio"):
+        say(monkeypatch, "--text", "Hola.", "--voice", "from afar", "--speaker-wav", str(clips.FIXTURES / "texts.csv"))
+    with pytest.raises(UserError, match="two voices"):
+        say(monkeypatch, "--text", "Hola.", "--voice", "from afar", "--rev", "HEAD")
+
+
+def test_a_stream_is_a_wav_of_the_same_sound_with_the_mark(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    text = "Bueno muchachos, gracias por la bancada. Nos vemos mañana a la tarde."
+    say(monkeypatch, "--text", text)
+    capsysbinary.readouterr()
+    say(monkeypatch, "--text", text, "--stream", "--out", "nothing.wav")
+    streamed = capsysbinary.readouterr().out
+    whole, rate_hz = soundfile.read("spoken.wav", dtype="int16")
+    header, pcm = streamed[:44], np.frombuffer(streamed[44:], np.int16)
+    Path("capped.wav").write_bytes(header[:40] + struct.pack("<I", 2 * len(pcm)) + streamed[44:])
+    assert (soundfile.info("capped.wav").samplerate, rate_hz) == (24_000, 24_000)
+    assert len(pcm) == len(whole) and np.abs(pcm.astype(int) - whole).max() <= 4  # 1e-4 of full scale
+    assert not Path("nothing.wav").exists()
+
+
+def test_a_player_that_is_closed_ends_the_stream_quietly() -> None:
+    program = "import numpy as np; from tools import speak; speak.write_stream(iter([np.zeros(2**20, np.float32)] * 9), None)"
+    stream = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert stream.stdout is not None and stream.stderr is not None
+    assert stream.stdout.read(44)[:4] == b"RIFF"
+    stream.stdout.close()
+    assert (stream.stderr.read(), stream.wait(60)) == (b"", 0)
+
+
+def test_a_long_text_shows_how_far_it_is(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """2 640 characters are more than one batch."""
+    monkeypatch.setattr(parallel, "BAR_DELAY_S", 0.0)
+    say(monkeypatch, "--text", "Bueno muchachos, gracias por la bancada de todos estos años. " * 44)
+    shown = capsys.readouterr()
+    assert "speak: 100%" in shown.err and "batch" in shown.err
+    assert float(shown.out.split()[1]) > 10
+
+
+def test_nothing_to_speak_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="nothing to speak"):
+        say(monkeypatch, "--text", " ")
+
+
+@pytest.mark.parametrize("text", ["-Hola", 'Cuesta $500 y "algo" más', "$(touch made); `touch made`", "¿Qué?\\n"])
 def test_make_hands_the_text_over_as_typed(tmp_path: Path, text: str) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / "tools").mkdir()
     for name in ("requirements.txt", "requirements-nodeps.txt", "tools/system.py", ".venv/.installed"):
         (tmp_path / name).touch()
-    (tmp_path / "tools/speak.py").write_text("import sys\nprint(sys.argv[sys.argv.index('--text') + 1])\n", encoding="utf-8")
+    (tmp_path / "tools/speak.py").write_text(
+        "import sys\nprint(next(each.removeprefix('--text=') for each in sys.argv if each.startswith('--text=')))\n", encoding="utf-8"
+    )
     (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
     done = subprocess.run(["make", "-s", "speak", f"TEXT={text}"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == f"{text}\n"

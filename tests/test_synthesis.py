@@ -164,6 +164,35 @@ def test_long_text_is_split_at_sentences_and_joined_with_a_pause(stopping: xtts.
     assert np.array_equal(whole, np.concatenate([spoken[0], *(piece for part in spoken[1:] for piece in (pause, part))]))
 
 
+@pytest.mark.parametrize("which", ["pocket", "stopping"])
+def test_a_stream_is_the_whole_without_seams(which: str, request: pytest.FixtureRequest) -> None:
+    """In several parts, which come in several pieces each."""
+    model = request.getfixturevalue(which)
+    text = TEXTS[0] if which == "pocket" else " ".join([TEXTS[2].capitalize()] * 3)
+    given, line = conditioning(model), synthesis.Line(text, seed=1)
+    pieces = list(synthesis.stream(model, given, line, SAMPLED))
+    (whole,) = synthesis.speak(model, given, [line], SAMPLED)
+    streamed = np.concatenate(pieces)
+    assert len(pieces) >= 2 and streamed.dtype == np.float32 and streamed.shape == whole.shape
+    assert np.abs(streamed - whole).max() < 1e-4
+
+
+def test_the_decoder_of_xtts_v2_streams_without_seams() -> None:
+    """Its widths, with random weights: they decide how far the samples of a frame reach."""
+    config, _ = xtts.read_config(POCKET)
+    args = config.model_args
+    args.output_hop_length, args.input_sample_rate = 256, 22_050
+    torch.manual_seed(3)
+    with xtts.widths_applied(xtts.Widths()):
+        model = xtts.Xtts(config)
+    model.hifigan_decoder.eval()
+    latents, speaker = torch.randn(60, args.decoder_input_dim), torch.randn(1, 512, 1)
+    whole = synthesis.vocode(model, latents, speaker)
+    pieces = list(synthesis.vocode_chunks(model, latents.split(16), speaker))
+    assert len(whole) == pytest.approx(60 * 1024 * 24_000 / 22_050, abs=300) and np.abs(whole).max() > 1e-3
+    assert len(pieces) == 4 and np.abs(np.concatenate(pieces) - whole).max() < 1e-4 * max(1.0, np.abs(whole).max())
+
+
 def test_what_cannot_be_spoken_is_said(pocket: xtts.Xtts) -> None:
     for text in ("", " …!", "a" * 402):
         with pytest.raises(UserError):

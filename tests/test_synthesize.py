@@ -11,14 +11,14 @@ import torch
 import yaml
 
 from stages import synthesize
-from tests import tiny_voice, tiny_whisper
-from voz.metrics import measures
+from tests import clips, tiny_voice, tiny_whisper
+from voz.audio import watermark, wav
 from voz.model import synthesis, transcriber, whisper, xtts
 from voz.model.voice import Voice, load_voice
 from voz.pipeline import command, records
 
 ROOT = Path(__file__).parent.parent
-P = synthesize.Params(temperature=0.7, top_p=0.85, top_k=50, repetition_penalty=5.0, max_cer=0.3, max_tries=3, seed=1)
+P = synthesize.Params(temperature=0.7, top_p=0.85, top_k=50, repetition_penalty=5.0, max_cer=0.3, max_tries=3, watermark="perth", seed=1)
 TEXTS = ("Bueno muchachos, gracias por la bancada.", "Son las 3.", "Bueno muchachos, gracias por la bancada.")
 
 
@@ -47,7 +47,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
 
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, **params: float) -> None:
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, **params: float | str) -> None:
     """The stage, in `folder`, with some of its parameters changed."""
     values = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     values["compute"]["device"] = "cpu"
@@ -103,27 +103,95 @@ def test_again_from_the_cache_and_again_without_it_give_the_same_bytes(
     assert written() == before
 
 
+def test_what_is_written_carries_the_mark_unless_it_is_switched_off(tmp_path: Path) -> None:
+    pcm = wav.resample(clips.pcm("mine-0"), wav.SAMPLE_RATE_HZ, 24_000)
+    take, line = synthesize.Take(pcm, 0.0, "hola", 0.0, ()), synthesis.Line("hola", seed=1, id="0123456789ab")
+    mark = watermark.Watermark()
+    for name, given, found in (("marked", mark, True), ("plain", None, False)):
+        (tmp_path / name).mkdir()
+        synthesize.write(tmp_path / name, ["Hola"], [line], [take], given)
+        (row,) = records.read(tmp_path / name, records.SpokenLine)
+        _, written = scipy.io.wavfile.read(tmp_path / name / row.file)
+        assert len(written) == len(pcm)
+        assert (mark.highest(written / np.float32(32768), 24_000) > 0.9) is found
+        assert (row.watermark, row.watermark_confidence) == (("perth", 1.0) if found else ("none", 0.0))
+
+
+def test_the_stage_marks_as_params_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "texts.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    found = {}
+    for kind in ("perth", "none"):
+        run(folder, monkeypatch, max_tries=1, watermark=kind)
+        rows = records.read(folder / "outputs", records.SpokenLine)
+        assert {row.watermark for row in rows} == {kind}
+        found[kind] = [scipy.io.wavfile.read(folder / "outputs" / row.file)[1] for row in rows]
+    for marked, plain in zip(found["perth"], found["none"], strict=True):
+        assert len(marked) == len(plain) and not np.array_equal(marked, plain)
+
+
+def test_without_the_watermark_nothing_is_spoken(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails closed, in one line and before the work."""
+    (folder / "texts.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    outputs = folder / "outputs"
+    shutil.rmtree(outputs, ignore_errors=True)
+    monkeypatch.setattr(watermark, "_WEIGHTS_SHA256", "0" * 64)
+    watermark._load_net.cache_clear()
+    try:
+        with pytest.raises(command.UserError, match="the watermark cannot be loaded"):
+            run(folder, monkeypatch, watermark="perth")
+    finally:
+        watermark._load_net.cache_clear()
+    assert not outputs.exists() and not (tmp_path / ".cache" / "speech").exists()
+
+
+def test_an_unknown_watermark_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(command.UserError, match=r"synthesize\.watermark: 'audioseal' should be 'perth' or 'none'"):
+        run(folder, monkeypatch, watermark="audioseal")
+
+
 def test_the_best_of_the_tries_is_kept(voice: Voice, asr: transcriber.Transcriber) -> None:
     lines = synthesize.lines_of(TEXTS, voice, seed=1)
-    tries = []
-    for retry in range(3):
-        again = [replace(line, retry=retry) for line in lines]
-        pcms = synthesis.speak(voice.model, voice.conditioning, again, P)
-        transcripts = asr.texts(pcms, rate_hz=24_000, ids=[line.id for line in again])
-        tries.append([(measures.cer(line.text, words), pcm) for line, words, pcm in zip(lines, transcripts, pcms, strict=True)])
+    tries = [synthesize.speak_once(voice, [replace(line, retry=retry) for line in lines], asr, P) for retry in range(3)]
     for line, take in enumerate(synthesize.speak_well(voice, lines, asr, P)):
-        cers = [each[line][0] for each in tries]
-        assert take.tries == 3 and take.cer == min(cers)
-        assert np.array_equal(take.pcm, tries[cers.index(min(cers))][line][1])
+        best = min((each[line] for each in tries), key=lambda one: (len(one.faults), one.cer))
+        assert take.tries == 3 and take.faults == best.faults and take.cer == best.cer
+        assert np.array_equal(take.pcm, best.pcm)
+        assert set(take.dropped) == {fault for each in tries if each[line] is not best for fault in each[line].faults}
 
 
-def test_only_lines_that_failed_are_spoken_again(voice: Voice, asr: transcriber.Transcriber) -> None:
+def test_only_lines_with_a_fault_are_spoken_again(voice: Voice, asr: transcriber.Transcriber) -> None:
     lines = synthesize.lines_of(TEXTS, voice, seed=1)
-    first = [take.cer for take in synthesize.speak_well(voice, lines, asr, replace(P, max_tries=1))]
-    limit = sorted(first)[1]
+    first = synthesize.speak_well(voice, lines, asr, replace(P, max_tries=1))
+    assert all("misheard" in take.faults for take in first)  # the transcripts are nonsense
+    limit = sorted(take.cer for take in first)[1]
     takes = synthesize.speak_well(voice, lines, asr, replace(P, max_cer=limit, max_tries=2))
-    assert [take.tries for take in takes] == [1 if cer <= limit else 2 for cer in first]
-    assert {take.tries for take in takes} == {1, 2}
+    failed = [take.cer > limit or take.faults != ("misheard",) for take in first]
+    assert [take.tries for take in takes] == [2 if each else 1 for each in failed]
+    assert True in failed
+
+
+def test_fewer_faults_are_better_and_then_fewer_errors() -> None:
+    pcm = np.zeros(10, np.float32)
+    first = synthesize.Take(pcm, 0.0, "", 0.2, ("too_long", "noise"))
+    second = synthesize.Take(pcm, 0.4, "", 0.9, ("misheard",))
+    third = synthesize.Take(pcm, 0.0, "", 0.9, ("misheard",))
+    best = first.with_try(second).with_try(third)
+    assert (best.cut_s, best.cer, best.faults, best.tries) == (0.4, 0.9, ("misheard",), 3)
+    assert best.dropped == ("misheard", "noise", "too_long")
+
+
+def test_full_stops_are_set_apart_after_one_was_read_aloud() -> None:
+    """What reaches the model, in its own tokens: the text of the first try, then the dot behind a space."""
+    tokenizer = xtts.read_tokenizer(ROOT / "models" / "pocket" / "xtts")
+    line = synthesis.Line("dale. nos vemos mañana.", seed=1)
+    heard = synthesize.Take(np.zeros(10, np.float32), 0.0, "dale punto nos vemos mañana punto", 0.3, ("full_stop_read",))
+    first, second = synthesize.another_try(line, 0, None), synthesize.another_try(line, 1, heard)
+    spelled = [[tokenizer.tokenizer.id_to_token(i) for i in tokenizer.encode(each.text, "es")] for each in (first, second)]
+    assert first.text == line.text and [row[-2:] for row in spelled] == [["a", "."], ["[SPACE]", "."]]
+    assert "[UNK]" not in spelled[1]
+    noisy = replace(heard, faults=("noise",))
+    assert synthesize.another_try(line, 1, noisy).text == line.text
+    assert synthesize.another_try(line, 2, replace(noisy, dropped=("full_stop_read",))).text == second.text
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """voz/model/voice.py: a line comes from the cache to the last bit, and again from the model if anything about it changes."""
 
+import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import scipy.io.wavfile
 import torch
 
 from tests import clips, tiny_voice
@@ -94,10 +97,40 @@ def test_texts_are_read_as_the_model_reads_them(folder: Path) -> None:
 
 def test_a_folder_without_a_voice_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"model\.pth.*dvc"):
-        voice.load_voice(tmp_path, CPU)
+        voice.load_voice(tmp_path / "models" / "voice", CPU)
+    with pytest.raises(UserError, match=r"model\.pth.*config\.json"):
+        voice.load_voice(tmp_path / "elsewhere", CPU)
 
 
-def test_a_wav_holds_the_samples(tmp_path: Path) -> None:
-    voice.write_wav(tmp_path / "new" / "spoken.wav", np.array([0.0, 0.5, -1.0, 2.0], np.float32))
-    rate_hz, pcm = scipy.io.wavfile.read(tmp_path / "new" / "spoken.wav")
-    assert rate_hz == 24_000 and pcm.dtype == np.int16 and pcm.tolist() == [0, 16_384, -32_768, 32_767]
+def trainers(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The checkpoint as coqui's trainer writes it."""
+    weights = {f"xtts.{name}": value for name, value in checkpoint["model"].items()}
+    loss = {"train_loss": np.float64(2.5), "eval_loss": np.float32(2.7)}
+    return {"config": {"run_name": "x"}, "model": weights, "optimizer": None, "step": 7, "date": "May 05, 2026", "model_loss": loss}
+
+
+@pytest.mark.parametrize("layout", [trainers, lambda checkpoint: checkpoint["model"]], ids=["trainer", "weights alone"])
+def test_a_voice_from_elsewhere_speaks_the_same(folder: Path, tmp_path: Path, layout: Callable[[dict[str, Any]], Any]) -> None:
+    """Other tools write other layouts, keep no reference recording, and leave keys in config.json that this coqui-tts does not know."""
+    elsewhere = tmp_path / "their voice"
+    shutil.copytree(folder, elsewhere)
+    (elsewhere / "reference.wav").unlink()
+    torch.save(layout(torch.load(folder / "model.pth", weights_only=True)), elsewhere / "model.pth")
+    config = json.loads((elsewhere / "config.json").read_text(encoding="utf-8"))
+    (elsewhere / "config.json").write_text(json.dumps(config | {"unheard_of": 1}), encoding="utf-8")
+    with pytest.raises(UserError, match=r"no reference\.wav.*SPEAKER_WAV"):
+        voice.load_voice(elsewhere, CPU)
+    theirs = voice.load_voice(elsewhere, CPU, reference=folder / "reference.wav")
+    lines = synthesis.number(TEXTS[:1], seed=1)
+    (one,), (other,) = theirs.speak(lines, SAMPLING), voice.load_voice(folder, CPU).speak(lines, SAMPLING)
+    assert np.array_equal(one, other)
+
+
+def test_what_is_no_checkpoint_of_a_model_is_said(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "voice")
+    torch.save({"model": {"epoch": 3}}, tmp_path / "voice" / "model.pth")
+    with pytest.raises(UserError, match="no weights of a model"):
+        _ = voice.load_voice(tmp_path / "voice", CPU).model
+    (tmp_path / "voice" / "model.pth").rename(tmp_path / "voice" / "best_model_120.pth")
+    with pytest.raises(UserError, match=r"model\.pth missing.*rename best_model_120\.pth to model\.pth"):
+        voice.load_voice(tmp_path / "voice", CPU)

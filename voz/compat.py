@@ -6,8 +6,10 @@ Import this module before anything that imports torchaudio, transformers' genera
 
 import importlib.util
 import sys
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,28 @@ def torch_threads_kept() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def pkg_resources_lent() -> Iterator[None]:
+    """Within the block, `pkg_resources` has the one function that Perth imports from it. Perth has to be imported inside.
+
+    Breaks: resemble-perth 1.0.1 imports `resource_filename` from `pkg_resources`, which setuptools removed in 82.0.0. The failure is
+    hidden: `perth.PerthImplicitWatermarker` is None. (https://github.com/resemble-ai/Perth/pull/11, /pull/18)
+    The module goes away after the block, so that nobody else takes it for the real one.
+    Can go: when a version of resemble-perth after 1.0.1 is pinned.
+    """
+    name = "pkg_resources"
+    if importlib.util.find_spec(name) is not None:
+        yield
+        return
+    module = types.ModuleType(name)
+    module.resource_filename = lambda package, path: str(resources.files(package) / path)  # type: ignore[attr-defined]
+    sys.modules[name] = module
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def repair_generation_config() -> None:

@@ -4,6 +4,8 @@ The wav is read and resampled block by block, so a note of 3 h takes a few megab
 """
 
 import functools
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,18 +59,28 @@ class NoteAnalysis:
 
 def analyse(path: Path) -> NoteAnalysis:
     """Analyse a mono wav of 22 050 Hz. The same bytes give the same result."""
+    with wav.opened(path) as sound:
+        return _analyse(iter(lambda: sound.read(_BLOCK, dtype="float32"), None))
+
+
+def analyse_pcm(pcm: np.ndarray) -> NoteAnalysis:
+    """Analyse samples at 22 050 Hz. float32 [T]"""
+    return _analyse(pcm[start : start + _BLOCK] for start in range(0, len(pcm) + 1, _BLOCK))
+
+
+def _analyse(blocks: Iterator[np.ndarray]) -> NoteAnalysis:
+    """Analyse a recording in blocks of `_BLOCK` samples, up to the first empty one. [T] each"""
     silero = _Silero()
     to_16k = soxr.ResampleStream(SAMPLE_RATE_HZ, ASR_RATE_HZ, 1, dtype="float32", quality="HQ")
     energies, probabilities, rest, samples = [], [], np.zeros(0, np.float32), 0
-    with wav.opened(path) as sound:
-        while len(block := sound.read(_BLOCK, dtype="float32")):
-            samples += len(block)
-            padded = np.pad(block, (0, -len(block) % HOP)).astype(np.float64)
-            energies.append((padded.reshape(-1, HOP) ** 2).mean(axis=1))
-            rest = np.concatenate([rest, to_16k.resample_chunk(block)])
-            whole = len(rest) // VAD_FRAME * VAD_FRAME
-            probabilities.append(silero.probabilities(rest[:whole]))
-            rest = rest[whole:]
+    for block in itertools.takewhile(len, blocks):
+        samples += len(block)
+        padded = np.pad(block, (0, -len(block) % HOP)).astype(np.float64)
+        energies.append((padded.reshape(-1, HOP) ** 2).mean(axis=1))
+        rest = np.concatenate([rest, to_16k.resample_chunk(block)])
+        whole = len(rest) // VAD_FRAME * VAD_FRAME
+        probabilities.append(silero.probabilities(rest[:whole]))
+        rest = rest[whole:]
     rest = np.concatenate([rest, to_16k.resample_chunk(np.zeros(0, np.float32), last=True)])
     probabilities.append(silero.probabilities(np.pad(rest, (0, -len(rest) % VAD_FRAME))))
     energy = np.concatenate(energies) if energies else np.zeros(0)
@@ -79,7 +91,7 @@ def analyse(path: Path) -> NoteAnalysis:
 
 def speech_mask(probability: np.ndarray, energy: np.ndarray, *, noise_db: float) -> np.ndarray:
     """Speech by silero with hysteresis, short gaps closed, edges extended over sound that silero cuts off. [N], [N] -> bool [N]"""
-    mask = _close_gaps(_hysteresis(probability), round(BRIDGE_S / HOP_S))
+    mask = _close_gaps(hysteresis(probability), round(BRIDGE_S / HOP_S))
     if not mask.any():
         return mask
     level_db = decibel(float(energy[mask].mean()))
@@ -122,7 +134,7 @@ def _leading(mask: np.ndarray) -> int:
     return int(np.argmin(mask)) if len(mask) and not mask.all() else len(mask)
 
 
-def _hysteresis(probability: np.ndarray) -> np.ndarray:
+def hysteresis(probability: np.ndarray) -> np.ndarray:
     """True from where the probability reaches ON to where it falls below OFF. [N] -> bool [N]"""
     state = np.where(probability >= ON, 1, np.where(probability < OFF, 0, -1))  # -1: as the hop before
     known = np.maximum.accumulate(np.where(state >= 0, np.arange(len(state)), -1))

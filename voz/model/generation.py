@@ -6,7 +6,7 @@ the order in which `generate` applies them, and the latents are those that the l
 by line; latents are within 1e-4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -104,9 +104,18 @@ class PreparedLine:
     limit: int
 
 
-@torch.inference_mode()
 def generate(model: Xtts, lines: Sequence[PreparedLine], sampling: Sampling) -> list[Generated]:
     """Generate the codes and latents of up to `BATCH_ROWS` lines of one width."""
+    codes, latents = (torch.stack(each, dim=1) for each in zip(*steps(model, lines, sampling), strict=True))
+    return trim(codes, latents, [line.limit for line in lines], model.gpt.stop_audio_token)
+
+
+@torch.inference_mode()
+def steps(model: Xtts, lines: Sequence[PreparedLine], sampling: Sampling) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Generate step by step: the next code and latent of each row, until every line has its stop code or is at its limit.
+
+    The rows after the lines are copies that fill the batch up. Yields int64 [B], [B, C].
+    """
     gpt, stop = model.gpt, model.gpt.stop_audio_token
     rows = [*lines, *[lines[0]] * (BATCH_ROWS - len(lines))]
     inputs, mask = pad(rows)
@@ -114,20 +123,19 @@ def generate(model: Xtts, lines: Sequence[PreparedLine], sampling: Sampling) -> 
     limits = torch.tensor([row.limit if i < len(lines) else 0 for i, row in enumerate(rows)])
     ids = torch.tensor([[PREFIX_ID, gpt.start_audio_token]] * BATCH_ROWS)  # scores are processed on the CPU: same on every device
     finished, processors, cache = limits <= 0, sampling.processors(), Cache(layer_class_to_replicate=RoomyLayer)
-    latents: list[torch.Tensor] = []
     for step in range(int(limits.max())):
         with reproducible_attention(inputs.device):
             hidden = gpt.gpt(inputs_embeds=inputs, attention_mask=mask, past_key_values=cache, use_cache=True).last_hidden_state
-        latents.append(gpt.final_norm(hidden[:, -1]))
-        scores = processors(ids, gpt.mel_head(latents[-1]).float().cpu())
+        latents = gpt.final_norm(hidden[:, -1])
+        scores = processors(ids, gpt.mel_head(latents).float().cpu())
         codes = draw(scores, uniform[:, step], greedy=sampling.temperature == 0).masked_fill(finished, stop)
+        yield codes, latents
         ids = torch.cat([ids, codes[:, None]], dim=1)
         finished = finished | (codes == stop) | (limits <= step + 1)
         if bool(finished.all()):
             break
         inputs = (gpt.mel_embedding(codes.to(inputs.device)) + gpt.mel_pos_embedding.emb.weight[step + 1])[:, None]
         mask = torch.cat([mask, mask.new_ones(BATCH_ROWS, 1)], dim=1)
-    return trim(ids[:, 2:], torch.stack(latents, dim=1), limits.tolist()[: len(lines)], stop)
 
 
 def reproducible_attention(device: torch.device) -> AbstractContextManager[None]:

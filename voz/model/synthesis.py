@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from torch.nn.utils import parametrize
 
 from voz.audio.wav import OUTPUT_RATE_HZ, SAMPLE_RATE_HZ
-from voz.model.generation import BATCH_ROWS, PreparedLine, Sampling, generate
+from voz.model.generation import BATCH_ROWS, PreparedLine, Sampling, generate, steps
 from voz.model.xtts import Conditioning, VoiceBpeTokenizer, Xtts
 from voz.pipeline import parallel
 from voz.pipeline.command import UserError
@@ -28,6 +28,8 @@ PAUSE_S = 0.2  # between the parts of a text that was split
 SHORT_WORDS = 2  # after a text of one or two words XTTS talks on (coqui-ai/TTS #3516)
 SLOWEST_CHARS_PER_S = 4.0  # slower than anybody reads; with LEAD_S it limits the length of a line
 LEAD_S = 2.0
+CHUNK_CODES = 16  # that `stream` waits for: 0.74 s of sound
+CONTEXT_FRAMES = 16  # of the vocoder's input on each side that decide a frame's samples: 13 in XTTS_v2, whose widest layers come first
 
 
 @dataclass(frozen=True)
@@ -75,16 +77,42 @@ def speak(model: Xtts, conditioning: Conditioning, lines: Sequence[Line], sampli
             spoken |= zip(batch, speak_batch(model, conditioning, batch, sampling), strict=True)
         return [spoken[part] for part in parts]
 
-    return in_parts(lines, model.tokenizer, speak_parts)
+    return [join(parts) for parts in in_parts(lines, model.tokenizer, speak_parts)]
+
+
+def stream(model: Xtts, conditioning: Conditioning, line: Line, sampling: Sampling) -> Iterator[np.ndarray]:
+    """Speak a line while it is generated: the samples of `speak` within 1e-4, in pieces. float32 at 24 000 Hz, [T] each
+
+    Raises:
+        UserError: the text is empty, or has more tokens than the model takes.
+    """
+    for part in split_line(model.tokenizer, line):
+        if part.part:
+            yield join([np.zeros(0, np.float32)] * 2)  # the pause between parts
+        prepared = prepare(model, conditioning, part)
+        chunks = in_chunks(latents[0] for _, latents in steps(model, [prepared], sampling))
+        yield from vocode_chunks(model, chunks, conditioning.speaker)
+
+
+def in_chunks(latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Latents in stacks of `CHUNK_CODES`, the last one of what is left. [C] each -> [n, C] each"""
+    waiting: list[torch.Tensor] = []
+    for each in latents:
+        waiting.append(each)
+        if len(waiting) == CHUNK_CODES:
+            yield torch.stack(waiting)
+            waiting = []
+    if waiting:
+        yield torch.stack(waiting)
 
 
 def in_parts(
     lines: Sequence[Line], tokenizer: VoiceBpeTokenizer, speak_parts: Callable[[list[Line]], Sequence[np.ndarray]]
-) -> list[np.ndarray]:
-    """The lines as `speak_parts` speaks their parts: `split_line` before it, `join` after it. [T] each"""
+) -> list[list[np.ndarray]]:
+    """The parts of each line as `speak_parts` speaks them, see `split_line`. [T] each"""
     split = [split_line(tokenizer, line) for line in lines]
     spoken = iter(speak_parts([part for parts in split for part in parts]))
-    return [join([next(spoken) for _ in parts]) for parts in split]
+    return [[next(spoken) for _ in parts] for parts in split]
 
 
 def split_line(tokenizer: VoiceBpeTokenizer, line: Line) -> list[Line]:
@@ -173,3 +201,56 @@ def vocode(model: Xtts, latents: torch.Tensor, speaker: torch.Tensor) -> np.ndar
     with parametrize.cached():  # weight norm is computed once per convolution, not at every use
         pcm: torch.Tensor = model.hifigan_decoder(latents[None], g=speaker.to(latents))
     return pcm.flatten().float().cpu().numpy()
+
+
+@torch.inference_mode()
+def vocode_chunks(model: Xtts, chunks: Iterable[torch.Tensor], speaker: torch.Tensor) -> Iterator[np.ndarray]:
+    """Decode latents as they come: the samples of `vocode` of all of them, within 1e-4, in pieces. [n, C] each -> [T] each
+
+    Of the frames so far, those are decoded that no later latent can change, with the frames around them that decide their samples.
+    """
+    known: list[torch.Tensor] = []
+    done = 0
+    for chunk, last in _with_last(chunks):
+        known.append(chunk)
+        frames = _vocoder_frames(model, torch.cat(known))
+        settled = frames.shape[2] if last else _settled(model, frames.shape[2])
+        first, end = max(0, done - CONTEXT_FRAMES), min(frames.shape[2], settled + CONTEXT_FRAMES)
+        if settled <= done:
+            continue
+        with parametrize.cached():
+            pcm = model.hifigan_decoder.waveform_decoder(frames[:, :, first:end], g=speaker.to(frames)).flatten()
+        per_frame = len(pcm) // (end - first)
+        yield pcm[(done - first) * per_frame : (settled - first) * per_frame].float().cpu().numpy()
+        done = settled
+
+
+def _vocoder_frames(model: Xtts, latents: torch.Tensor) -> torch.Tensor:
+    """The input of the vocoder's network, stretched as `HifiDecoder.forward` does it. [N, C] -> [1, C, F]"""
+    frames = latents.T[None]
+    for factor in _stretches(model):
+        frames = torch.nn.functional.interpolate(frames, scale_factor=[factor], mode="linear")
+    return frames
+
+
+def _stretches(model: Xtts) -> list[float]:
+    """Factors from latents to frames, and from the GPT's sample rate to the output's."""
+    decoder = model.hifigan_decoder
+    rates = [decoder.output_sample_rate / decoder.input_sample_rate] if decoder.output_sample_rate != decoder.input_sample_rate else []
+    return [decoder.ar_mel_length_compression / decoder.output_hop_length, *rates]
+
+
+def _settled(model: Xtts, count: int) -> int:
+    """Frames whose samples no later latent changes: interpolation looks one latent ahead, the network `CONTEXT_FRAMES`."""
+    return max(0, count - math.ceil(math.prod(_stretches(model))) - 1 - CONTEXT_FRAMES)
+
+
+def _with_last(chunks: Iterable[torch.Tensor]) -> Iterator[tuple[torch.Tensor, bool]]:
+    """Each chunk, and whether it is the last."""
+    waiting = None
+    for chunk in chunks:
+        if waiting is not None:
+            yield waiting, False
+        waiting = chunk
+    if waiting is not None:
+        yield waiting, True

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import scipy.io.wavfile
 import torch
 
 from voz.audio import wav
@@ -70,6 +69,10 @@ class Voice:
         Raises:
             UserError: a text is empty, or has more tokens than the model takes.
         """
+        return [synthesis.join(parts) for parts in self.speak_parts(lines, sampling, label=label)]
+
+    def speak_parts(self, lines: Sequence[synthesis.Line], sampling: Sampling, *, label: str = "speak") -> list[list[np.ndarray]]:
+        """Like `speak`, with the parts of each line before they are joined."""
         settings = {name: getattr(sampling, name) for name in Sampling.__dataclass_fields__}  # not those of a subclass
         store = cache.Cache("speech", STEP_VERSION, params=settings, model=self.model_hash)
 
@@ -77,7 +80,7 @@ class Voice:
             numbers = json.dumps([part.seed, part.occurrence, part.retry, part.part])
             return store.key(part.id, self.reference_hash, part.text, numbers)
 
-        def speak_parts(parts: list[synthesis.Line]) -> list[np.ndarray]:
+        def from_cache(parts: list[synthesis.Line]) -> list[np.ndarray]:
             return store.map_batches(
                 parts,
                 key=key,
@@ -88,22 +91,31 @@ class Voice:
                 label=label,
             )
 
-        return synthesis.in_parts(lines, self.tokenizer, speak_parts)
+        return synthesis.in_parts(lines, self.tokenizer, from_cache)
 
 
-def load_voice(folder: Path, device: torch.device) -> Voice:
-    """The voice that `stages/train.py` wrote into a folder.
+def load_voice(folder: Path, device: torch.device, *, reference: Path | None = None) -> Voice:
+    """The voice in a folder: what `stages/train.py` wrote, or any fine-tuned XTTS_v2 with its `config.json` and `vocab.json`.
+
+    Args:
+        reference: mono wav at 22 050 Hz; the default is the folder's own.
 
     Raises:
         UserError: there is no voice in the folder, or its vocabulary is damaged.
     """
-    missing = [name for name in (*MODEL_FILES, REFERENCE) if not (folder / name).is_file()]
+    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
     if missing:
-        raise UserError(f"{folder}: no voice ({', '.join(missing)} missing)", "run `dvc repro train`, or `dvc pull`")
-    return Voice(folder, folder / REFERENCE, device)
+        raise UserError(f"{folder}: no voice ({', '.join(missing)} missing)", _cure(folder, missing))
+    if reference is None and not (folder / REFERENCE).is_file():
+        raise UserError(f"{folder}: no {REFERENCE} in it", "name a recording of the speaker, 6 s or more: `make speak SPEAKER_WAV=...`")
+    return Voice(folder, reference or folder / REFERENCE, device)
 
 
-def write_wav(path: Path, pcm: np.ndarray) -> None:
-    """Write speech as mono PCM16 at 24 000 Hz with scipy, atomically. float32 in [-1, 1] [T]"""
-    with files.atomic(path) as file:
-        scipy.io.wavfile.write(file, wav.OUTPUT_RATE_HZ, wav.to_int16(pcm))
+def _cure(folder: Path, missing: Sequence[str]) -> str:
+    """What to do about missing model files."""
+    checkpoints = sorted(path.name for path in folder.glob("best_model*.pth"))
+    if "model.pth" in missing and checkpoints:
+        return f"rename {checkpoints[-1]} to model.pth"
+    if folder.name == "voice":
+        return "run `dvc repro train`, or `dvc pull`"
+    return "put the checkpoint there as model.pth, with the config.json and vocab.json that it was trained with"

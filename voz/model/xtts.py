@@ -37,6 +37,7 @@ with compat.torch_threads_kept():
 compat.repair_generation_config()
 
 _RESTORE = "restore the file: `dvc checkout`, `make base`, or for the demo `git checkout -- models/pocket`"
+_NUMBERS = (np.float32, np.float64, np.int64)
 _MOVED = "TTS.tts.models.xtts"  # the module of the classes in the original XTTS_v2 checkpoint, which has moved since
 
 
@@ -106,13 +107,16 @@ def write_config(folder: Path, config: XttsConfig, widths: Widths) -> None:
 
 
 def read_checkpoint(path: Path) -> Any:
-    """Read a checkpoint with `weights_only=True`, allowing the few classes that are in the original XTTS_v2 file.
+    """Read a checkpoint with `weights_only=True`, allowing the few classes that are in the original XTTS_v2 file, and the numbers of
+    NumPy in which a trainer noted its loss.
 
     Raises:
         UserError: missing, truncated, or a pickle with anything but weights.
     """
     classes: tuple[type, ...] = (XttsConfig, XttsArgs, XttsAudioConfig, BaseDatasetConfig)
-    known: list[Any] = [*classes, *((c, f"{_MOVED}.{c.__name__}") for c in classes)]
+    number = np.float64(0).__reduce__()[0]  # what pickle rebuilds a NumPy number with; it has had two addresses
+    numbers = [(number, "numpy.core.multiarray.scalar"), (number, "numpy._core.multiarray.scalar"), np.dtype]
+    known: list[Any] = [*classes, *((c, f"{_MOVED}.{c.__name__}") for c in classes), *numbers, *(type(np.dtype(t)) for t in _NUMBERS)]
     try:
         with torch.serialization.safe_globals(known):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -123,15 +127,15 @@ def read_checkpoint(path: Path) -> Any:
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read the weights of an `Xtts` from the `model.pth` of a base or a voice, whether coqui's trainer or ours wrote it.
+    """Read the weights of an `Xtts` from the `model.pth` of a base or a voice, whether coqui's trainer or ours wrote it, or only weights.
 
     Raises:
         UserError: see `read_checkpoint`; or the file holds something else.
     """
     content = read_checkpoint(path)
-    state: Any = content.get("model") if isinstance(content, dict) else None
+    state: Any = content.get("model", content) if isinstance(content, dict) else None
     if not state or not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
-        raise UserError(f"{path}: not an XTTS checkpoint (it has no weights under `model`)", _RESTORE)
+        raise UserError(f"{path}: not an XTTS checkpoint (it has no weights of a model)", _RESTORE)
     copies = ("gpt.gpt_inference.", "gpt.gpt.wte.")  # init_gpt_for_inference adds them: the same tensors under other names
     unused = ("torch_mel_spectrogram_style_encoder", "torch_mel_spectrogram_dvae", "dvae")
     named = {key.removeprefix("xtts."): value for key, value in state.items()}

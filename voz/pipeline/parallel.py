@@ -14,6 +14,7 @@ from voz.pipeline import cluster
 A = TypeVar("A")
 B = TypeVar("B")
 
+BAR_DELAY_S = 2.0  # work that is quicker shows no bar
 FEW_ITEMS = 4  # fewer run in this process: starting the workers takes about a second
 
 
@@ -37,7 +38,7 @@ HERE = Engine(workers=1)  # this process
 def progress(items: Iterable[A], *, total: int, label: str, unit: str = "it") -> "tqdm[A]":
     """Wrap an iterable in a progress bar with ETA. Without a terminal it prints a line every 20 s."""
     terminal = sys.stderr.isatty()
-    return tqdm(items, total=total, desc=label, unit=unit, mininterval=0.2 if terminal else 20.0, dynamic_ncols=terminal, delay=2.0)
+    return tqdm(items, total=total, desc=label, unit=unit, mininterval=0.2 if terminal else 20.0, dynamic_ncols=terminal, delay=BAR_DELAY_S)
 
 
 def cores(workers: int) -> int:

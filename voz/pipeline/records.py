@@ -112,8 +112,13 @@ class SpokenLine(Record):
     seed: int
     tries: int  # how many times it was synthesised; the best try was kept
     cer: float  # character error rate of Whisper's transcription; 0 = as written
-    passed: bool  # True if cer <= synthesize.max_cer
+    passed: bool  # True if it has no fault
     heard: str  # Whisper's transcription
+    faults: list[str]  # of the try that was kept: too_short, too_long, noise, full_stop_read, misheard
+    dropped: list[str]  # faults of the other tries
+    cut_s: float  # seconds of noise after the words that were cut off
+    watermark: str  # perth | none
+    watermark_confidence: float  # with which the mark is found again in the file, 0 to 1; 0 without one
 
 
 @record

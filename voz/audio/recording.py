@@ -1,0 +1,36 @@
+"""Any recording as samples, whatever its format: for the tools that take a file from a person."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from voz.audio import decode, faults
+from voz.pipeline import files, sandbox
+from voz.pipeline.command import UserError
+
+DECODE_LIMIT_S = 600.0
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[np.ndarray, int]]:
+    """The mono samples of an audio file, on disk until the block ends, and their rate in Hz. float32 [T]
+
+    Raises:
+        UserError: it is missing, or no audio comes out.
+    """
+    name = files.printable(str(path))
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "raw"
+        try:
+            decoded = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise UserError(f"{name}: no such file", "name an audio file") from error
+        except (faults.Unusable, sandbox.Crashed, sandbox.TimedOut, MemoryError) as error:
+            reason = error.detail if isinstance(error, faults.Unusable) else str(error) or type(error).__name__
+            raise UserError(f"{name}: no audio can be decoded ({reason})", "name an audio file") from error
+        pcm = np.memmap(raw, np.float32, mode="r+")
+        pcm /= np.float32(decoded.scale)
+        yield pcm, decoded.rate_hz
