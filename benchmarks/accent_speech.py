@@ -109,9 +109,48 @@ def _draw_s(phonemes: str, found: Rendition, rng: random.Random) -> str:
 
 
 @dataclass(frozen=True)
-class RealLine:
-    """A prompt of the real speaker, and its text with some words that end in an /s/ which she does not say. false_words: their places."""
+class Timed:
+    """A rendition of a text and its own sounds, as espeak-ng reports them. pcm: float32 at 22 050 Hz [T]"""
 
+    pcm: np.ndarray
+    sounds: list[Sound]
+
+
+def rhythm_pairs(count: int, seed: int) -> Iterator[tuple[str, list[Timed]]]:
+    """Sentences, each in two voices whose stressed, unstressed and last vowels are lengthened more or less often."""
+    rng = random.Random(seed)
+    for text in sentences(count, seed):
+        yield text, [_timed(text, rng) for _ in range(2)]
+
+
+def _timed(text: str, rng: random.Random) -> Timed:
+    stressed, others, last = rng.choice((0.0, 0.5, 1.0)), rng.choice((0.0, 0.3, 0.8)), rng.choice((0.0, 1.0))
+
+    def change(phonemes: str) -> str:
+        final = max((match.start() for match in re.finditer("[aeiou]", phonemes)), default=-1)
+
+        def draw(match: re.Match[str]) -> str:
+            share = last if match.start(2) == final else stressed if match[1] else others
+            return match.group() + (rng.choice((":", "::")) if rng.random() < share else "")
+
+        return re.sub("('[^aeiou ]*)?([aeiou])", draw, phonemes)
+
+    spoken, speaker = by_phonemes(text, change), voice(rng.randrange(len(VARIANTS)), rng)
+    pcm, rate_hz, marks = espeak.synthesize(spoken, speaker, espeak.PHONEME)
+    edges_s = [mark.sample / rate_hz for mark in marks] + [len(pcm) / rate_hz]
+    sounds = [Sound(mark.name, start, end, 0) for mark, start, end in zip(marks, edges_s, edges_s[1:], strict=False)]
+    return Timed(through_phone(spoken, speaker, rng), sounds)
+
+
+@dataclass(frozen=True)
+class RealLine:
+    """A prompt of the real speaker: what she says, and a text in which some words end in an /s/ that she does not say.
+
+    pcm: float32 at 22 050 Hz. [T]
+    false_words: the places of those words.
+    """
+
+    said: str
     text: str
     pcm: np.ndarray
     false_words: set[int]
@@ -134,7 +173,7 @@ def real_lines(folder: Path, seed: int) -> Iterator[RealLine]:
         start, end = (int(edge_s * opus.SAMPLE_RATE_HZ) for edge_s in (max(0.0, prompt.start_s - 0.1), prompt.end_s + 0.1))
         pcm = wav.resample(notes[prompt.note][start:end], opus.SAMPLE_RATE_HZ, SAMPLE_RATE_HZ)
         false = {at for at, word in enumerate(words) if _can_end_in_s(word, words[at + 1 : at + 2]) and rng.random() < _FALSE_SHARE}
-        yield RealLine(" ".join(_with_s(word) if at in false else word for at, word in enumerate(words)), pcm, false)
+        yield RealLine(" ".join(words), " ".join(_with_s(word) if at in false else word for at, word in enumerate(words)), pcm, false)
 
 
 def _can_end_in_s(word: str, following: list[str]) -> bool:
