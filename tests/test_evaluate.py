@@ -107,7 +107,9 @@ def test_accent_is_compared_with_the_recordings(folder: Path) -> None:
         assert "sheismo" in values[name] and set(values[name]) <= set(accent.NAMES)
         for figure, estimate in values[name].items():
             pairs = [(getattr(row, voice).get(figure), row.real.get(figure)) for row in rows]
-            assert estimate["mean"] == pytest.approx(np.mean([own - real for own, real in pairs if own is not None and real is not None]))
+            assert estimate["mean"] == pytest.approx(
+                np.mean([own - real for own, real in pairs if own is not None and real is not None]), abs=1e-6
+            )
 
 
 def test_again_from_the_cache_and_again_without_it_give_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

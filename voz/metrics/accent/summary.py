@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from voz.metrics.accent import alignment, palatals, sibilants
+from voz.metrics.accent import alignment, palatals, rhythm, sibilants
 from voz.metrics.accent.spectrum import Spectrum
 
-NAMES = ("sheismo", "zheismo", "s_coda", "s_final")  # shares, from 0 to 1
+SHARES = ("sheismo", "zheismo", "s_coda", "s_final")  # from 0 to 1
+RHYTHM = ("vowel_share", "varco", "npvi", "last_vowel")  # see rhythm.Rhythm
+NAMES = SHARES + RHYTHM
 
 
 def measure(text: str, pcm: np.ndarray) -> dict[str, float]:
@@ -23,10 +25,12 @@ def measure(text: str, pcm: np.ndarray) -> dict[str, float]:
     spectrum = Spectrum(pcm)
     windows = palatals.windows(sounds, spectrum)
     kept = sibilants.measure(sounds, spectrum) or sibilants.Sibilants([], [])
-    shares = {
-        "sheismo": [window.sheismo for window in windows],
-        "zheismo": [window.zheismo for window in windows if window.voicing_db is not None],
-        "s_coda": kept.coda,
-        "s_final": kept.final,
-    }
-    return {name: float(np.mean(found)) for name, found in shares.items() if found}
+    found = (
+        [window.sheismo for window in windows],
+        [window.zheismo for window in windows if window.voicing_db is not None],
+        kept.coda,
+        kept.final,
+    )
+    figures = {name: float(np.mean(each)) for name, each in zip(SHARES, found, strict=True) if each}
+    timing = rhythm.measure(sounds)
+    return figures if timing is None else figures | {name: getattr(timing, name) for name in RHYTHM}
