@@ -15,7 +15,8 @@ from pocket.corpus.manifest import Recording, read_manifest
 from pocket.corpus.voices import DEMO_SPEAKER
 from voz.audio import wav
 from voz.data import dataset
-from voz.metrics import accent, measures
+from voz.metrics import measures
+from voz.metrics.accent import palatals
 from voz.model import synthesis, whisper, xtts
 from voz.model.generation import Sampling
 from voz.text import normalize, tokens
@@ -81,8 +82,8 @@ def mean_cer(model: whisper.Whisper, texts: Sequence[str], pcms: Pcms) -> float:
 
 def sheismo(texts: Sequence[str], pcms: Pcms) -> dict[str, float]:
     """Share of the ⟨ll, y⟩ windows spoken as [ʃ], and their number."""
-    windows = [window for line, pcm in zip(texts, pcms, strict=True) for window in accent.find_windows(line, pcm)]
-    return {"sheismo": round(accent.share(windows), 4), "windows": len(windows)}
+    windows = [window for line, pcm in zip(texts, pcms, strict=True) for window in palatals.find_windows(line, pcm)]
+    return {"sheismo": round(palatals.share(windows), 4), "windows": len(windows)}
 
 
 def similarity(

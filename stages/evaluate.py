@@ -10,8 +10,8 @@ Writes  reports/lines/manifest.jsonl                          records.Comparison
         reports/evaluate.json                                 means with 95 % intervals by note: no words, no sound
         reports/plots/evaluate/*.csv                          the figures line by line, numbers only
 
-Figures of a line: character error rate of Whisper's transcript, similarity to the speaker's other test notes, share of its ⟨ll, y⟩
-spoken as [ʃ], mel-cepstral distortion from the recording, mean and range of F0. Those of the recordings show what can be reached.
+Figures of a line: character error rate of Whisper's transcript, similarity to the speaker's other test notes, accent
+(docs/accent.md), mel-cepstral distortion from the recording, mean and range of F0. Those of the recordings show what can be reached.
 The loss is the mean over all test clips, conditioned on the reference as in synthesis. Without espeak-ng the accent is not measured.
 """
 
@@ -30,6 +30,7 @@ from pydantic import Field
 from voz.audio import wav
 from voz.data import dataset
 from voz.metrics import espeak, line_scores, measures
+from voz.metrics.accent import summary as accent
 from voz.metrics.line_scores import Figures, LineAnalysis, LineAudio
 from voz.model import batches, clip_features, device, dvae, gpt_trainer, synthesis, transcriber, xtts
 from voz.model.batches import Sample
@@ -37,7 +38,7 @@ from voz.model.generation import Sampling
 from voz.model.voice import Voice, load_voice
 from voz.pipeline import cache, command, files, params, records
 from voz.pipeline.checked import section
-from voz.pipeline.records import DIFFERENCE, VOICES
+from voz.pipeline.records import DIFFERENCE, FROM_REAL, VOICES
 
 LOSS_VERSION = 1  # raise when the same clip and weights give another loss; tests/test_evaluate.py holds a golden one
 
@@ -187,6 +188,11 @@ def differences(base: Sequence[Figures], fine_tuned: Sequence[Figures]) -> list[
     return [{name: own[name] - other[name] for name in other if name in own} for other, own in zip(base, fine_tuned, strict=True)]
 
 
+def accent_from_real(figures: dict[str, list[Figures]], voice: str) -> list[Figures]:
+    """How far the accent of a voice is from that of the recordings, line by line: 0 is the speaker's own."""
+    return [{name: line[name] for name in accent.NAMES if name in line} for line in differences(figures["real"], figures[voice])]
+
+
 def aggregate(eval_set: EvalSet, figures: dict[str, list[Figures]], losses: dict[str, list[Figures]], *, seed: int) -> dict[str, Any]:
     """The metrics: means with intervals, by voice and figure."""
     clip_notes, line_notes = [clip.note for clip in eval_set.clips], [line.note for line in eval_set.lines]
@@ -196,6 +202,8 @@ def aggregate(eval_set: EvalSet, figures: dict[str, list[Figures]], losses: dict
             differences(table["base"], table["fine_tuned"]) if name == DIFFERENCE else table[name] for table in (losses, figures)
         )
         values[name] = summarise(of_clips, clip_notes, seed=seed) | summarise(of_lines, line_notes, seed=seed)
+    for voice, name in FROM_REAL.items():
+        values[name] = summarise(accent_from_real(figures, voice), line_notes, seed=seed)
     return values
 
 

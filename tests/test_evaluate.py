@@ -15,7 +15,9 @@ from stages import evaluate
 from tests import clips, tiny_base, tiny_dataset, tiny_whisper
 from voz.audio import wav
 from voz.data import dataset
-from voz.metrics import accent, measures
+from voz.metrics import measures
+from voz.metrics.accent import palatals
+from voz.metrics.accent import summary as accent
 from voz.model import batches, clip_features, dvae, whisper, xtts
 from voz.model.voice import Voice
 from voz.pipeline import cache, command, records
@@ -91,12 +93,24 @@ def test_what_goes_to_git_has_no_words(folder: Path) -> None:
 def test_sheismo_is_measured_where_the_text_has_it(folder: Path) -> None:
     rows = records.read(folder / "out" / "lines", records.Comparison)
     for row in rows:
-        expected = accent.find_windows(row.text, wav.read(folder / "out" / "lines" / "real" / f"{row.id}.wav"))
+        expected = palatals.find_windows(row.text, wav.read(folder / "out" / "lines" / "real" / f"{row.id}.wav"))
         assert ("sheismo" in row.real) == ("sheismo" in row.base) == bool(expected)
-        assert not expected or row.real["sheismo"] == pytest.approx(accent.share(expected))
+        assert not expected or row.real["sheismo"] == pytest.approx(palatals.share(expected))
     assert any("sheismo" in row.real for row in rows)
     values = json.loads((folder / "out" / "evaluate.json").read_text(encoding="utf-8"))
     assert 0 <= values["real"]["sheismo"]["mean"] <= 1
+
+
+def test_accent_is_compared_with_the_recordings(folder: Path) -> None:
+    rows = records.read(folder / "out" / "lines", records.Comparison)
+    values = json.loads((folder / "out" / "evaluate.json").read_text(encoding="utf-8"))
+    for voice, name in records.FROM_REAL.items():
+        assert "sheismo" in values[name] and set(values[name]) <= set(accent.NAMES)
+        for figure, estimate in values[name].items():
+            pairs = [(getattr(row, voice).get(figure), row.real.get(figure)) for row in rows]
+            assert estimate["mean"] == pytest.approx(
+                np.mean([own - real for own, real in pairs if own is not None and real is not None]), abs=1e-6
+            )
 
 
 def test_again_from_the_cache_and_again_without_it_give_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

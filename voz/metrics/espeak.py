@@ -5,7 +5,7 @@ Only the accent measure needs espeak-ng (Debian package `espeak-ng`); without it
 
 import ctypes
 import ctypes.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,20 +25,22 @@ LIMIT_S = 60.0  # of a call; a sentence takes milliseconds
 
 @dataclass(frozen=True)
 class Phone:
-    """A phoneme, by espeak-ng's mnemonic, and its time in the speech."""
+    """A phoneme, by espeak-ng's mnemonic, its time in the speech, and the word it belongs to: an index into `Speech.words`."""
 
     name: str
     start_s: float
     end_s: float
+    word: int
 
 
 @dataclass(frozen=True)
 class Speech:
-    """A spoken text and its phonemes in order. pcm: float32 in [-1, 1] at `rate_hz`. [T]"""
+    """A spoken text, its phonemes in order and its words as written. pcm: float32 in [-1, 1] at `rate_hz`. [T]"""
 
     pcm: np.ndarray
     rate_hz: int
     phones: list[Phone]
+    words: list[str]
 
 
 class _Event(ctypes.Structure):
@@ -65,8 +67,12 @@ class Speaker:
 
 @dataclass(frozen=True)
 class Mark:
-    """An event: a phoneme's name, or the word's first character (from 1) and number of characters; and its first sample."""
+    """An event: a phoneme's name, or the word's first character (from 1) and number of characters; and its first sample.
 
+    kind: WORD or PHONEME.
+    """
+
+    kind: int
     name: str
     position: int
     length: int
@@ -79,13 +85,21 @@ def say(text: str) -> Speech:
     Raises:
         UserError: espeak-ng is not installed.
     """
-    pcm, rate_hz, marks = synthesize(text, Speaker(), PHONEME)
-    ends = [mark.sample for mark in marks[1:]] + [len(pcm)]
-    return Speech(pcm, rate_hz, [Phone(mark.name, mark.sample / rate_hz, end / rate_hz) for mark, end in zip(marks, ends, strict=True)])
+    pcm, rate_hz, marks = synthesize(text, Speaker(), WORD, PHONEME)
+    words: list[str] = []
+    sounds: list[tuple[Mark, int]] = []
+    for mark in marks:
+        if mark.kind == PHONEME:
+            sounds.append((mark, max(0, len(words) - 1)))
+        elif mark.length:  # a clause's end has length 0
+            words.append(text[mark.position - 1 : mark.position - 1 + mark.length])
+    ends = [mark.sample for mark, _ in sounds[1:]] + [len(pcm)]
+    phones = [Phone(mark.name, mark.sample / rate_hz, end / rate_hz, word) for (mark, word), end in zip(sounds, ends, strict=True)]
+    return Speech(pcm, rate_hz, phones, words)
 
 
-def synthesize(text: str, speaker: Speaker, kind: int) -> tuple[np.ndarray, int, list[Mark]]:
-    """Samples, float32 in [-1, 1] [T], their rate in Hz, and the events of `kind` (WORD or PHONEME).
+def synthesize(text: str, speaker: Speaker, *kinds: int) -> tuple[np.ndarray, int, list[Mark]]:
+    """Samples, float32 in [-1, 1] [T], their rate in Hz, and the events of `kinds` (WORD, PHONEME) in order.
 
     Each call has a process of its own: the library keeps the phase of its oscillators from one text to the next, so a text would
     sound a little different after another one.
@@ -93,7 +107,7 @@ def synthesize(text: str, speaker: Speaker, kind: int) -> tuple[np.ndarray, int,
     Raises:
         UserError: espeak-ng is not installed, or has no such voice.
     """
-    spoken: tuple[np.ndarray, int, list[Mark]] = _call(_synthesize, text, speaker, kind)
+    spoken: tuple[np.ndarray, int, list[Mark]] = _call(_synthesize, text, speaker, kinds)
     return spoken
 
 
@@ -118,7 +132,7 @@ def _version(name: str) -> str:
     return answer.decode()
 
 
-def _synthesize(name: str, text: str, speaker: Speaker, kind: int) -> tuple[np.ndarray, int, list[Mark]]:
+def _synthesize(name: str, text: str, speaker: Speaker, kinds: Sequence[int]) -> tuple[np.ndarray, int, list[Mark]]:
     """`synthesize`, in the process that it starts."""
     library, rate_hz = _start(name, speaker)
     pieces: list[np.ndarray] = []
@@ -130,9 +144,9 @@ def _synthesize(name: str, text: str, speaker: Speaker, kind: int) -> tuple[np.n
         at = 0
         while events[at].type != _END:
             event = events[at]
-            if event.type == kind:
-                name = event.id.decode("utf-8", "replace") if kind == PHONEME else ""
-                marks.append(Mark(name, event.text_position, event.length, event.sample))
+            if event.type in kinds:
+                name = event.id.decode("utf-8", "replace") if event.type == PHONEME else ""
+                marks.append(Mark(event.type, name, event.text_position, event.length, event.sample))
             at += 1
         return 0
 

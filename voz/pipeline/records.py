@@ -23,6 +23,7 @@ Split = Literal["train", "eval", "test"]
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 VOICES = ("real", "base", "fine_tuned")  # of a Comparison: the recording, and the two models that speak its text
 DIFFERENCE = "difference"  # fine-tuned minus base, line by line
+FROM_REAL = {"base": "base_from_real", "fine_tuned": "fine_tuned_from_real"}  # a voice minus the recordings, line by line
 ID_DIGITS = 12  # hex digits of a note's id
 ID = re.compile(r"(?P<note>[0-9a-f]{12})(?P<cut>-\d{7,8}-\d{7,8})?\Z")  # of a note; of a clip: <note>-<start ms>-<end ms>
 

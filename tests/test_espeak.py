@@ -1,0 +1,45 @@
+"""voz/metrics/espeak.py: Spanish speech, the time of each phoneme, and which word it belongs to."""
+
+import ctypes.util
+
+import numpy as np
+import pytest
+
+from voz.metrics import espeak
+from voz.pipeline.command import UserError
+
+needs_espeak = pytest.mark.skipif(not espeak.available(), reason="espeak-ng is not installed (apt-get install espeak-ng)")
+
+
+@needs_espeak
+def test_a_text_sounds_the_same_after_another_one() -> None:
+    text = "Yo llamé a Guillermo."
+    first, _, again = (espeak.say(each) for each in (text, "Otra cosa, más larga: ¿quién la dijo, y cuándo?", text))
+    assert np.array_equal(first.pcm, again.pcm) and first.phones == again.phones
+
+
+@needs_espeak
+def test_phonemes_fill_the_speech() -> None:
+    speech = espeak.say("La calle.")
+    assert [each.name for each in speech.phones[:6]] == ["l", "a", "k", "a", "j", "j"]
+    assert speech.phones[-1].end_s == pytest.approx(len(speech.pcm) / speech.rate_hz)
+
+
+@needs_espeak
+def test_each_phoneme_knows_its_word() -> None:
+    speech = espeak.say("¿Podés, ver? Acá hay 25.")
+    assert speech.words == ["Podés", "ver", "Acá", "hay", "25"]
+    spoken = {
+        word: "".join(each.name for each in speech.phones if each.word == at and "_" not in each.name)
+        for at, word in enumerate(speech.words)
+    }
+    assert spoken["Podés"] == "poDes" and spoken["ver"] == "ber" and spoken["Acá"] == "aka" and spoken["25"].endswith("sinko")
+
+
+def test_without_espeak_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
+    espeak._library_name.cache_clear()
+    assert espeak.version() == ""
+    with pytest.raises(UserError, match="apt-get install espeak-ng"):
+        espeak.say("Hola.")
+    espeak._library_name.cache_clear()
