@@ -51,3 +51,19 @@ found = given.to_diff_dict()
 print(found["suppress_tokens"], found["begin_suppress_tokens"], found["temperature"], "array" not in str(given))
 """)
     assert done.stdout.split("\n")[0] == "[1, 2] [3] 0.7 True", done.stderr
+
+
+def test_resemblyzer_can_be_imported_without_webrtcvad() -> None:
+    """Where webrtcvad is not installed, as here, or is but cannot be imported, as with setuptools from version 82 on."""
+    done = run("""
+import sys
+from voz import compat
+try:
+    import resemblyzer
+except ModuleNotFoundError as error:
+    print(error.name)
+with compat.webrtcvad_spared():
+    import resemblyzer
+print("webrtcvad" in sys.modules, resemblyzer.VoiceEncoder.__name__)
+""")
+    assert done.stdout.splitlines() == ["webrtcvad", "False VoiceEncoder"], done.stderr

@@ -112,6 +112,7 @@ def inputs(params: dict[str, Any]) -> Iterator[Finding]:
     for key, fix in (
         ("base", f"`make base`, or for the demo {demo}"),
         ("asr", f"`make base`, or for the demo {demo}"),
+        ("judge", "name another Whisper checkpoint, or the same file as `asr` in params.yaml"),
         ("notes", f"put your notes there, or {demo}"),
     ):
         exists = Path(params[key]).exists()

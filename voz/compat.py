@@ -1,6 +1,6 @@
 """Repairs of other people's packages: what breaks, in which versions, and when the repair can go.
 
-Import this module before anything that imports torchaudio, transformers' generation or `TTS`. For each repair,
+Import this module before anything that imports torchaudio, transformers' generation, `TTS` or `resemblyzer`. For each repair,
 `tests/test_compat.py` holds a test that fails without it.
 """
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,26 @@ def torch_threads_kept() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def webrtcvad_spared() -> Iterator[None]:
+    """Let `resemblyzer` be imported without webrtcvad, by an empty module of that name for the time of the import.
+
+    Breaks: Resemblyzer 0.1.4 imports `webrtcvad` 2.0.10, which has no wheels (it takes a compiler) and imports `pkg_resources`, which
+    setuptools has no longer (https://github.com/resemble-ai/Resemblyzer/issues/99, https://github.com/wiseman/py-webrtcvad/pull/87).
+    Only `preprocess_wav` needs it, which nothing here calls. For the same reason Resemblyzer is installed with --no-deps.
+    Can go: when Resemblyzer asks for webrtcvad-wheels, or imports it where it is used.
+    """
+    name = "webrtcvad"
+    missing = name not in sys.modules
+    if missing:
+        sys.modules[name] = ModuleType(name)
+    try:
+        yield
+    finally:
+        if missing:
+            del sys.modules[name]
 
 
 def repair_generation_config() -> None:

@@ -100,20 +100,22 @@ def wav_name(epoch: int) -> str:
 
 
 def write_curves(folder: Path, history: training_loop.History, schedule: training_loop.Schedule) -> None:
-    """Write `train.csv` (a row per update) and `eval.csv` (a row per epoch), losses in nats per token.
+    """Write `train.csv` (a row per update) and `eval.csv` (a row per epoch, at its last update), losses in nats per token.
 
-    `loss` is the last column, which `dvc plots` draws by default.
+    Both have the column `update`, so that `dvc plots` draws them over one axis.
     """
     weight = schedule.text_loss_weight, schedule.mel_loss_weight
+    evaluations = history.eval_losses(schedule)
+    per_epoch = len(history.updates) // max(1, len(evaluations) - 1)
     train = ([number, text, mel, weight[0] * text + weight[1] * mel] for number, (text, mel) in enumerate(history.updates, start=1))
-    held_out = ([epoch, row["text"], row["mel"], row["loss"]] for epoch, row in enumerate(history.eval_losses(schedule)))
+    held_out = ([epoch * per_epoch, epoch, row["text"], row["mel"], row["loss"]] for epoch, row in enumerate(evaluations))
     _write_csv(folder / "train.csv", ["update", "text", "mel", "loss"], train)
-    _write_csv(folder / "eval.csv", ["epoch", "text", "mel", "loss"], held_out)
+    _write_csv(folder / "eval.csv", ["update", "epoch", "text", "mel", "loss"], held_out)
 
 
 def _write_csv(path: Path, header: list[str], rows: Iterable[list[float]]) -> None:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)
-    table.writerows([first, *(f"{value:.{DIGITS}f}" for value in rest)] for first, *rest in rows)
+    table.writerows([value if isinstance(value, int) else f"{value:.{DIGITS}f}" for value in row] for row in rows)
     write_text(path, text.getvalue())
