@@ -33,7 +33,7 @@ class Figure:
 
 FIGURES = {  # by name in `evaluate.json`, in the order of all tables
     "cer": Figure("Character errors, own Whisper", "share", 3, -1, "own", "of the Whisper that also transcribed the notes", True),
-    "cer_judge": Figure("Character errors, judge", "share", 3, -1, "independent", "of the Whisper that `judge` names", True),
+    "cer_judge": Figure("Character errors, judge", "share", 3, -1, "independent", "of the Whisper named as judge in params.yaml", True),
     "similarity": Figure("Similarity, XTTS", "cosine", 3, 1, "own", "to the speaker's other notes, by the voice's own encoder", True),
     "similarity_resemblyzer": Figure(
         "Similarity, Resemblyzer", "cosine", 3, 1, "independent", "to the speaker's other notes, by another encoder", True

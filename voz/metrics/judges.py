@@ -66,12 +66,14 @@ def signal_quality(pcms: Sequence[np.ndarray], *, ids: Sequence[str], label: str
 
 
 def embed(pcm: np.ndarray) -> np.ndarray | None:
-    """See `voice_embeddings`. Resemblyzer also shortens pauses with webrtcvad; here only the silence at both ends is cut."""
+    """See `voice_embeddings`. Unlike in Resemblyzer's own preparation, only the silence at both ends is cut (no webrtcvad), and loud
+    speech is brought to the same level as quiet speech: the encoder hears the level, and voices must not win by it.
+    """
     spoken = measures.without_ends(pcm)
     if not np.any(spoken):
         return None
     heard = wav.resample(spoken, wav.SAMPLE_RATE_HZ, hparams.sampling_rate)
-    level = audio.normalize_volume(heard, hparams.audio_norm_target_dBFS, increase_only=True)
+    level = audio.normalize_volume(heard, hparams.audio_norm_target_dBFS)
     found: np.ndarray = _encoder().embed_utterance(level.astype(np.float32))
     return found if np.isfinite(found).all() else None  # its last layer may be zero throughout
 
