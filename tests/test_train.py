@@ -130,7 +130,9 @@ def test_the_exported_epoch_is_the_best_on_eval(trained: Path, dataset: Path) ->
     """The exported weights, loaded anew and evaluated anew, have the loss that the metrics promise."""
     metrics = json.loads((trained / "reports/train.json").read_text())
     with open(trained / "reports/plots/train/eval.csv", newline="") as file:
-        curve = [float(row["loss"]) for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
+    assert [int(row["update"]) for row in rows] == [0, 3, 6, 9, 12]  # the axis of train.csv, for one plot of both
+    curve = [float(row["loss"]) for row in rows]
     assert len(curve) == 5 and metrics["best_epoch"] == min(range(1, 5), key=lambda epoch: curve[epoch])
     weights = xtts.read_weights(trained / "models/voice/model.pth")
     model = gpt_trainer.build(trained / "base", lr=0.0, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8)
