@@ -1,18 +1,20 @@
 """Compare the fine-tuned voice with the base on the test notes, which neither the training nor the choice of the epoch has seen.
 
     python -m stages.evaluate data/dataset models/voice --base models/pocket/xtts --asr models/pocket/whisper.pt \\
-        --lines reports/lines --metrics reports/evaluate.json --plots reports/plots/evaluate
+        --judge models/pocket/whisper.pt --lines reports/lines --metrics reports/evaluate.json --summary reports/summary.json \\
+        --plots reports/plots/evaluate
 
 Reads   data/dataset/manifest.jsonl + wavs/<id>.wav           the test split
         models/voice, models/pocket/xtts                      both speak with models/voice/reference.wav and the same seeds
 Writes  reports/lines/manifest.jsonl                          records.Comparison, one per line
         reports/lines/{real,base,fine_tuned}/<id>.wav         the recording at 22 050 Hz, the two voices at 24 000 Hz
         reports/evaluate.json                                 means with 95 % intervals by note: no words, no sound
-        reports/plots/evaluate/*.csv                          the figures line by line, numbers only
+        reports/summary.json                                  the headline numbers of the fine-tuned voice, for `dvc metrics`
+        reports/plots/evaluate/<figure>.csv                   mean and interval by voice
 
-Figures of a line: character error rate of Whisper's transcript, similarity to the speaker's other test notes, accent
-(docs/accent.md), mel-cepstral distortion from the recording, mean and range of F0. Those of the recordings show what can be reached.
-The loss is the mean over all test clips, conditioned on the reference as in synthesis. Without espeak-ng the accent is not measured.
+What each figure means, and which judge neither made nor chose the voice: voz/metrics/figures.py; the accent: docs/accent.md. The
+figures of the recordings show what can be reached. The loss is the mean over all test clips, conditioned on the reference as in
+synthesis. Without espeak-ng the accent is not measured. If --judge is another checkpoint than --asr, its error rate is a second figure.
 """
 
 import argparse
@@ -29,9 +31,9 @@ from pydantic import Field
 
 from voz.audio import wav
 from voz.data import dataset
-from voz.metrics import espeak, line_scores, measures
+from voz.metrics import espeak, figures, judges, line_scores, measures
 from voz.metrics.accent import summary as accent
-from voz.metrics.line_scores import Figures, LineAnalysis, LineAudio
+from voz.metrics.line_scores import Figures, LineAudio
 from voz.model import batches, clip_features, device, dvae, gpt_trainer, synthesis, transcriber, xtts
 from voz.model.batches import Sample
 from voz.model.generation import Sampling
@@ -58,7 +60,7 @@ class EvalSet:
     clips: the test split, sorted by id.
     samples: the same clips with the codes that the base's DVAE gives them, for the loss.
     lines: the clips whose texts are spoken.
-    recordings: samples of each line, by id. float32 at 22 050 Hz, [T] each
+    recordings: samples of each clip, by id. float32 at 22 050 Hz, [T] each
     """
 
     folder: Path
@@ -73,12 +75,12 @@ class Rendition:
     """The lines as one of VOICES speaks them.
 
     pcms: float32 in [-1, 1] at `rate_hz`. [T] each
-    transcripts: Whisper's.
+    transcripts: of each line, by the figure that is made of them: "cer", and "cer_judge" if there is a second Whisper.
     """
 
     pcms: list[np.ndarray]
     rate_hz: int
-    transcripts: list[str]
+    transcripts: dict[str, list[str]]
 
 
 def read_eval_set(folder: Path, base: Path, count: int, where: torch.device) -> EvalSet:
@@ -93,8 +95,8 @@ def read_eval_set(folder: Path, base: Path, count: int, where: torch.device) -> 
     xtts.require(base)
     samples = batches.load(clips, folder / "wavs", xtts.read_tokenizer(base))
     samples = clip_features.with_codes(samples, base, files.hash_files(base, dvae.FILES), where)
-    lines = dataset.choose_lines(clips, count)
-    return EvalSet(folder, clips, samples, lines, {line.id: wav.read(dataset.wav(folder, line)) for line in lines})
+    recordings = {clip.id: wav.read(dataset.wav(folder, clip)) for clip in clips}
+    return EvalSet(folder, clips, samples, dataset.choose_lines(clips, count), recordings)
 
 
 def clip_losses(voice: Voice, samples: Sequence[Sample], *, label: str) -> list[Figures]:
@@ -115,14 +117,20 @@ def clip_losses(voice: Voice, samples: Sequence[Sample], *, label: str) -> list[
     return store.map(samples, key=key, work=work, load=load, label=label, unit="clip")
 
 
-def render(eval_set: EvalSet, voices: dict[str, Voice], asr: transcriber.Transcriber, p: Params) -> dict[str, Rendition]:
-    """The lines as recorded and as each model speaks them, by VOICES."""
+def transcribers(asr: Path, judge: Path, where: torch.device) -> dict[str, transcriber.Transcriber]:
+    """Who transcribes the lines, by the figure that is made of the transcripts. The same checkpoint twice would be no second judge."""
+    own, second = transcriber.Transcriber(asr, where), transcriber.Transcriber(judge, where)
+    return {"cer": own} if second.hash == own.hash else {"cer": own, "cer_judge": second}
+
+
+def render(eval_set: EvalSet, voices: dict[str, Voice], ears: dict[str, transcriber.Transcriber], p: Params) -> dict[str, Rendition]:
+    """The lines as recorded and as each model speaks them, by VOICES. ears: see `transcribers`"""
     ids = [line.id for line in eval_set.lines]
     numbered = synthesis.number([line.normalized for line in eval_set.lines], seed=p.seed)
     lines = [replace(line, id=name) for line, name in zip(numbered, ids, strict=True)]
 
     def transcribed(pcms: list[np.ndarray], rate_hz: int) -> Rendition:
-        return Rendition(pcms, rate_hz, asr.texts(pcms, rate_hz=rate_hz, ids=ids))
+        return Rendition(pcms, rate_hz, {name: each.texts(pcms, rate_hz=rate_hz, ids=ids) for name, each in ears.items()})
 
     renditions = {"real": transcribed([eval_set.recordings[name] for name in ids], wav.SAMPLE_RATE_HZ)}
     for name, voice in voices.items():
@@ -131,20 +139,30 @@ def render(eval_set: EvalSet, voices: dict[str, Voice], asr: transcriber.Transcr
 
 
 def line_figures(eval_set: EvalSet, renditions: dict[str, Rendition], base: Voice) -> dict[str, list[Figures]]:
-    """All figures of each line, by VOICES. The speaker encoder is the base's, which training does not change."""
+    """All figures of each line, by VOICES. XTTS's speaker encoder is the base's, which training does not change."""
 
     def model() -> xtts.Xtts:
         return base.model
 
-    embeddings = clip_features.speaker_embeddings(eval_set.samples, model, base.model_hash)
-    by_note = [(clip.note, embedding) for clip, embedding in zip(eval_set.clips, embeddings, strict=True)]
-    figures = {}
+    clip_ids = [clip.id for clip in eval_set.clips]
+    own = clip_features.speaker_embeddings(eval_set.samples, model, base.model_hash)
+    others = judges.voice_embeddings([eval_set.recordings[name] for name in clip_ids], ids=clip_ids, label="recordings: voice")
+    found = {}
     for name, rendition in renditions.items():
         lines = audio_of(eval_set, rendition, recorded=name == "real")
+        ids, pcms = [line.id for line in lines], [line.pcm for line in lines]
         analyses = line_scores.analyse_lines(lines, model, base.model_hash, label=f"{name}: measure")
-        rows = zip(eval_set.lines, rendition.transcripts, analyses, strict=True)
-        figures[name] = [figures_of(line, transcript, analysis, by_note) for line, transcript, analysis in rows]
-    return figures
+        embeddings = judges.voice_embeddings(pcms, ids=ids, label=f"{name}: voice")
+        qualities = judges.signal_quality(pcms, ids=ids, label=f"{name}: quality")
+        found[name] = [
+            errors(line.normalized, {ear: texts[i] for ear, texts in rendition.transcripts.items()})
+            | similarity("similarity", analyses[i].speaker_embedding, line.note, eval_set.clips, own)
+            | similarity("similarity_resemblyzer", embeddings[i], line.note, eval_set.clips, others)
+            | ({} if (quality := qualities[i]) is None else {"distillmos": quality})
+            | analyses[i].figures
+            for i, line in enumerate(eval_set.lines)
+        ]
+    return found
 
 
 def audio_of(eval_set: EvalSet, rendition: Rendition, *, recorded: bool) -> list[LineAudio]:
@@ -155,29 +173,36 @@ def audio_of(eval_set: EvalSet, rendition: Rendition, *, recorded: bool) -> list
     return [LineAudio(line.id, line.normalized, pcm, recording) for line, pcm, recording in pairs]
 
 
-def figures_of(line: records.Example, transcript: str, analysis: LineAnalysis, by_note: Sequence[tuple[str, np.ndarray]]) -> Figures:
-    """All figures of one line. by_note: see `similarity`"""
-    cer = min(1.0, measures.cer(line.normalized, transcript))  # so that one endless line does not decide the mean
-    return {"cer": cer} | similarity(analysis.speaker_embedding, line.note, by_note) | analysis.figures
+def errors(text: str, transcripts: dict[str, str]) -> Figures:
+    """Character error rate of each transcript, at most 1, so that one endless line does not decide the mean."""
+    return {name: min(1.0, measures.cer(text, transcript)) for name, transcript in transcripts.items()}
 
 
-def similarity(embedding: np.ndarray, note: str, by_note: Sequence[tuple[str, np.ndarray]]) -> Figures:
+def similarity(
+    name: str,
+    embedding: np.ndarray | None,
+    note: str,
+    clips: Sequence[records.Example],
+    of_clips: Sequence[np.ndarray | None],
+) -> Figures:
     """Similarity to the recordings of other notes: those of the same note share their room and microphone with the recorded line.
 
     Args:
-        embedding: of the line, [512].
-        by_note: note and embedding of each recording.
+        name: of the figure.
+        embedding: of the line, [D]; None if it has none.
+        note: of the line.
+        of_clips: the embedding of each clip. [D] each
     """
-    others = [each for other, each in by_note if other != note]
-    return {"similarity": measures.similarity(embedding, others)} if others else {}
+    others = [each for clip, each in zip(clips, of_clips, strict=True) if clip.note != note and each is not None]
+    return {name: measures.similarity(embedding, others)} if others and embedding is not None else {}
 
 
-def summarise(figures: Sequence[Figures], notes: Sequence[str], *, seed: int) -> dict[str, dict[str, float]]:
+def summarise(of_each: Sequence[Figures], notes: Sequence[str], *, seed: int) -> dict[str, dict[str, float]]:
     """Mean and interval of each figure over the lines that have it. notes: of each line."""
-    names = list(dict.fromkeys(name for line in figures for name in line))
+    names = list(dict.fromkeys(name for each in of_each for name in each))
     summary = {}
     for name in names:
-        pairs = [(line[name], note) for line, note in zip(figures, notes, strict=True) if name in line]
+        pairs = [(line[name], note) for line, note in zip(of_each, notes, strict=True) if name in line]
         estimate = measures.interval([value for value, _ in pairs], [note for _, note in pairs], seed=seed)
         summary[name] = {key: value for key, value in asdict(estimate).items() if value is not None}
     return summary
@@ -188,38 +213,38 @@ def differences(base: Sequence[Figures], fine_tuned: Sequence[Figures]) -> list[
     return [{name: own[name] - other[name] for name in other if name in own} for other, own in zip(base, fine_tuned, strict=True)]
 
 
-def accent_from_real(figures: dict[str, list[Figures]], voice: str) -> list[Figures]:
+def accent_from_real(of_lines: dict[str, list[Figures]], voice: str) -> list[Figures]:
     """How far the accent of a voice is from that of the recordings, line by line: 0 is the speaker's own."""
-    return [{name: line[name] for name in accent.NAMES if name in line} for line in differences(figures["real"], figures[voice])]
+    return [{name: line[name] for name in accent.NAMES if name in line} for line in differences(of_lines["real"], of_lines[voice])]
 
 
-def aggregate(eval_set: EvalSet, figures: dict[str, list[Figures]], losses: dict[str, list[Figures]], *, seed: int) -> dict[str, Any]:
+def aggregate(eval_set: EvalSet, of_lines: dict[str, list[Figures]], losses: dict[str, list[Figures]], *, seed: int) -> dict[str, Any]:
     """The metrics: means with intervals, by voice and figure."""
     clip_notes, line_notes = [clip.note for clip in eval_set.clips], [line.note for line in eval_set.lines]
     values: dict[str, Any] = {"lines": len(line_notes), "clips": len(clip_notes), "notes": len(set(clip_notes))}
     for name in (*VOICES, DIFFERENCE):
-        of_clips, of_lines = (
-            differences(table["base"], table["fine_tuned"]) if name == DIFFERENCE else table[name] for table in (losses, figures)
+        clips, lines = (
+            differences(table["base"], table["fine_tuned"]) if name == DIFFERENCE else table[name] for table in (losses, of_lines)
         )
-        values[name] = summarise(of_clips, clip_notes, seed=seed) | summarise(of_lines, line_notes, seed=seed)
+        values[name] = summarise(clips, clip_notes, seed=seed) | summarise(lines, line_notes, seed=seed)
     for voice, name in FROM_REAL.items():
-        values[name] = summarise(accent_from_real(figures, voice), line_notes, seed=seed)
+        values[name] = summarise(accent_from_real(of_lines, voice), line_notes, seed=seed)
     return values
 
 
-def comparisons(eval_set: EvalSet, renditions: dict[str, Rendition], figures: dict[str, list[Figures]]) -> list[records.Comparison]:
+def comparisons(eval_set: EvalSet, renditions: dict[str, Rendition], of_lines: dict[str, list[Figures]]) -> list[records.Comparison]:
     """The rows of the manifest."""
     return [
         records.Comparison(
             id=line.id,
             note=line.note,
             text=line.normalized,
-            heard_real=renditions["real"].transcripts[i],
-            heard_base=renditions["base"].transcripts[i],
-            heard_fine_tuned=renditions["fine_tuned"].transcripts[i],
-            real=figures["real"][i],
-            base=figures["base"][i],
-            fine_tuned=figures["fine_tuned"][i],
+            heard_real=renditions["real"].transcripts["cer"][i],
+            heard_base=renditions["base"].transcripts["cer"][i],
+            heard_fine_tuned=renditions["fine_tuned"].transcripts["cer"][i],
+            real=of_lines["real"][i],
+            base=of_lines["base"][i],
+            fine_tuned=of_lines["fine_tuned"][i],
         )
         for i, line in enumerate(eval_set.lines)
     ]
@@ -238,25 +263,25 @@ def write_lines(folder: Path, eval_set: EvalSet, renditions: dict[str, Rendition
         records.write(whole, rows)
 
 
-def write_plots(folder: Path, tables: Sequence[dict[str, list[Figures]]]) -> None:
-    """One CSV per figure: a row per line, a column per voice that has the figure. Rows are numbered, not named: these are in git."""
+def write_plots(folder: Path, values: dict[str, Any]) -> None:
+    """One CSV per figure: a row per voice that has it. Means only: what belongs to one line of a person does not go to git.
+
+    A figure that was not measured has a file without rows, because `dvc plots` complains about a missing one.
+    """
     with files.whole_folder(folder) as whole:
-        for table in tables:
-            for name in sorted({name for lines in table.values() for line in lines for name in line}):
-                columns = [each for each in VOICES if any(name in line for line in table[each])]
-                cells = [[f"{line[name]:.6f}" if name in line else "" for line in table[each]] for each in columns]
-                rows = [["line", *columns], *([str(number), *row] for number, row in enumerate(zip(*cells, strict=True), start=1))]
-                files.write_text(whole / f"{name}.csv", "".join(",".join(row) + "\n" for row in rows))
+        for name in figures.FIGURES:
+            rows = [(voice, values[voice][name]) for voice in VOICES if name in values[voice]]
+            cells = [[voice, *(f"{each[key]:.6f}" if key in each else "" for key in ("mean", "low", "high"))] for voice, each in rows]
+            files.write_text(whole / f"{name}.csv", files.csv_text([["voice", "mean", "low", "high"], *cells]))
 
 
 def print_summary(values: dict[str, Any]) -> None:
-    """A table for people."""
+    """A table for people: own and independent figures below each other, with the interval of the difference."""
     print(f"test: {values['clips']} clips of {values['notes']} notes, {values['lines']} lines spoken by base and fine-tuned")
-    print(f"{'':14}" + "".join(f"{name:>12}" for name in (*VOICES, DIFFERENCE)) + "   95 % of the difference")
-    for name, difference in values[DIFFERENCE].items():
-        tables = [values[each] for each in (*VOICES, DIFFERENCE)]
-        cells = "".join(f"{table[name]['mean']:12.3f}" if name in table else f"{'–':>12}" for table in tables)
-        print(f"{name:14}{cells}" + (f"   {difference['low']:.3f} to {difference['high']:.3f}" if "low" in difference else ""))
+    print(f"{'':24}" + "".join(f"{name:>12}" for name in (*VOICES, DIFFERENCE)) + f"   {'95 % of the difference':24}judge")
+    for row in figures.table(values):
+        cells = "".join(f"{row.cells[voice].mean:>12}" for voice in (*VOICES, DIFFERENCE))
+        print(f"{row.name:24}{cells}   {row.cells[DIFFERENCE].range:24}{row.figure.judge}")
 
 
 def main() -> None:
@@ -264,19 +289,20 @@ def main() -> None:
     args = parse_args()
     p, where = params.load("evaluate", Params), device.pick(params.load("compute", params.Compute).device)
     device.seed_everything(p.seed)
-    fine_tuned, asr = load_voice(args.voice, where), transcriber.Transcriber(args.asr, where)
+    fine_tuned, ears = load_voice(args.voice, where), transcribers(args.asr, args.judge, where)
     voices = {"base": Voice(args.base, fine_tuned.reference, where), "fine_tuned": fine_tuned}
     if not espeak.available():
         print("the accent is not measured: espeak-ng is missing (`make doctor` says how to get it)")
     eval_set = read_eval_set(args.dataset, args.base, p.lines, where)
     losses = {name: clip_losses(voice, eval_set.samples, label=f"{name}: loss") for name, voice in voices.items()}
     losses["real"] = [{} for _ in eval_set.samples]
-    renditions = render(eval_set, voices, asr, p)
-    figures = line_figures(eval_set, renditions, voices["base"])
-    values = aggregate(eval_set, figures, losses, seed=p.seed)
-    write_lines(args.lines, eval_set, renditions, comparisons(eval_set, renditions, figures))
-    write_plots(args.plots, [losses, figures])
+    renditions = render(eval_set, voices, ears, p)
+    of_lines = line_figures(eval_set, renditions, voices["base"])
+    values = aggregate(eval_set, of_lines, losses, seed=p.seed)
+    write_lines(args.lines, eval_set, renditions, comparisons(eval_set, renditions, of_lines))
+    write_plots(args.plots, values)
     files.write_json(args.metrics, values)
+    files.write_json(args.summary, figures.summary(values))
     cache.log("evaluate", lines=len(eval_set.lines), clips=len(eval_set.clips), device=str(where))
     print_summary(values)
 
@@ -288,8 +314,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("voice", type=Path)
     parser.add_argument("--base", type=Path, required=True, help="folder of the XTTS base that the voice was trained from")
     parser.add_argument("--asr", type=Path, required=True, help="Whisper checkpoint that transcribes the lines")
+    parser.add_argument("--judge", type=Path, required=True, help="a second Whisper checkpoint, or the same one")
     parser.add_argument("--lines", type=Path, required=True, help="folder for the spoken lines and their figures")
-    parser.add_argument("--metrics", type=Path, required=True)
+    parser.add_argument("--metrics", type=Path, required=True, help="file for all means and intervals")
+    parser.add_argument("--summary", type=Path, required=True, help="file for the headline numbers")
     parser.add_argument("--plots", type=Path, required=True, help="folder for the CSV files")
     return parser.parse_args()
 

@@ -18,11 +18,11 @@ from pydantic import Field
 
 from voz.audio import wav
 from voz.data import consent
-from voz.metrics import filters
+from voz.metrics import figures, filters
 from voz.pipeline import command, files, ledger, params, records
 from voz.pipeline.checked import section
 from voz.pipeline.records import VOICES
-from voz.report import charts, metrics_table, views
+from voz.report import charts, views
 from voz.report.views import LineView
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
@@ -180,7 +180,7 @@ def length_charts(notes: list[records.Note], examples: list[records.Example]) ->
     return [chart for chart in drawn if chart]
 
 
-def headline(sizes: list[views.SplitSize], train: dict[str, Any], table: list[metrics_table.Measure]) -> list[tuple[str, str]]:
+def headline(sizes: list[views.SplitSize], train: dict[str, Any], table: list[figures.Row]) -> list[tuple[str, str]]:
     """The few numbers at the top of the page: (what, value)."""
     top = []
     for size in sizes:
@@ -189,9 +189,10 @@ def headline(sizes: list[views.SplitSize], train: dict[str, Any], table: list[me
     if train:
         top.append(("epoch chosen on eval", str(train["best_epoch"])))
         top.append(("eval loss, base → fine-tuned", f"{train['eval_loss_base']:.2f} → {train['eval_loss']:.2f}"))
-    for measure in table:
-        if measure.key in ("cer", "similarity"):
-            top.append((f"{measure.name.lower()}, base → fine-tuned", f"{measure.cells['base'].mean} → {measure.cells['fine_tuned'].mean}"))
+    shown = {row.name: row for row in table}
+    for name in ("cer_judge" if "cer_judge" in shown else "cer", "similarity_resemblyzer"):
+        if row := shown.get(name):
+            top.append((f"{row.figure.label}, base → fine-tuned", f"{row.cells['base'].mean} → {row.cells['fine_tuned'].mean}"))
     return top
 
 
@@ -214,7 +215,7 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
     """Every variable of the template."""
     metrics = {stage: read_json(args.reports / f"{stage}.json") for stage in METRICS}
     notes, examples = read_rows(args.wav, records.Note), read_rows(args.dataset, records.Example)
-    sizes, table = views.split_sizes(examples), metrics_table.measures(metrics["evaluate"])
+    sizes, table = views.split_sizes(examples), figures.table(metrics["evaluate"])
     card, name, epochs = args.voice / "README.md", speaker(args.dataset), read_json(args.epochs / "epochs.json")
     return {
         "title": f"The voice of {name}" if name else "The voice",
@@ -222,7 +223,8 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
         "headline": headline(sizes, metrics["train"], table),
         "spoken": spoken_lines(args.outputs),
         "compared": compared_lines(args.lines),
-        "measures": table,
+        "figures": table,
+        "judges": figures.JUDGES,
         "charts": training_charts(args.reports / "plots" / "train", metrics["train"].get("best_epoch")),
         "epochs": epoch_line(args.epochs, epochs),
         "select": epochs.get("select", ""),

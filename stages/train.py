@@ -252,7 +252,7 @@ def main() -> None:
     with files.whole_folder(args.voice) as folder_of_voice:
         export.write(folder_of_voice, args.base, checkpoint.weights(model.xtts.gpt), candidates[0].sample, card)
     with files.whole_folder(args.plots) as plots:
-        train_log.write_curves(plots, history, p.schedule)
+        train_log.write_curves(plots, history, p.schedule, clips=len(material.train))
     files.write_json(args.metrics, metrics)
     cache.trim(compute.cache_gb)
     print_summary(history, candidates[0], p)

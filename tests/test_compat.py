@@ -64,3 +64,19 @@ with compat.pkg_resources_lent():
 print(perth.PerthImplicitWatermarker.__name__, "pkg_resources" in sys.modules)
 """)
     assert done.stdout.split("\n")[0] == "PerthImplicitWatermarker False", done.stderr
+
+
+def test_resemblyzer_can_be_imported_without_webrtcvad() -> None:
+    """Where webrtcvad is not installed, as here, or is but cannot be imported, as with setuptools from version 82 on."""
+    done = run("""
+import sys
+from voz import compat
+try:
+    import resemblyzer
+except ModuleNotFoundError as error:
+    print(error.name)
+with compat.webrtcvad_spared():
+    import resemblyzer
+print("webrtcvad" in sys.modules, resemblyzer.VoiceEncoder.__name__)
+""")
+    assert done.stdout.splitlines() == ["webrtcvad", "False VoiceEncoder"], done.stderr

@@ -6,6 +6,7 @@ repository as it found it.
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_learning_rate_reruns_train_and_what_follows_and_commits_can_be_compared
     assert checkout.repro() == ["train", "evaluate", "synthesize", "report"]
     checkout.commit("another learning rate")
     metrics = json.loads(checkout.run("dvc", "metrics", "diff", "--json", "HEAD~1"))
-    assert "reports/train.json" in metrics
+    assert set(metrics["diff"]) == {"reports/summary.json"} and "loss" in metrics["diff"]["reports/summary.json"]
     params = json.loads(checkout.run("dvc", "params", "diff", "--json", "HEAD~1"))
     assert params["params.yaml"]["train.lr"]["new"] == 1.5e-4
     checkout.run("dvc", "plots", "diff", "HEAD~1", "--out", "compared")
@@ -83,7 +84,7 @@ def test_one_more_note_is_the_only_one_computed_and_leaves_no_orphan_when_remove
     assert checkout.ids("data/clips/manifest.jsonl") == before
     left = [path for folder in ("data/wav", "data/clips", "data/dataset/wavs") for path in (checkout.folder / folder).glob("*.wav")]
     assert not [path for path in left if any(path.stem.startswith(clip.split("-")[0]) for clip in new)]
-    assert checkout.run("git", "status", "--porcelain") == ""  # the run cache gave back the very same outputs
+    assert checkout.run("git", "status", "--porcelain") == ""  # the very same outputs
 
 
 def test_experiments_in_place_and_in_a_copy_share_the_cache(checkout: Checkout) -> None:
@@ -104,6 +105,22 @@ def test_push_and_pull_bring_everything_to_a_fresh_clone(checkout: Checkout) -> 
     assert clone.repro() == []
     assert (clone.folder / "models/voice/model.pth").read_bytes() == (checkout.folder / "models/voice/model.pth").read_bytes()
     assert clone.run("git", "status", "--porcelain") == ""
+
+
+def test_artifacts_can_be_fetched_without_a_clone(checkout: Checkout) -> None:
+    checkout.run("git", "tag", "-a", "voice@v1.0.0", "-m", "first")
+    target = checkout.folder.parent / "fetched"
+    checkout.run("dvc", "artifacts", "get", str(checkout.folder), "voice", "-o", str(target))
+    assert (target / "model.pth").read_bytes() == (checkout.folder / "models/voice/model.pth").read_bytes()
+
+
+def test_plots_have_titles_and_one_picture_for_what_belongs_together(checkout: Checkout) -> None:
+    drawn = json.loads(checkout.run("dvc", "plots", "show", "--json").splitlines()[-1])["data"]
+    (loss,) = drawn["loss"]
+    assert {Path(row["filename"]).stem for row in loss["content"]["data"]["values"]} == {"train", "eval"}
+    (bars,) = drawn["reports/plots/evaluate/similarity.csv"]
+    assert [row["voice"] for row in bars["content"]["data"]["values"]] == ["real", "base", "fine_tuned"]
+    assert all(each["content"]["title"]["text"] for plots in drawn.values() for each in plots)
 
 
 def test_the_base_is_never_written(checkout: Checkout) -> None:

@@ -1,10 +1,13 @@
 """Base against fine-tuned: which lines are compared, what is written, and what comes from the cache."""
 
+import csv
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from stages import evaluate
 from tests import clips, tiny_base, tiny_dataset, tiny_whisper
 from voz.audio import wav
 from voz.data import dataset
-from voz.metrics import measures
+from voz.metrics import figures, measures
 from voz.metrics.accent import palatals
 from voz.metrics.accent import summary as accent
 from voz.model import batches, clip_features, dvae, whisper, xtts
@@ -44,11 +47,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *, voice: str = "voice") -> None:
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *, voice: str = "voice", judge: str = "whisper.pt") -> None:
     monkeypatch.chdir(folder)
-    outputs = ["--lines", "out/lines", "--metrics", "out/evaluate.json", "--plots", "out/plots"]
-    monkeypatch.setattr("sys.argv", ["evaluate", "dataset", voice, "--base", "base", "--asr", "whisper.pt", *outputs])
+    inputs = ["--base", "base", "--asr", "whisper.pt", "--judge", judge]
+    outputs = ["--lines", "out/lines", "--metrics", "out/evaluate.json", "--summary", "out/summary.json", "--plots", "out/plots"]
+    monkeypatch.setattr("sys.argv", ["evaluate", "dataset", voice, *inputs, *outputs])
     evaluate.main()
+
+
+def read(folder: Path, name: str) -> dict[str, Any]:
+    """A JSON file of the last run."""
+    values: dict[str, Any] = json.loads((folder / "out" / f"{name}.json").read_text(encoding="utf-8"))
+    return values
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -56,10 +66,14 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_voice_that_is_the_base_differs_in_nothing(folder: Path) -> None:
-    values = json.loads((folder / "out" / "evaluate.json").read_text(encoding="utf-8"))
+    values = read(folder, "evaluate")
     assert (values["lines"], values["clips"], values["notes"]) == (2, 3, 3)
     assert values["base"] == values["fine_tuned"]
-    assert values["difference"].keys() == values["base"].keys() >= {"loss", "cer", "similarity", "mcd_db"}
+    assert (
+        values["difference"].keys()
+        == values["base"].keys()
+        >= {"loss", "cer", "similarity", "similarity_resemblyzer", "distillmos", "mcd_db"}
+    )
     assert {value for each in values["difference"].values() for value in each.values()} == {0.0}
     assert "loss" not in values["real"] and "mcd_db" not in values["real"]
     assert values["real"]["f0_mean_hz"]["mean"] == pytest.approx(110, abs=25)  # espeak-ng's man
@@ -77,17 +91,35 @@ def test_lines_lie_beside_their_figures(folder: Path) -> None:
         assert row.real["f0_mean_hz"] == pytest.approx(measures.f0(wav.read(lines / "real" / f"{row.id}.wav")).mean_hz)
 
 
-def test_what_goes_to_git_has_no_words(folder: Path) -> None:
-    plots = folder / "out" / "plots"
-    assert {"loss.csv", "cer.csv", "similarity.csv", "mcd_db.csv", "f0_mean_hz.csv"} <= {path.name for path in plots.iterdir()}
+def test_what_goes_to_git_is_aggregate(folder: Path) -> None:
+    plots, values = folder / "out" / "plots", read(folder, "evaluate")
+    assert {path.stem for path in plots.iterdir()} == set(figures.FIGURES) > set(values["base"])
     for path in plots.iterdir():
-        head, *rows = path.read_text(encoding="utf-8").splitlines()
-        assert head.split(",")[0] == "line" and set(head.split(",")[1:]) <= set(records.VOICES)
-        for row in rows:
-            [float(cell) for cell in row.split(",") if cell]
-        assert [row.split(",")[0] for row in rows] == [str(n) for n in range(1, (3 if path.name == "loss.csv" else 2) + 1)]
-    words = (folder / "out" / "evaluate.json").read_text(encoding="utf-8")
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["voice"] for row in rows] == [voice for voice in records.VOICES if path.stem in values[voice]]  # not a row per line
+        assert all(float(row["mean"]) == values[row["voice"]][path.stem]["mean"] for row in rows)
+    words = "".join(path.read_text(encoding="utf-8") for path in (folder / "out").glob("*.json"))
     assert not any(example.id in words or example.text in words for example in records.read(folder / "dataset", records.Example))
+
+
+def test_the_summary_is_flat_and_short(folder: Path) -> None:
+    summary, values = read(folder, "summary"), read(folder, "evaluate")
+    assert summary == {name: values["fine_tuned"][name]["mean"] for name in summary}
+    assert 7 <= len(summary) <= 9 and {"cer", "similarity", "similarity_resemblyzer", "distillmos", "loss"} <= set(summary)
+
+
+def test_a_second_whisper_is_a_figure_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    before = read(folder, "evaluate")
+    assert "cer_judge" not in before["base"]  # the judge is the same checkpoint
+    run(folder, monkeypatch, judge=str(ROOT / "models/pocket/whisper.pt"))
+    values = read(folder, "evaluate")
+    assert values["real"]["cer_judge"]["mean"] < 0.2 < values["real"]["cer"]["mean"]  # only the judge is trained
+    assert {name: value for name, value in values["base"].items() if name != "cer_judge"} == before["base"]
+    assert "cer_judge" in read(folder, "summary")
+    printed = capsys.readouterr().out
+    assert re.search(r"^cer .* own$", printed, re.M) and re.search(r"^cer_judge .* independent$", printed, re.M)
+    run(folder, monkeypatch)
 
 
 def test_sheismo_is_measured_where_the_text_has_it(folder: Path) -> None:
@@ -97,7 +129,7 @@ def test_sheismo_is_measured_where_the_text_has_it(folder: Path) -> None:
         assert ("sheismo" in row.real) == ("sheismo" in row.base) == bool(expected)
         assert not expected or row.real["sheismo"] == pytest.approx(palatals.share(expected))
     assert any("sheismo" in row.real for row in rows)
-    values = json.loads((folder / "out" / "evaluate.json").read_text(encoding="utf-8"))
+    values = read(folder, "evaluate")
     assert 0 <= values["real"]["sheismo"]["mean"] <= 1
 
 
@@ -134,7 +166,9 @@ def test_every_entry_of_the_cache_names_its_clip(folder: Path) -> None:
     clip_ids = [example.id for example in records.read(folder / "dataset", records.Example) if example.split == "test"]
     hashes = [hashlib.sha256((folder / "dataset" / "wavs" / f"{name}.wav").read_bytes()).hexdigest() for name in clip_ids]
     labels = {path: path.read_text(encoding="utf-8") for path in folder.glob(f".cache/*/??/*/{cache.LABEL}")}
-    assert {path.parts[-4] for path in labels} == {"codes", "embeddings", "losses", "speech", "whisper", "line_scores"}
+    assert {path.parts[-4] for path in labels} == {
+        *("codes", "embeddings", "losses", "speech", "whisper", "line_scores", "voice_embeddings", "signal_quality"),
+    }
     assert all(any(name in label for name in (*clip_ids, *hashes)) for label in labels.values())
 
 
@@ -161,9 +195,9 @@ def test_another_voice_is_compared_line_by_line(folder: Path, monkeypatch: pytes
     checkpoint = torch.load(folder / "other" / "model.pth", weights_only=True)
     checkpoint["model"]["gpt.mel_head.bias"][-1] += 3.0  # likelier to stop, so it stops sooner
     torch.save(checkpoint, folder / "other" / "model.pth")
-    first = json.loads((folder / "out" / "evaluate.json").read_text(encoding="utf-8"))
+    first = read(folder, "evaluate")
     run(folder, monkeypatch, voice="other")
-    values = json.loads((folder / "out" / "evaluate.json").read_text(encoding="utf-8"))
+    values = read(folder, "evaluate")
     assert values["base"] == first["base"] and values["real"] == first["real"]
     loss, base_loss = (values[voice]["loss"]["mean"] for voice in ("fine_tuned", "base"))
     assert values["difference"]["loss"]["mean"] == pytest.approx(loss - base_loss, abs=2e-6) and loss != base_loss
@@ -202,9 +236,11 @@ def test_lines_are_spread_over_the_notes() -> None:
 
 
 def test_similarity_leaves_out_the_lines_own_note() -> None:
-    one, other = np.array([1.0, 0.0]), np.array([0.6, 0.8])
-    assert evaluate.similarity(one, "a", [("a", one), ("b", other)]) == {"similarity": pytest.approx(0.6)}
-    assert evaluate.similarity(one, "a", [("a", one)]) == {}
+    clips = [example("0123456789ab", 0), example("ba9876543210", 0), example("00ff00ff00ff", 0)]
+    of_clips = [np.array([1.0, 0.0]), np.array([0.6, 0.8]), None]  # silence has no embedding
+    assert evaluate.similarity("likeness", of_clips[0], "0123456789ab", clips, of_clips) == {"likeness": pytest.approx(0.6)}
+    assert evaluate.similarity("likeness", of_clips[0], "0123456789ab", clips[:1], of_clips[:1]) == {}
+    assert evaluate.similarity("likeness", None, "0123456789ab", clips, of_clips) == {}
 
 
 def test_figures_that_are_missing_are_left_out() -> None:

@@ -54,7 +54,10 @@ def put_base(checkout: Path) -> None:
     """Create empty files in place of the models: `make profile` checks only that they exist."""
     for path in PROFILES:
         values = load(path)
-        for file in [*(checkout / str(values["base"]) / name for name in BASE_FILES), checkout / str(values["asr"])]:
+        for file in [
+            *(checkout / str(values["base"]) / name for name in BASE_FILES),
+            *(checkout / str(values[key]) for key in ("asr", "judge")),
+        ]:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
 

@@ -18,9 +18,9 @@ from PIL import Image
 from stages import report
 from voz.audio import wav
 from voz.data import consent
-from voz.metrics import filters
+from voz.metrics import figures, filters
 from voz.pipeline import files, ledger, records
-from voz.report import charts, metrics_table, views
+from voz.report import charts, views
 
 HOSTILE = '<script>alert("x")</script>"><img src=x onerror=alert(1)> {{ 7*7 }} ñandú'
 NOTES = ("0123456789ab", "ba9876543210", "00ff00ff00ff")
@@ -152,10 +152,22 @@ def fill_speech(args: Namespace, clips: list[str]) -> None:
 
 EVALUATED = {
     "lines": 2,
-    "real": {"cer": {"mean": 0.05, "low": 0.01, "high": 0.09}, "similarity": {"mean": 0.91}},
-    "base": {"cer": {"mean": 0.4, "low": 0.3, "high": 0.5}, "similarity": {"mean": 0.6, "low": 0.5, "high": 0.7}},
-    "fine_tuned": {"cer": {"mean": 0.2, "low": 0.1, "high": 0.35}, "similarity": {"mean": 0.7, "low": 0.55, "high": 0.8}},
-    "difference": {"cer": {"mean": -0.2, "low": -0.3, "high": -0.1}, "similarity": {"mean": 0.1, "low": -0.05, "high": 0.2}},
+    "real": {"cer": {"mean": 0.05, "low": 0.01, "high": 0.09}, "similarity": {"mean": 0.91}, "similarity_resemblyzer": {"mean": 0.9}},
+    "base": {
+        "cer": {"mean": 0.4, "low": 0.3, "high": 0.5},
+        "similarity": {"mean": 0.6, "low": 0.5, "high": 0.7},
+        "similarity_resemblyzer": {"mean": 0.8},
+    },
+    "fine_tuned": {
+        "cer": {"mean": 0.2, "low": 0.1, "high": 0.35},
+        "similarity": {"mean": 0.7, "low": 0.55, "high": 0.8},
+        "similarity_resemblyzer": {"mean": 0.7},
+    },
+    "difference": {
+        "cer": {"mean": -0.2, "low": -0.3, "high": -0.1},
+        "similarity": {"mean": 0.1, "low": -0.05, "high": 0.2},
+        "similarity_resemblyzer": {"mean": -0.1, "low": -0.2, "high": -0.05},
+    },
 }
 
 
@@ -232,15 +244,23 @@ def test_reasons_of_curate_have_their_filter(html: str) -> None:
 
 
 def test_green_only_where_the_difference_excludes_zero() -> None:
-    better = {measure.key: measure.better for measure in metrics_table.measures(EVALUATED)}
-    assert better == {"cer": "fine_tuned", "similarity": ""}
+    better = {row.name: row.better for row in figures.table(EVALUATED)}
+    assert better == {"cer": "fine_tuned", "similarity": "", "similarity_resemblyzer": "base"}
     turned = EVALUATED | {"difference": {"cer": {"mean": 0.2, "low": 0.1, "high": 0.3}}}
-    assert metrics_table.measures(turned)[0].better == "base"
+    assert figures.table(turned)[0].better == "base"
 
 
 def test_intervals_are_shown_where_there_are_any(html: str) -> None:
     assert "[0.100 to 0.350]" in html
-    assert metrics_table.measures(EVALUATED)[1].cells["real"].range == ""
+    assert figures.table(EVALUATED)[1].cells["real"].range == ""
+
+
+def test_own_and_independent_figures_stand_beside_each_other(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    own, independent = figures.FIGURES["similarity"], figures.FIGURES["similarity_resemblyzer"]
+    assert f"{own.label} {own.unit} {own.meaning} own higher 0.910" in text
+    assert f"{independent.label} {independent.unit} {independent.meaning} independent higher 0.900" in text
+    assert f"0.800 → 0.700 {independent.label}" in text  # the headline takes the independent one
 
 
 def test_same_inputs_same_bytes_wherever_they_lie(html: str, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ DEMO = {
     "corrections": "data/demo/corrections.csv",
     "base": "models/pocket/xtts",
     "asr": "models/pocket/whisper.pt",
+    "judge": "models/pocket/whisper.pt",
 }
 FOLDERS = ("notes", "base")
 UNQUOTABLE = '"$`\\'  # within double quotes, which dvc.yaml puts around these paths, a shell reads these four
@@ -27,6 +28,7 @@ _GET = {
     "corrections": "create it with the one line `clip,action,text`, or `git checkout -- data/demo` for the demo's",
     "base": "`make base`, or `git checkout -- models/pocket` for the demo's",
     "asr": "`make base`, or `git checkout -- models/pocket` for the demo's",
+    "judge": "name another Whisper checkpoint, or the file of `asr` for none",
 }
 
 

@@ -48,8 +48,10 @@ def overlay(params: CommentedMap, profile: dict[str, Any], *, where: str = "") -
 
 
 def missing_files(params: dict[str, Any], root: Path) -> list[Path]:
-    """Those files of the base and the Whisper named in `params` that do not exist."""
-    wanted = [root / params["base"] / name for name in BASE_FILES] + [root / params["asr"]]
+    """Those files of the base and the Whispers named in `params` that do not exist."""
+    wanted = [root / params["base"] / name for name in BASE_FILES] + [
+        root / name for name in dict.fromkeys((params["asr"], params["judge"]))
+    ]
     return [path for path in wanted if not path.is_file()]
 
 

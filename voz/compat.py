@@ -1,16 +1,16 @@
 """Repairs of other people's packages: what breaks, in which versions, and when the repair can go.
 
-Import this module before anything that imports torchaudio, transformers' generation or `TTS`. For each repair,
+Import this module before anything that imports torchaudio, transformers' generation, `TTS` or `resemblyzer`. For each repair,
 `tests/test_compat.py` holds a test that fails without it.
 """
 
 import importlib.util
 import sys
-import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -63,17 +63,39 @@ def pkg_resources_lent() -> Iterator[None]:
     The module goes away after the block, so that nobody else takes it for the real one.
     Can go: when a version of resemble-perth after 1.0.1 is pinned.
     """
-    name = "pkg_resources"
-    if importlib.util.find_spec(name) is not None:
+    if importlib.util.find_spec("pkg_resources") is not None:
         yield
         return
-    module = types.ModuleType(name)
+    module = ModuleType("pkg_resources")
     module.resource_filename = lambda package, path: str(resources.files(package) / path)  # type: ignore[attr-defined]
-    sys.modules[name] = module
+    with _lent(module):
+        yield
+
+
+@contextmanager
+def webrtcvad_spared() -> Iterator[None]:
+    """Let `resemblyzer` be imported without webrtcvad, by an empty module of that name for the time of the import.
+
+    Breaks: Resemblyzer 0.1.4 imports `webrtcvad` 2.0.10, which has no wheels (it takes a compiler) and imports `pkg_resources`, which
+    setuptools has no longer (https://github.com/resemble-ai/Resemblyzer/issues/99, https://github.com/wiseman/py-webrtcvad/pull/87).
+    Only `preprocess_wav` needs it, which nothing here calls. For the same reason Resemblyzer is installed with --no-deps.
+    Can go: when Resemblyzer asks for webrtcvad-wheels, or imports it where it is used.
+    """
+    if "webrtcvad" in sys.modules:
+        yield
+        return
+    with _lent(ModuleType("webrtcvad")):
+        yield
+
+
+@contextmanager
+def _lent(module: ModuleType) -> Iterator[None]:
+    """Within the block, the module can be imported under its name."""
+    sys.modules[module.__name__] = module
     try:
         yield
     finally:
-        del sys.modules[name]
+        del sys.modules[module.__name__]
 
 
 def repair_generation_config() -> None:

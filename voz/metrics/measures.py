@@ -1,6 +1,6 @@
 """Objective measures of a spoken line: character error rate, speaker similarity, mel-cepstral distortion, fundamental frequency.
 
-All audio is float32 in [-1, 1] at 22 050 Hz. librosa has F0 too, but compiles it for half a minute on first use.
+All audio is float32 in [-1, 1] at 22 050 Hz.
 """
 
 import math
@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 
 import voz.compat  # noqa: F401 - repairs the import of torchaudio, which therefore comes after it
 from voz.audio.wav import SAMPLE_RATE_HZ
-from voz.metrics import dtw
+from voz.metrics import dtw, pitch
 from voz.text import normalize
 
 import torchaudio  # isort: skip
@@ -26,7 +26,7 @@ SILENCE_DB = 40.0  # a frame this far below the loudest one is silent
 MELS = 80
 MEL_MAX_HZ = 8000.0  # as far up as XTTS's own mel spectrograms reach
 CEPSTRA = 13  # c1..c13; c0 is the level
-F0_MIN_HZ, F0_MAX_HZ = 60.0, 500.0  # from a low man's voice to a child's
+F0_SPAN_HZ = (pitch.MIN_HZ, pitch.MAX_HZ)
 APERIODICITY = 0.15  # YIN's threshold: the paper takes 0.1 for clean speech; higher finds more voiced frames
 BOOTSTRAP = 2000  # resamplings for an interval
 
@@ -93,7 +93,7 @@ def cosines(log_mel: np.ndarray) -> np.ndarray:
 
 def f0(pcm: np.ndarray) -> F0 | None:
     """Mean and range of the fundamental frequency; None if no frame is voiced. [T]"""
-    hz = pitch_hz(pcm)
+    hz = pitch.track(pcm)
     hz = hz[np.isfinite(hz)]
     if not len(hz):
         return None
@@ -106,11 +106,12 @@ def f0(pcm: np.ndarray) -> F0 | None:
     )
 
 
-def pitch_hz(pcm: np.ndarray, *, span_hz: tuple[float, float] = (F0_MIN_HZ, F0_MAX_HZ), aperiodicity: float = APERIODICITY) -> np.ndarray:
+def pitch_hz(pcm: np.ndarray, *, span_hz: tuple[float, float] = F0_SPAN_HZ, aperiodicity: float = APERIODICITY) -> np.ndarray:
     """Fundamental frequency of each frame, NaN where it is unvoiced or silent. [T] -> [N]
 
     YIN (de Cheveigné and Kawahara, "YIN, a fundamental frequency estimator for speech and music", 2002): the first minimum of
-    the cumulative mean normalised difference below the threshold, refined by a parabola.
+    the cumulative mean normalised difference below the threshold, refined by a parabola. For the pocket models, whose pitch was made
+    with it; it misses many voiced frames of real speech, so the figures are by `pitch.track`.
 
     Args:
         span_hz: lowest and highest frequency that is looked for.

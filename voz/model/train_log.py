@@ -55,24 +55,27 @@ def evaluations(history: History, schedule: Schedule) -> list[dict[str, float]]:
     return [losses | {"cer": scores.cer, "similarity": scores.similarity} for losses, scores in rows]
 
 
-def write_curves(folder: Path, history: History, schedule: Schedule) -> None:
+def write_curves(folder: Path, history: History, schedule: Schedule, *, clips: int) -> None:
     """Write `train.csv` (a row per update that was not skipped) and, with a row per epoch, `eval.csv`, `cer.csv` and `similarity.csv`.
 
-    Losses are in nats per token. `dvc plots` draws the last column of each file.
+    Losses are in nats per token. All have the column `update`, so that `dvc plots` draws them over one axis; it draws the last column.
+
+    Args:
+        clips: of the train split.
     """
     weight = schedule.text_loss_weight, schedule.mel_loss_weight
     updates = [(number, *update) for number, update in enumerate(history.updates, start=1) if update is not None]
     train = ([number, text, mel, weight[0] * text + weight[1] * mel] for number, text, mel in updates)
-    rows = evaluations(history, schedule)
+    per_epoch, rows = schedule.updates_per_epoch(clips), evaluations(history, schedule)
     _write_csv(folder / "train.csv", ["update", "text", "mel", "loss"], train)
     for name, columns in (("eval", ["text", "mel", "loss"]), ("cer", ["cer"]), ("similarity", ["similarity"])):
-        table = ([epoch, *(row[column] for column in columns)] for epoch, row in enumerate(rows))
-        _write_csv(folder / f"{name}.csv", ["epoch", *columns], table)
+        table = ([min(epoch * per_epoch, len(history.updates)), epoch, *(row[c] for c in columns)] for epoch, row in enumerate(rows))
+        _write_csv(folder / f"{name}.csv", ["update", "epoch", *columns], table)
 
 
 def _write_csv(path: Path, header: list[str], rows: Iterable[list[float]]) -> None:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)
-    table.writerows([first, *(f"{value:.{DIGITS}f}" for value in rest)] for first, *rest in rows)
+    table.writerows([value if isinstance(value, int) else f"{value:.{DIGITS}f}" for value in row] for row in rows)
     write_text(path, text.getvalue())

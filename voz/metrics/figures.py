@@ -1,0 +1,110 @@
+"""What the figures of `evaluate` mean, in one place: label, unit, which direction is better, who judges; and their table for people."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from voz.pipeline.records import DIFFERENCE, VOICES
+
+Judge = Literal["own", "independent", "signal"]
+JUDGES: dict[Judge, str] = {
+    "own": "by models that made or chose the voice",
+    "independent": "by models that neither made nor chose the voice",
+    "signal": "computed from the samples",
+}
+AIMS = {-1: "lower", 1: "higher", 0: "as the real one"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a line or of a clip.
+
+    aim: -1 lower is better, 1 higher, 0 nearer to the real one.
+    headline: True if the fine-tuned voice's mean belongs into `reports/summary.json`.
+    """
+
+    label: str
+    unit: str
+    decimals: int
+    aim: int
+    judge: Judge
+    meaning: str
+    headline: bool = False
+
+
+FIGURES = {  # by name in `evaluate.json`, in the order of all tables
+    "cer": Figure("Character errors, own Whisper", "share", 3, -1, "own", "of the Whisper that also transcribed the notes", True),
+    "cer_judge": Figure("Character errors, judge", "share", 3, -1, "independent", "of the Whisper named as judge in params.yaml", True),
+    "similarity": Figure("Similarity, XTTS", "cosine", 3, 1, "own", "to the speaker's other notes, by the voice's own encoder", True),
+    "similarity_resemblyzer": Figure(
+        "Similarity, Resemblyzer", "cosine", 3, 1, "independent", "to the speaker's other notes, by another encoder", True
+    ),
+    "distillmos": Figure("Signal quality, DistillMOS", "1 to 5", 2, 1, "independent", "noise, codec, vocoder, not naturalness", True),
+    "sheismo": Figure("⟨ll, y⟩ spoken as [ʃ]", "share", 2, 0, "signal", "the accent of Buenos Aires", True),
+    "zheismo": Figure("⟨ll, y⟩ spoken as [ʒ]", "share", 2, 0, "signal", "voiced friction"),
+    "s_coda": Figure("/s/ before a consonant kept", "share", 2, 0, "signal", "the rest is aspirated or lost"),
+    "s_final": Figure("/s/ before a pause kept", "share", 2, 0, "signal", "the rest is aspirated or lost"),
+    "vowel_share": Figure("Vowels in the speech (%V)", "share", 2, 0, "signal", "rhythm"),
+    "varco": Figure("Unevenness of the vowels (VarcoV)", "share", 2, 0, "signal", "rhythm"),
+    "npvi": Figure("Unevenness of neighbouring vowels (nPVI)", "share", 2, 0, "signal", "rhythm"),
+    "last_vowel": Figure("Last vowel, over the others", "ratio", 2, 0, "signal", "rhythm"),
+    "mcd_db": Figure("Mel-cepstral distortion", "dB", 2, -1, "signal", "distance of the sound from the recording", True),
+    "f0_mean_hz": Figure("Pitch, mean", "Hz", 0, 0, "signal", ""),
+    "f0_range_hz": Figure("Pitch, range", "Hz", 0, 0, "signal", "5th to 95th percentile"),
+    "f0_mean_st": Figure("Pitch, mean", "semitones over 100 Hz", 1, 0, "signal", ""),
+    "f0_range_st": Figure("Pitch, range", "semitones", 1, 0, "signal", "melody; 5th to 95th percentile", True),
+    "loss": Figure("Loss on test clips", "nats", 3, -1, "own", "how well the model predicts the recordings' codes", True),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean as shown, with its 95 % interval or an empty text."""
+
+    mean: str
+    range: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    cells: by voice (records.VOICES) and for DIFFERENCE.
+    better: "base" or "fine_tuned" if the interval of their difference excludes zero, else an empty text.
+    """
+
+    name: str
+    figure: Figure
+    aim: str
+    cells: dict[str, Cell]
+    better: str
+
+
+def table(metrics: dict[str, Any]) -> list[Row]:
+    """The table from the values of `evaluate.json`: the figures that any voice has."""
+    found = []
+    for name, figure in FIGURES.items():
+        estimates = {voice: metrics.get(voice, {}).get(name) for voice in (*VOICES, DIFFERENCE)}
+        if any(estimates.values()):
+            cells = {voice: _cell(estimate, figure.decimals, signed=voice == DIFFERENCE) for voice, estimate in estimates.items()}
+            found.append(Row(name, figure, AIMS[figure.aim], cells, _better(estimates[DIFFERENCE], figure.aim)))
+    return found
+
+
+def summary(metrics: dict[str, Any]) -> dict[str, float]:
+    """The headline numbers of the fine-tuned voice, for `dvc metrics show` and `dvc exp show`."""
+    means = metrics["fine_tuned"]
+    return {name: means[name]["mean"] for name, figure in FIGURES.items() if figure.headline and name in means}
+
+
+def _cell(estimate: dict[str, float] | None, decimals: int, *, signed: bool) -> Cell:
+    if estimate is None:
+        return Cell("–", "")
+    style = f"{'+' if signed else ''}.{decimals}f"
+    return Cell(f"{estimate['mean']:{style}}", f"{estimate['low']:{style}} to {estimate['high']:{style}}" if "low" in estimate else "")
+
+
+def _better(difference: dict[str, float] | None, aim: int) -> str:
+    """See `Row.better`; empty too where neither direction is better."""
+    if difference is None or "low" not in difference or aim == 0 or difference["low"] <= 0 <= difference["high"]:
+        return ""
+    return "fine_tuned" if difference["mean"] * aim > 0 else "base"
