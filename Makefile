@@ -10,13 +10,20 @@ NAME ?= pocket
 WHISPER ?= medium
 OUT ?= spoken.wav
 PORT ?= 0
+A := HEAD
+B := workspace
+TEXTS := data/texts.txt
 # Taken literally: make must not expand "$500" in a text to speak as a variable.
 override TEXT := $(value TEXT)
 override REV := $(value REV)
 override ZIP := $(value ZIP)
 override SENDER := $(value SENDER)
 override NOTE := $(value NOTE)
-export TEXT REV ZIP SENDER NOTE
+override A := $(value A)
+override B := $(value B)
+override TEXTS := $(value TEXTS)
+override REVS := $(value REVS)
+export TEXT REV ZIP SENDER NOTE A B TEXTS REVS LOG
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
@@ -25,7 +32,7 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket
+.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak compare listen clean-cache pocket
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +102,13 @@ profile: setup ## apply profiles/NAME.yaml to params.yaml (NAME=xtts_v2, NAME=po
 
 speak: setup ## speak TEXT="..." with the voice, or with an earlier one (REV=<commit or experiment>)
 	@python -m tools.speak --text "$$TEXT" --rev "$$REV" --out "$(OUT)"
+
+compare: setup ## write a page that compares two voices by ear and by number: A=HEAD B=<commit or experiment> (TEXTS=file)
+	@python -m tools.compare.compare --a "$$A" --b "$$B" --texts "$$TEXTS"
+
+# A variable LOG of the environment must not store what somebody types.
+listen: $(VENV)/.installed-review ## open a page, on this machine only, to hear a text in the base, the voice and REVS="<commit or experiment> ..." (LOG=file keeps the texts)
+	@$(REVIEW)/bin/python -m tools.listen.serve --python $(BIN)/python --port "$(PORT)" $(if $(findstring command line,$(origin LOG)),--log "$$LOG") -- $$REVS
 
 clean-cache: ## delete .cache: costs only time
 	rm -rf .cache
