@@ -115,10 +115,14 @@ def trials(browser: Browser) -> list[dict[str, str]]:
     return data["trials"]
 
 
+def hear_first(browser: Browser) -> None:
+    browser.press("1")
+    browser.until(lambda: float(browser.text("[data-is=position]")), "the first recording")
+
+
 def hear_both(browser: Browser) -> None:
-    for key in "12":
-        browser.press(key)
-        browser.see(f'[data-do="hear-{"first" if key == "1" else "second"}"][aria-pressed="true"]')
+    hear_first(browser)
+    browser.press("2")
     browser.see('[data-do="first"]:enabled')
 
 
@@ -151,8 +155,7 @@ def test_labels_are_hidden_and_nothing_is_answered_unheard(opened: Browser) -> N
     assert not any(name in shown for name in ("real", "base", "fine-tuned"))
     opened.press(Keys.ARROW_LEFT)
     assert opened.text("[data-is=place]") == "Pair 1 of 6"
-    opened.press("1")
-    opened.see('[data-do="hear-first"][aria-pressed="true"]')
+    hear_first(opened)
     assert not opened.see('[data-do="first"]').is_enabled()
 
 
@@ -196,17 +199,30 @@ def test_stopping_shows_the_result_of_what_was_answered(opened: Browser) -> None
 
 
 def test_switching_goes_on_at_the_same_place(opened: Browser) -> None:
-    """In the blind test and among the players: the other recording starts at the same share of its duration."""
+    """The other recording of a text starts at the same share of its duration."""
     find = "const [a, b] = document.querySelectorAll('#compare ~ .card audio');"
-    moved = f"{find} return [a.paused, a.currentTime / a.duration, b.currentTime / b.duration];"
-    players = opened.driver.find_elements("css selector", "#compare ~ .card .switch")
-    players[0].click()
-    opened.until(lambda: opened.script(moved)[1] > 0.4, "the middle of the first recording")
-    players[1].click()
-    opened.until(lambda: opened.script(moved)[2], "the second recording")
-    paused, left, right = opened.script(moved)
-    assert paused and left > 0.4 and 0 <= right - left < 0.5
-    assert players[1].get_attribute("aria-pressed") == "true" and players[0].get_attribute("aria-pressed") == "false"
+    first, second = opened.driver.find_elements("css selector", "#compare ~ .card .switch")[:2]
+    opened.script(f"{find} b.addEventListener('playing', () => (window.began = b.currentTime / b.duration), {{ once: true }})")
+    first.click()
+    opened.until(lambda: opened.script(f"{find} return a.currentTime"), "the first recording")
+    opened.script(f"{find} a.pause(); a.currentTime = 0.5 * a.duration;")
+    second.click()
+    began = opened.until(lambda: opened.script("return window.began"), "the second recording")
+    assert began == pytest.approx(0.5, abs=0.1)
+    assert first.get_attribute("aria-pressed") == "false"
+
+
+def test_the_blind_test_switches_at_the_same_place(opened: Browser) -> None:
+    start(opened)
+    hear_first(opened)
+    opened.press(Keys.SPACE)
+    slider = opened.see("[data-is=position]")
+    opened.script("document.querySelector('[data-is=position]').value = 700")
+    opened.script("document.querySelector('[data-is=position]').dispatchEvent(new Event('input', { bubbles: true }))")
+    opened.until(lambda: float(slider.get_property("value")) >= 700, "the new position")
+    opened.press("2")
+    opened.see('[data-do="first"]:enabled')
+    assert float(slider.get_property("value")) >= 600  # it has not started again
 
 
 def test_recordings_are_equally_loud() -> None:
