@@ -1,6 +1,7 @@
 """`make compare`: two commits with real (tiny) voices, through the real dvc; what the page shows of them."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -143,6 +144,7 @@ def test_values_that_one_side_lacks() -> None:
     ("target", "module", "variables", "expected"),
     [
         ("compare", "compare/compare", ["A=$(x)~1", "B=`b`"], ["--a", "$(x)~1", "--b", "`b`", "--texts", "data/texts.txt"]),
+        ("listen", "listen/serve", [], ["--python", ".venv/bin/python", "--port", "0", "--"]),
         (
             "listen",
             "listen/serve",
@@ -164,5 +166,6 @@ def test_make_hands_the_names_over_as_typed(tmp_path: Path, target: str, module:
     for name in (".installed", ".installed-review"):
         (tmp_path / ".venv" / name).touch()
     script.write_text("import json, sys\nprint(json.dumps(sys.argv[1:]))\n", encoding="utf-8")
-    done = subprocess.run(["make", "-s", target, *variables], cwd=tmp_path, capture_output=True, text=True, check=True)
+    env = os.environ | {"LOG": "leak.jsonl", "A": "other"}  # what a shell happens to have
+    done = subprocess.run(["make", "-s", target, *variables], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == expected
