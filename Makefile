@@ -11,6 +11,9 @@ WHISPER ?= medium
 OUT ?= spoken.wav
 REMOTE ?= store
 PORT ?= 0
+A := HEAD
+B := workspace
+TEXTS := data/texts.txt
 # Taken literally: make must not expand "$500" in a text to speak as a variable.
 override TEXT := $(value TEXT)
 override REV := $(value REV)
@@ -21,7 +24,11 @@ override URL := $(value URL)
 override OUT := $(value OUT)
 override VOICE := $(value VOICE)
 override SPEAKER_WAV := $(value SPEAKER_WAV)
-export TEXT REV ZIP SENDER NOTE URL OUT VOICE SPEAKER_WAV
+override A := $(value A)
+override B := $(value B)
+override TEXTS := $(value TEXTS)
+override REVS := $(value REVS)
+export TEXT REV ZIP SENDER NOTE URL OUT VOICE SPEAKER_WAV A B TEXTS REVS LOG
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
@@ -30,7 +37,7 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private remote push verify-remote detect
+.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private remote push verify-remote detect compare listen
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +124,13 @@ push: setup ## dvc push, then check that the remote has everything and send agai
 
 verify-remote: setup ## name what the remote lacks of this checkout's data and voices (HASHES=1: or has with other bytes)
 	@python -m tools.remotes.push --check $(if $(HASHES),--hashes)
+
+compare: setup ## write a page that compares two voices by ear and by number: A=HEAD B=<commit or experiment> (TEXTS=file)
+	@python -m tools.compare.compare --a "$$A" --b "$$B" --texts "$$TEXTS"
+
+# A variable LOG of the environment must not store what somebody types.
+listen: $(VENV)/.installed-review ## open a page, on this machine only, to hear a text in the base, the voice and REVS="<commit or experiment> ..." (LOG=file keeps the texts)
+	@$(REVIEW)/bin/python -m tools.listen.serve --python $(BIN)/python --port "$(PORT)" $(if $(findstring command line,$(origin LOG)),--log "$$LOG") -- $$REVS
 
 clean-cache: ## delete .cache: costs only time
 	rm -rf .cache

@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from pydantic import Field
 
-from voz.audio import wav
+from voz.audio import level, wav
 from voz.data import consent
 from voz.metrics import figures, filters
 from voz.pipeline import command, files, ledger, params, records
 from voz.pipeline.checked import section
 from voz.pipeline.records import VOICES
-from voz.report import charts, views
+from voz.report import charts, pages, views
+from voz.report.blind import blind_test
 from voz.report.views import LineView
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
+BLIND_SEED = 1  # of the order of the blind test
 METRICS = ("segment", "transcribe", "curate", "train", "evaluate")  # the stages that write reports/<stage>.json
 
 
@@ -97,13 +98,15 @@ def clip_lines(dataset: Path, examples: list[records.Example], count: int) -> li
 
 
 def compared_lines(folder: Path) -> list[LineView]:
-    """The test lines: each as the recording, spoken by the base, and spoken by the fine-tuned voice."""
-    lines = []
+    """The test lines: each as the recording, spoken by the base, and spoken by the fine-tuned voice; equally loud."""
+    lines, rates_hz = [], [rate_of(kind) for kind in VOICES]
     for row in read_rows(folder, records.Comparison):
         transcripts = {"real": row.heard_real, "base": row.heard_base, "fine_tuned": row.heard_fine_tuned}
         quoted = " · ".join(f"{voice_name(kind)} “{views.shortened(transcripts[kind])}”" for kind in VOICES)
-        players = [read_player(folder / kind / f"{row.id}.wav", voice_name(kind), rate_hz=rate_of(kind)) for kind in VOICES]
-        lines.append(LineView(row.text, players, f"Whisper transcribed: {quoted}"))
+        pcms = [wav.read(folder / kind / f"{row.id}.wav", rate_hz=rate_of(kind)) for kind in VOICES]
+        sounds = zip(level.same_loudness(pcms, rates_hz), rates_hz, VOICES, strict=True)
+        players = [views.player(pcm, rate_hz, voice_name(kind), voice=kind) for pcm, rate_hz, kind in sounds]
+        lines.append(LineView(row.text, players, f"Whisper transcribed: {quoted}", row.id))
     return lines
 
 
@@ -217,12 +220,14 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
     notes, examples = read_rows(args.wav, records.Note), read_rows(args.dataset, records.Example)
     sizes, table = views.split_sizes(examples), figures.table(metrics["evaluate"])
     card, name, epochs = args.voice / "README.md", speaker(args.dataset), read_json(args.epochs / "epochs.json")
+    compared = compared_lines(args.lines)
     return {
         "title": f"The voice of {name}" if name else "The voice",
         "notes": len(notes),
         "headline": headline(sizes, metrics["train"], table),
         "spoken": spoken_lines(args.outputs),
-        "compared": compared_lines(args.lines),
+        "compared": compared,
+        "blind": blind_test(compared, {kind: voice_name(kind) for kind in VOICES}, seed=BLIND_SEED),
         "figures": table,
         "judges": figures.JUDGES,
         "charts": training_charts(args.reports / "plots" / "train", metrics["train"].get("best_epoch")),
@@ -241,15 +246,9 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
     }
 
 
-def render(values: dict[str, Any]) -> str:
-    """The page. Names and texts come from strangers, so everything that is not Markup is escaped."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(values)
-
-
 def main() -> None:
     args = parse_args()
-    page = render(contents(args, params.load("report", Params)))
+    page = pages.render(TEMPLATE, contents(args, params.load("report", Params)))
     files.write_text(args.page, page)
     print(f"report: {args.page}, {len(page) / 1e6:.1f} MB; open it in any browser")
 

@@ -20,7 +20,7 @@ from voz.audio import wav
 from voz.data import consent
 from voz.metrics import figures, filters
 from voz.pipeline import files, ledger, records
-from voz.report import charts, views
+from voz.report import charts, pages, views
 
 HOSTILE = '<script>alert("x")</script>"><img src=x onerror=alert(1)> {{ 7*7 }} ñandú'
 NOTES = ("0123456789ab", "ba9876543210", "00ff00ff00ff")
@@ -193,7 +193,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return report.render(report.contents(fill(tmp_path_factory.mktemp("checkout")), report.Params(clips=4)))
+    return pages.render(report.TEMPLATE, report.contents(fill(tmp_path_factory.mktemp("checkout")), report.Params(clips=4)))
 
 
 def test_every_recording_is_on_the_page_and_plays(html: str) -> None:
@@ -215,7 +215,7 @@ def test_the_page_needs_no_network(html: str) -> None:
 
 def test_names_and_texts_are_escaped(html: str) -> None:
     page = Page(html)
-    assert page.count("script") == 1  # ours
+    assert page.count("script") == 2  # ours: the data of the blind test, and the code
     assert not any(attrs.get("onerror") or attrs.get("src") == "x" for _, attrs in page.tags)
     assert HOSTILE in page.text
     assert "The voice of Ana <b>Pérez</b>" in page.text
@@ -264,7 +264,7 @@ def test_own_and_independent_figures_stand_beside_each_other(html: str) -> None:
 
 
 def test_same_inputs_same_bytes_wherever_they_lie(html: str, tmp_path: Path) -> None:
-    assert report.render(report.contents(fill(tmp_path / "elsewhere"), report.Params(clips=4))) == html
+    assert pages.render(report.TEMPLATE, report.contents(fill(tmp_path / "elsewhere"), report.Params(clips=4))) == html
 
 
 def test_missing_parts_are_named_with_the_stage_that_makes_them(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_missing_parts_are_named_with_the_stage_that_makes_them(tmp_path: Path) 
     for folder in (args.lines, args.outputs, args.epochs, args.reports / "plots"):
         shutil.rmtree(folder)
     (args.reports / "evaluate.json").unlink()
-    text = " ".join(Page(report.render(report.contents(args, report.Params(clips=1)))).text.split())
+    text = " ".join(Page(pages.render(report.TEMPLATE, report.contents(args, report.Params(clips=1)))).text.split())
     for part in (
         "Test lines: missing. The stage evaluate writes it",
         "Samples: missing. The stage synthesize writes it",

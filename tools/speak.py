@@ -21,55 +21,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
-from dvc.scm import RevError, resolve_rev
-from dvc_data.index import DataIndexDirError
 
 from stages import synthesize
+from tools import revisions
 from voz.audio import encode, recording, watermark, wav
 from voz.model import device, synthesis
 from voz.model.voice import REFERENCE, load_voice
-from voz.pipeline import cache, command, params
+from voz.pipeline import command, params
 from voz.pipeline.command import UserError
 
 VOICE = Path("models/voice")
 LEAST_REFERENCE_S, MOST_REFERENCE_S = 1.0, 60.0  # coqui takes nothing from less than a third of a second; XTTS listens to 30 s
-STEP_VERSION = 1  # raise when a fetched voice is stored in another way
-
-
-def voice_of(rev: str) -> Path:
-    """The folder with the voice of a revision, fetched unless the cache has it.
-
-    Args:
-        rev: commit, branch, tag or name of an experiment, of the repository in the working directory.
-
-    Raises:
-        UserError: no such revision, it has no voice, or the voice is neither in DVC's cache nor in a remote.
-    """
-    with Repo(".") as repo:
-        try:
-            commit = resolve_rev(repo.scm, rev)
-        except RevError as error:
-            raise UserError(f"{rev}: neither a commit nor an experiment", "`git log` and `dvc exp show` list them") from error
-    store = cache.Cache("voices", STEP_VERSION, params={})
-    key = store.key(commit)
-    if store.get(key) is None:
-        with store.put(key) as folder:
-            fetch(rev, commit, folder)
-    return store.path(key)
-
-
-def fetch(rev: str, commit: str, folder: Path) -> None:
-    """Fill an empty folder with the voice of a commit, which the user called `rev`."""
-    try:
-        Repo.get(".", str(VOICE), out=str(folder / VOICE.name), rev=commit)
-    except (DvcException, DataIndexDirError, FileNotFoundError) as error:
-        fix = "`dvc pull` where a remote has it, or `dvc repro` at that commit"
-        raise UserError(f"{rev}: its {VOICE} cannot be fetched ({error})", fix) from error
-    for file in sorted((folder / VOICE.name).iterdir()):
-        os.replace(file, folder / file.name)
-    (folder / VOICE.name).rmdir()
 
 
 def output_path(out: str, text: str) -> Path:
@@ -117,7 +79,7 @@ def main() -> None:
     device.seed_everything(p.seed)
     mark = watermark.marker(p.watermark, where)
     with reference_wav(Path(args.speaker_wav) if args.speaker_wav else None) as reference:
-        folder = voice_of(args.rev) if args.rev else Path(args.voice or VOICE)
+        folder = revisions.voice_of(revisions.find(args.rev)) if args.rev else Path(args.voice or VOICE)
         voice = load_voice(folder, where, reference=reference)
         (line,) = synthesis.number([voice.readable(args.text)], seed=p.seed)
         if out is None:

@@ -1,9 +1,13 @@
 """Levels in dB below full scale, computed from mean squares."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+FRAME_S = 0.05  # the level of speech is measured on frames of this length
 FLOOR_DB = -100.0  # digital silence is reported as this
 ACTIVE_DB = 15.0  # frames quieter than the loud ones by more than this are pauses
+MOST_QUIETER_DB = 12.0  # by which `same_loudness` lowers a recording: a nearly silent one must not silence the others
 
 
 def decibel(energy: float) -> float:
@@ -33,3 +37,18 @@ def active_db(energy: np.ndarray) -> float:
     """
     loud = np.percentile(energy, 95)
     return decibel(float(energy[energy >= loud * 10.0 ** (-ACTIVE_DB / 10.0)].mean()))
+
+
+def speech_db(pcm: np.ndarray, rate_hz: int) -> float:
+    """RMS in dB of speech without its pauses, see `active_db`. float32 [T]"""
+    frame = round(FRAME_S * rate_hz)
+    whole = max(len(pcm) // frame, 1) * frame
+    padded = np.pad(pcm[:whole].astype(np.float64), (0, max(whole - len(pcm), 0)))
+    return active_db((padded.reshape(-1, frame) ** 2).mean(axis=1))
+
+
+def same_loudness(pcms: Sequence[np.ndarray], rates_hz: Sequence[int]) -> list[np.ndarray]:
+    """Recordings as loud as the quietest of them, so that a listener who compares them does not choose the louder one. [T] each"""
+    levels_db = [speech_db(pcm, rate_hz) for pcm, rate_hz in zip(pcms, rates_hz, strict=True)]
+    gains_db = [max(min(levels_db) - level_db, -MOST_QUIETER_DB) for level_db in levels_db]
+    return [(pcm * 10.0 ** (gain_db / 20.0)).astype(np.float32) for pcm, gain_db in zip(pcms, gains_db, strict=True)]

@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import sox
 
-from voz.audio.level import active_db, decibel
+from voz.audio.level import FRAME_S, active_db, decibel
 from voz.audio.wav import SAMPLE_RATE_HZ
 
 MAX_PEAK_DB = -1.0  # leaves room for the overshoot of the resampling filter
-FRAME_S = 0.05  # the level is measured on frames of this length
 OFFSET = 1e-4  # a DC offset below this (-80 dB) is inaudible and stays
 _Q = 0.707  # of SoX's two-pole `highpass`
 _BLOCK_FRAMES = 200  # filtered at a time: 10 s

@@ -96,7 +96,7 @@ def line_chart(series: Sequence[Series], *, x: str, y: str, mark_x: float | None
             )
             parts.append(Markup("").join(dots))
     legend = Markup("").join(Markup('<span class="key {}">{}</span>').format(each.style, each.name) for each in series)
-    return Markup('<figure class="chart">{}<figcaption>{}</figcaption></figure>').format(_svg(parts), legend)
+    return Markup('<figure class="chart">{}<figcaption>{}</figcaption></figure>').format(_svg(parts, f"{y} by {x}"), legend)
 
 
 def histogram(values: Sequence[float], *, bins: int, x: str, y: str) -> Markup:
@@ -110,7 +110,7 @@ def histogram(values: Sequence[float], *, bins: int, x: str, y: str) -> Markup:
         left, top = frame.x(float(start)), frame.y(float(count))
         box = (left + 1, top, max(round(frame.x(float(end)) - left - 2, 1), 1), round(HEIGHT - BOTTOM - top, 1))
         parts.append(Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(*box))
-    return Markup('<figure class="chart">{}</figure>').format(_svg(parts))
+    return Markup('<figure class="chart">{}</figure>').format(_svg(parts, f"{y} by {x}"))
 
 
 class _Frame:
@@ -159,5 +159,6 @@ def _ticks(values: Sequence[float], *, least: float = 0.0) -> list[float]:
     return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]
 
 
-def _svg(parts: Sequence[Markup]) -> Markup:
-    return Markup('<svg viewBox="0 0 {} {}" role="img">{}</svg>').format(WIDTH, HEIGHT, Markup("").join(escape(part) for part in parts))
+def _svg(parts: Sequence[Markup], name: str) -> Markup:
+    drawing = Markup("").join(escape(part) for part in parts)
+    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(WIDTH, HEIGHT, name, drawing)

@@ -16,21 +16,26 @@ MAX_ROWS = 200  # of rejected items per stage; the ledger holds all
 
 @dataclass(frozen=True)
 class Player:
-    """A recording on the page: `sound` and `picture` are data URIs, `picture` is "" if there is none."""
+    """A recording on the page: `sound` and `picture` are data URIs, `picture` is "" if there is none.
+
+    voice: key of who speaks, for the blind test.
+    """
 
     label: str
     sound: str
     picture: str
     duration_s: float
+    voice: str = ""
 
 
 @dataclass(frozen=True)
 class LineView:
-    """A text, recordings of it, and a remark below them."""
+    """A text, recordings of it, and a remark below them. `id`: of a line that the blind test may use."""
 
     text: str
     players: list[Player]
     remark: str
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,9 @@ class SplitSize:
     corrected: int
 
 
-def player(pcm: np.ndarray, rate_hz: int, label: str, *, picture: bool = True) -> Player:
+def player(pcm: np.ndarray, rate_hz: int, label: str, *, picture: bool = True, voice: str = "") -> Player:
     """Make a player, with a spectrogram above it if `picture`. float32 [T] at 16, 22.05 or 24 kHz"""
-    return Player(label, charts.mp3(pcm, rate_hz), charts.spectrogram(pcm, rate_hz) if picture else "", len(pcm) / rate_hz)
+    return Player(label, charts.mp3(pcm, rate_hz), charts.spectrogram(pcm, rate_hz) if picture else "", len(pcm) / rate_hz, voice)
 
 
 def stage_totals(stage: str, rows: list[ledger.Row]) -> StageTotals:
