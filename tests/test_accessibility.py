@@ -26,6 +26,9 @@ def report_page(folder: Path) -> str:
     return pages.render(report.TEMPLATE, report.contents(test_report.fill(folder), report.Params(clips=4)))
 
 
+SETTINGS = Params(temperature=0.7, top_p=0.85, top_k=50, repetition_penalty=1.0, max_cer=0.3, max_tries=3, watermark="none", seed=1)
+
+
 def compare_page(folder: Path) -> str:
     """As `make compare` fills it, without the voices."""
     names = {"a": "A: HEAD", "b": f"B: {HOSTILE}"}
