@@ -1,4 +1,4 @@
-"""Which clip becomes the reference recording of a voice: that which the voice speaks the eval lines best with."""
+"""Which clip becomes the reference recording of a voice: of those with which the eval lines are clear, the one most like the speaker."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ STEP_VERSION = 2  # raise when the same weights and clips give other losses or s
 LENGTH_S = (6.0, 11.0)  # coqui advises 6 s and more; clips are not longer than 11.6 s
 TYPICAL = 6  # clips that are compared by loss: each costs a forward pass per eval clip
 CANDIDATES = 4  # of them that the voice speaks with: each costs the eval lines
+SAME_CER = 0.05  # candidates that are so near to the lowest CER are equal: on a few lines chance moves it by more (benchmarks/README.md)
 SNR = "snr_db"  # the score of curate that prefers clean clips
 
 
@@ -56,7 +57,7 @@ def typical(
 
 
 def choose(model: xtts.Xtts, trained: str, clips: Sequence[Sample], held_out: Sequence[Sample], lines: EvalLines) -> list[Candidate]:
-    """The candidates, the best first: by CER of what is spoken with them, then by similarity, then by loss.
+    """The candidates, the best first: those of low CER (see `ranked`) before the others, by similarity, then by loss.
 
     The `CANDIDATES` among `clips` on which the GPT, in eval mode, predicts the eval clips best. Eval clips and lines, not train
     clips: the reference must serve sentences that the model has not learnt. They are of other notes than any candidate.
@@ -70,7 +71,13 @@ def choose(model: xtts.Xtts, trained: str, clips: Sequence[Sample], held_out: Se
     samples = sorted(clips, key=lambda s: (losses[s.id], s.id))[:CANDIDATES]
     scores = [lines.scores(pcms, model) for pcms in _spoken(model, trained, samples, lines)]
     candidates = [Candidate(sample, losses[sample.id], each) for sample, each in zip(samples, scores, strict=True)]
-    return sorted(candidates, key=lambda c: (c.scores.cer, -c.scores.similarity, c.loss, c.sample.id))
+    return ranked(candidates)
+
+
+def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The best first: whatever is within `SAME_CER` of the lowest CER, the most similar first; then the rest, likewise."""
+    limit = min(each.scores.cer for each in candidates) + SAME_CER
+    return sorted(candidates, key=lambda c: (c.scores.cer > limit, -c.scores.similarity, c.loss, c.sample.id))
 
 
 def _losses(model: xtts.Xtts, trained: str, clips: Sequence[Sample], samples: Sequence[Sample]) -> list[float]:
