@@ -156,7 +156,7 @@ def read(folder: Path, cls: type[R], *, name: str = MANIFEST) -> list[R]:
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError as error:
-        raise UserError(f"{path}: missing", "run `dvc repro`, or `dvc pull`") from error
+        raise UserError("{path}: missing", "run `dvc repro`, or `dvc pull`", path=path) from error
     for number, line in enumerate(lines, start=1):
         try:
             records.append(cls(**json.loads(line.decode("utf-8"))))
