@@ -66,7 +66,9 @@ class Export(abc.ABC):
             with self._open(member) as file:
                 return file.read(member.size_bytes)
         except _BROKEN as error:
-            raise UserError(f"{member.name}: damaged in the zip ({error})", "export the chat again, and copy the file whole") from error
+            raise UserError(
+                "{name}: damaged in the zip ({error})", "export the chat again, and copy the file whole", name=member.name, error=error
+            ) from error
 
     def copy(self, member: Member, target: Path) -> None:
         """Copy a member to a new file.
@@ -109,12 +111,14 @@ class ZipExport(Export):
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: damaged, or not a zip ({error})", "export the chat again, and copy the file whole") from error
+            raise UserError(
+                "{path}: damaged, or not a zip ({error})", "export the chat again, and copy the file whole", path=path, error=error
+            ) from error
         for info in sorted(self._zip.infolist(), key=lambda each: each.filename):
             if info.is_dir():
                 continue
             if info.flag_bits & 0x1:
-                raise UserError(f"{path}: encrypted", "unpack it with your password and give the folder")
+                raise UserError("{path}: encrypted", "unpack it with your password and give the folder", path=path)
             self._add(_zip_path(info), info.file_size, info, _zip_problem(info))
         self.members.sort(key=lambda each: (each.folder, each.name))
 
@@ -147,7 +151,9 @@ class FolderExport(Export):
         except PermissionError as error:
             if self.only_chat:
                 return
-            raise UserError(f"{files.printable(folder)}: not readable", "make it readable, or give a folder without it") from error
+            raise UserError(
+                "{folder}: not readable", "make it readable, or give a folder without it", folder=files.printable(folder)
+            ) from error
         for entry in entries:
             name = _shown(entry.name)
             if _is_hidden(name):
@@ -186,8 +192,9 @@ def opened(path: Path) -> Iterator[Export]:
             export.close()
     else:
         raise UserError(
-            f"{path}: no such file",
+            "{path}: no such file",
             "give the .zip that WhatsApp exported (with media), the folder that it was unpacked to, or the .txt in it",
+            path=path,
         )
 
 
