@@ -12,6 +12,7 @@ JUDGES: dict[Judge, str] = {
     "independent": later("by models that neither made nor chose the voice"),
     "signal": later("computed from the samples"),
 }
+SHOWN_JUDGES = (later("own"), later("independent"), later("signal"))  # as pages and tables name them, by `tr`
 AIMS = {-1: later("lower"), 1: later("higher"), 0: later("as the real one")}
 
 
