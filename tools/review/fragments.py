@@ -16,7 +16,7 @@ NEAR = 0.8  # share of a limit from which a score is marked as close to it
 BEFORE, AFTER = 3, 8  # rows of the list around the current clip: ten thousand clips take no longer than ten
 MAX_CHARS = 80  # of a text in a list
 CLIP_KEYS = (
-    ("Space", later("play")),
+    (later("Space"), later("play")),
     ("E", later("edit")),
     ("Enter", later("save text")),
     ("A", later("accept")),
@@ -28,7 +28,7 @@ CLIP_KEYS = (
     ("L", later("ledger")),
 )
 LEDGER_KEYS = (
-    ("Space", later("play")),
+    (later("Space"), later("play")),
     ("N", later("next")),
     ("P", later("previous")),
     ("C", later("correct this clip")),
@@ -41,7 +41,7 @@ NAMES = {"text": later("text written"), "accept": later("accepted"), "reject": l
 def shortcuts(keys: Sequence[tuple[str, str]]) -> Markup:
     """The line of keyboard shortcuts."""
     return Markup('<p class="keys">{}</p>').format(
-        _join(Markup("<span><kbd>{}</kbd> {}</span>").format(key, tr(what)) for key, what in keys)
+        _join(Markup("<span><kbd>{}</kbd> {}</span>").format(tr(key), tr(what)) for key, what in keys)
     )
 
 
