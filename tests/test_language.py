@@ -1,5 +1,6 @@
 """The catalogue is complete, and what is printed, served and versioned comes in the language that it should."""
 
+import ast
 import os
 import pickle
 import subprocess
@@ -56,6 +57,20 @@ tr("{what}: {why}")
     ]
     with pytest.raises(UserError, match=r"module.py:1: a message is an f-string; write \{name\}"):
         list(messages.of_python('tr(f"{n} things")', "module.py"))
+
+
+@pytest.mark.parametrize("folder", ["voz", "stages", "tools"])
+def test_every_placeholder_has_its_value(folder: str) -> None:
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
+            if name in ("tr", "UserError", "plural") and all(each.arg for each in node.keywords):  # not **row
+                literals = [each.value for each in node.args if isinstance(each, ast.Constant)]
+                named = {each for literal in literals for each in messages.placeholders(literal)} - (
+                    {"count"} if name == "plural" else set()
+                )
+                given = {each.arg for each in node.keywords}
+                assert named <= given and (given <= named or len(literals) < len(node.args)), f"{path}:{node.lineno}: {named ^ given}"
 
 
 def test_a_missing_placeholder_is_a_problem() -> None:

@@ -19,7 +19,7 @@ from tools.whatsapp.candidates import EXTENSIONS
 from voz.audio import sniff
 from voz.pipeline import command, files
 from voz.pipeline.command import UserError
-from voz.pipeline.language import tr
+from voz.pipeline.language import later, tr
 
 SYNTHETIC = ("data/demo/", "tests/fixtures/", "models/pocket/")  # nobody's voice, and nobody's words
 PERSONAL = ("data/", "outputs/", "reports/ledger/", "reports/epochs/", "reports/lines/", "reports/report.html", ".cache/")
@@ -73,19 +73,19 @@ def problem(path: str, data: bytes) -> str:
     name, head = PurePosixPath(path).name.lower(), data[: sniff.HEAD_BYTES]
     suffix = PurePosixPath(name).suffix
     if suffix in _AUDIO or sniff.sniff(head) or sniff.is_playlist(head):
-        return "sound"
+        return later("sound")
     if suffix in _WEIGHTS:
-        return "weights"
+        return later("weights")
     if suffix in _ARCHIVES or head.startswith(_ARCHIVE_HEADS):
-        return "an archive, or weights"
+        return later("an archive, or weights")
     if _CREDENTIAL_NAME.fullmatch(name) or _CREDENTIAL.search(data[:_MAX_BYTES]):
-        return "a credential"
+        return later("a credential")
     if name == "consent.yaml" or (suffix in ("", ".yaml", ".yml") and all(field.search(data[:_MAX_BYTES]) for field in _CONSENT)):
-        return "a consent record"
+        return later("a consent record")
     if path.startswith(PERSONAL) and not PUBLIC.fullmatch(path):
-        return "data of a person"
+        return later("data of a person")
     if suffix == ".txt" and chat.parse(encodings.decode(data[:_MAX_BYTES]).text).messages >= _MIN_MESSAGES:
-        return "a chat"
+        return later("a chat")
     return ""
 
 
@@ -137,7 +137,7 @@ def main() -> None:
         return
     found = find(in_history() if args.history else in_index())
     for blob, reason in found:
-        print(f"{files.printable(blob.path)}: {reason}" + (f" ({blob.oid[:12]})" if args.history else ""))
+        print(f"{files.printable(blob.path)}: {tr(reason)}" + (f" ({blob.oid[:12]})" if args.history else ""))
     if found and args.history:
         raise UserError(
             "{count} files in git's history",

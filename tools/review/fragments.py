@@ -36,6 +36,7 @@ LEDGER_KEYS = (
 )
 
 NAMES = {"text": later("text written"), "accept": later("accepted"), "reject": later("rejected"), "none": later("undecided")}
+PROGRESS = later("<b>{done}</b> of {count} clips decided, stored in <code>{file}</code>. <code>dvc repro</code> applies the decisions.")
 
 
 def shortcuts(keys: Sequence[tuple[str, str]]) -> Markup:
@@ -48,9 +49,7 @@ def shortcuts(keys: Sequence[tuple[str, str]]) -> Markup:
 def progress(backend: Backend, decisions: dict[str, Correction]) -> Markup:
     """How many clips are decided, and where the decisions are stored."""
     done = sum(clip in decisions for clip in backend.cases)
-    line = Markup(
-        tr("<b>{done}</b> of {count} clips decided, stored in <code>{file}</code>. <code>dvc repro</code> applies the decisions.")
-    )
+    line = Markup(tr(PROGRESS))
     values = {"done": done, "count": len(backend.cases), "file": backend.folders.corrections}
     return Markup('<p class="progress">{}</p>').format(line.format(**values))
 

@@ -19,6 +19,7 @@ from typing import BinaryIO, cast
 from tools.whatsapp import names
 from voz.pipeline import files
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 MAX_BYTES = 2 * 2**30  # of one member; 3 h of WhatsApp's Opus are 45 MB, of 48 kHz stereo PCM16 2.07 GB
 MAX_RATIO = 100  # unpacked size : packed size; about 1 for compressed audio, at most 1 032 for deflate
@@ -95,7 +96,7 @@ class Export(abc.ABC):
         if any(_is_hidden(part) for part in path.split("/")):
             return
         if size_bytes > MAX_BYTES:
-            problem = f"larger than {MAX_BYTES / 2**30:.0f} GiB"
+            problem = tr("larger than {most_gib:.0f} GiB", most_gib=MAX_BYTES / 2**30)
         pure = PurePosixPath(path)
         if problem:
             self.left_out.append((pure.name, problem))
@@ -223,11 +224,11 @@ def _zip_problem(info: zipfile.ZipInfo) -> str:
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         return _not_regular(mode)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & _UNSUPPORTED_FLAGS:
-        return f"packed by method {info.compress_type}"
+        return tr("packed by method {method}", method=info.compress_type)
     if info.file_size > RATIO_FROM_BYTES and info.file_size > MAX_RATIO * max(info.compress_size, 1):
-        return f"packed more than {MAX_RATIO} : 1"
+        return tr("packed more than {ratio} : 1", ratio=MAX_RATIO)
     return ""
 
 
 def _not_regular(mode: int) -> str:
-    return "a link" if stat.S_ISLNK(mode) else "not a regular file"
+    return later("a link") if stat.S_ISLNK(mode) else later("not a regular file")

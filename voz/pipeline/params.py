@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from voz.pipeline import parallel
 from voz.pipeline.checked import first_error, section
 from voz.pipeline.command import UserError
+from voz.pipeline.language import tr
 
 PATH = Path("params.yaml")
 T = TypeVar("T")
@@ -71,7 +72,7 @@ def load(name: str, cls: type[T], path: Path = PATH) -> T:
     needed = {name for name, field in vars(cls)["__pydantic_fields__"].items() if field.is_required()}
     unknown, missing = sorted(set(values) - set(types)), sorted(needed - set(values))
     if unknown or missing:
-        what = f"unknown {unknown}" if unknown else f"missing {missing}"
+        what = tr("unknown {keys}", keys=unknown) if unknown else tr("missing {keys}", keys=missing)
         raise UserError("{path}: {name}: {what}", "the keys are {keys}", path=path, name=name, what=what, keys=sorted(types))
     try:
         return cls(**{key: _as_number(value) if types[key] is float else value for key, value in values.items()})
