@@ -42,37 +42,37 @@ _PLACEHOLDER = re.compile(r"\{\w*(![rs])?(:[^}]*)?\}")
 Message = str | tuple[str, str]
 
 
-def of_python(source: str, path: str = "") -> Iterator[Message]:
-    """The messages of a module. Texts that hold nothing but placeholders need no translation.
+def of_python(source: str) -> Iterator[Message]:
+    """The messages of a module. Texts that hold nothing but placeholders need no translation."""
+    for name, arguments in _calls(source):
+        if name == "plural":
+            one, many = (next(_texts(each)) for each in arguments)
+            yield one, many
+        else:
+            yield from (text for each in arguments for text in _texts(each) if re.search(r"[^\W\d_]{2}", _PLACEHOLDER.sub("", text)))
 
-    Raises:
-        UserError: a message is an f-string, which no catalogue can hold.
-    """
+
+def f_strings(source: str) -> list[int]:
+    """The lines of a module in which a message is an f-string, which no catalogue can hold."""
+    return [each.lineno for _, arguments in _calls(source) for each in arguments if isinstance(each, ast.JoinedStr)]
+
+
+def _calls(source: str) -> Iterator[tuple[str, list[ast.expr]]]:
+    """Each call of one of FUNCTIONS: its name, and the arguments that are messages."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
-        if name not in FUNCTIONS:
-            continue
         given: dict[int | str, ast.expr] = {**dict(enumerate(node.args)), **{each.arg: each.value for each in node.keywords if each.arg}}
-        arguments = [given[each] for each in FUNCTIONS[name] if each in given]
-        if name == "plural":
-            one, many = (next(_texts(each, path)) for each in arguments)
-            yield one, many
-        else:
-            yield from (text for each in arguments for text in _texts(each, path) if re.search(r"[^\W\d_]{2}", _PLACEHOLDER.sub("", text)))
+        yield name, [given[each] for each in FUNCTIONS.get(name, ()) if each in given]
 
 
-def _texts(node: ast.expr, path: str) -> Iterator[str]:
+def _texts(node: ast.expr) -> Iterator[str]:
     """A literal, or the literals that an expression chooses from."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.IfExp):
-        yield from (*_texts(node.body, path), *_texts(node.orelse, path))
-    elif isinstance(node, ast.JoinedStr):
-        raise UserError(
-            "{path}:{line}: a message is an f-string", "write {{name}} in the message and name=... after it", path=path, line=node.lineno
-        )
+        yield from (*_texts(node.body), *_texts(node.orelse))
 
 
 def of_page(path: Path) -> Iterator[Message]:
@@ -88,12 +88,11 @@ def of_page(path: Path) -> Iterator[Message]:
 def wanted() -> Catalog:
     """Every message of the repository, in the order of the files, without translations."""
     catalogue = Catalog(locale="es", domain=language.DOMAIN, project="voz", version="", fuzzy=False)
-    paths = sorted(path for folder in ("voz", "stages", "tools") for path in (ROOT / folder).rglob("*"))
-    for path in paths:
+    for path in _sources():
         name = path.relative_to(ROOT).as_posix()
         found: Iterator[Message] = iter(())
         if path.suffix == ".py":
-            found = of_python(path.read_text(encoding="utf-8"), name)
+            found = of_python(path.read_text(encoding="utf-8"))
         elif path.suffix in (".j2", ".js"):
             found = of_page(path)
         for message in found:
@@ -101,6 +100,20 @@ def wanted() -> Catalog:
     for message in described((ROOT / "Makefile").read_text(encoding="utf-8")).values():
         catalogue.add(message, locations=[("Makefile", 1)])
     return catalogue
+
+
+def _sources() -> list[Path]:
+    return sorted(path for folder in ("voz", "stages", "tools") for path in (ROOT / folder).rglob("*"))
+
+
+def unmarked() -> list[str]:
+    """The places of messages that are f-strings, each as a line."""
+    modules = {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in _sources() if path.suffix == ".py"}
+    return [
+        f"{path}:{line}: an f-string: write {{name}} in it and name=... after it"
+        for path, text in modules.items()
+        for line in f_strings(text)
+    ]
 
 
 def updated(old: Catalog) -> Catalog:
@@ -164,11 +177,14 @@ def main() -> None:
         for path, content in ((PO, as_po(catalogue)), (PO.with_suffix(".mo"), as_mo(catalogue))):
             with files.atomic(path) as file:
                 file.write(content)
-    found = problems(catalogue)
+    found = [*unmarked(), *problems(catalogue)]
     print("\n".join(found) or f"{PO.relative_to(ROOT)}: {len(catalogue)} messages, all translated")
     if found:
         raise UserError(
-            "{count} messages need a translation", "write them in {po}, then `make messages`", count=len(found), po=PO.relative_to(ROOT)
+            "{count} messages need a translation",
+            "mend the lines above in the code, or write them in {po}; then `make messages`",
+            count=len(found),
+            po=PO.relative_to(ROOT),
         )
 
 
