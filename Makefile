@@ -37,10 +37,10 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private remote push verify-remote detect compare listen
+.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private remote push verify-remote detect compare listen messages
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@$(or $(PYTHON),python3) -m tools.help
 
 setup: $(VENV)/.installed ## install Python packages into .venv, and sox, FFmpeg and espeak-ng by apt if possible
 
@@ -131,6 +131,9 @@ compare: setup ## write a page that compares two voices by ear and by number: A=
 # A variable LOG of the environment must not store what somebody types.
 listen: $(VENV)/.installed-review ## open a page, on this machine only, to hear a text in the base, the voice and REVS="<commit or experiment> ..." (LOG=file keeps the texts)
 	@$(REVIEW)/bin/python -m tools.listen.serve --python $(BIN)/python --port "$(PORT)" $(if $(findstring command line,$(origin LOG)),--log "$$LOG") -- $$REVS
+
+messages: $(VENV)/.installed-dev ## for developers: bring the Spanish catalogue in line with the code, name what lacks a translation
+	@python -m tools.messages
 
 clean-cache: ## delete .cache: costs only time
 	rm -rf .cache

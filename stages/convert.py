@@ -21,6 +21,7 @@ from voz.audio import decode, faults, leveling
 from voz.data import consent, notes, origins
 from voz.pipeline import cache, command, files, ledger, params, records, sandbox
 from voz.pipeline.checked import section
+from voz.pipeline.language import tr
 
 STEP_VERSION = 2  # raise when the same file gives another wav or code; tests/test_convert.py holds a golden output
 MIN_S = 0.3  # a shorter note holds no word
@@ -184,7 +185,10 @@ def write(target: Path, accepted: list[records.Note], entries: dict[str, Path], 
             files.copy(entries[note.id] / WAV, folder / f"{note.id}.wav")
         records.write(folder, accepted)
         if consent.carry(source, folder) is None:
-            print(f"warning: {source / consent.NAME} is missing: training will refuse ({consent.MAKE})", file=sys.stderr)
+            print(
+                tr("warning: {path} is missing: training will refuse ({fix})", path=source / consent.NAME, fix=consent.MAKE),
+                file=sys.stderr,
+            )
 
 
 def main() -> None:
@@ -207,7 +211,11 @@ def main() -> None:
     if not accepted:
         why = ", ".join(f"{count} {reason}" for reason, count in account.reasons.items()) or "the folder is empty"
         raise command.UserError(
-            f"{args.notes}: no usable voice note ({why})", f"put voice notes there; {args.ledger} has a row for each file"
+            "{notes}: no usable voice note ({why})",
+            "put voice notes there; {ledger} has a row for each file",
+            notes=args.notes,
+            why=why,
+            ledger=args.ledger,
         )
     write(args.wav, accepted, {given.id: store.path(key(given)) for given in hashed}, args.notes)
     print(account.summary())

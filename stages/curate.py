@@ -28,6 +28,7 @@ from voz.metrics import clip_scores, filters, rejections, text_scores
 from voz.model import xtts
 from voz.pipeline import command, files, ledger, params, records
 from voz.pipeline.checked import section
+from voz.pipeline.language import tr
 from voz.text import normalize, reader, tokens, unspoken
 from voz.text.tokens import LANGUAGE
 
@@ -101,7 +102,12 @@ def read_candidates(
     transcripts = {transcript.id: transcript for transcript in records.read(folder, records.Transcript)}
     missing = [clip.id for clip in clips if clip.id not in transcripts]
     if missing or len(transcripts) != len(clips):
-        raise command.UserError(f"{folder}: transcripts of other clips (no row for {missing[:1] or 'some'})", "run `dvc repro transcribe`")
+        raise command.UserError(
+            "{folder}: transcripts of other clips (no row for {clips})",
+            "run `dvc repro transcribe`",
+            folder=folder,
+            clips=missing[:1] or "some",
+        )
     return [candidate(clip, transcripts[clip.id], corrected.get(clip.id), tokenizer) for clip in clips]
 
 
@@ -280,7 +286,15 @@ def print_splits(examples: list[records.Example]) -> None:
     """One line per split."""
     for split in records.SPLITS:
         mine = [e for e in examples if e.split == split]
-        print(f"{split}: {len(mine)} clips of {len({e.note for e in mine})} notes, {sum(e.duration_s for e in mine) / 60:.1f} min")
+        print(
+            tr(
+                "{split}: {clips} clips of {notes} notes, {minutes:.1f} min",
+                split=split,
+                clips=len(mine),
+                notes=len({e.note for e in mine}),
+                minutes=sum(e.duration_s for e in mine) / 60,
+            )
+        )
 
 
 def main() -> None:
@@ -288,7 +302,7 @@ def main() -> None:
     p, compute = params.load("curate", Params), params.load("compute", params.Compute)
     clips = sorted(records.read(args.clips, records.Clip), key=lambda clip: clip.id)
     if not clips:
-        raise command.UserError(f"{args.clips}: no clips", "see reports/ledger/segment.csv for what became of the notes")
+        raise command.UserError("{clips}: no clips", "see reports/ledger/segment.csv for what became of the notes", clips=args.clips)
     xtts.require(args.base)
     corrected, tokenizer = corrections.read(args.corrections), xtts.read_tokenizer(args.base)
     candidates = read_candidates(clips, args.transcripts, corrected, tokenizer)
@@ -298,7 +312,9 @@ def main() -> None:
     account = account_for(candidates, args.ledger)
     orphans = sorted(set(corrected) - {clip.id for clip in clips})
     for orphan in orphans:
-        print(f"{args.corrections}: clip {orphan} no longer exists; its correction has no effect")
+        print(
+            tr("{corrections}: clip {orphan} no longer exists; its correction has no effect", corrections=args.corrections, orphan=orphan)
+        )
     print(account.summary())
     examples = make_examples(candidates, p)
     dataset.write(args.dataset, examples, args.clips)

@@ -40,6 +40,7 @@ from voz.model.generation import Sampling
 from voz.model.voice import Voice, load_voice
 from voz.pipeline import cache, command, files, params, records
 from voz.pipeline.checked import section
+from voz.pipeline.language import tr
 from voz.pipeline.records import DIFFERENCE, FROM_REAL, VOICES
 
 LOSS_VERSION = 1  # raise when the same clip and weights give another loss; tests/test_evaluate.py holds a golden one
@@ -91,7 +92,7 @@ def read_eval_set(folder: Path, base: Path, count: int, where: torch.device) -> 
     """
     clips = dataset.read(folder, "test")
     if not clips:
-        raise command.UserError(f"{folder}: no test clips", "raise curate.test_share, or add notes")
+        raise command.UserError("{folder}: no test clips", "raise curate.test_share, or add notes", folder=folder)
     xtts.require(base)
     samples = batches.load(clips, folder / "wavs", xtts.read_tokenizer(base))
     samples = clip_features.with_codes(samples, base, files.hash_files(base, dvae.FILES), where)
@@ -277,11 +278,18 @@ def write_plots(folder: Path, values: dict[str, Any]) -> None:
 
 def print_summary(values: dict[str, Any]) -> None:
     """A table for people: own and independent figures below each other, with the interval of the difference."""
-    print(f"test: {values['clips']} clips of {values['notes']} notes, {values['lines']} lines spoken by base and fine-tuned")
-    print(f"{'':24}" + "".join(f"{name:>12}" for name in (*VOICES, DIFFERENCE)) + f"   {'95 % of the difference':24}judge")
+    print(
+        tr(
+            "test: {clips} clips of {notes} notes, {lines} lines spoken by base and fine-tuned",
+            clips=values["clips"],
+            notes=values["notes"],
+            lines=values["lines"],
+        )
+    )
+    print(f"{'':24}" + "".join(f"{name:>12}" for name in (*VOICES, DIFFERENCE)) + f"   {tr('95 % of the difference'):24}{tr('judge')}")
     for row in figures.table(values):
         cells = "".join(f"{row.cells[voice].mean:>12}" for voice in (*VOICES, DIFFERENCE))
-        print(f"{row.name:24}{cells}   {row.cells[DIFFERENCE].range:24}{row.figure.judge}")
+        print(f"{row.name:24}{cells}   {row.cells[DIFFERENCE].range:24}{tr(row.figure.judge)}")
 
 
 def main() -> None:
@@ -292,7 +300,7 @@ def main() -> None:
     fine_tuned, ears = load_voice(args.voice, where), transcribers(args.asr, args.judge, where)
     voices = {"base": Voice(args.base, fine_tuned.reference, where), "fine_tuned": fine_tuned}
     if not espeak.available():
-        print("the accent is not measured: espeak-ng is missing (`make doctor` says how to get it)")
+        print(tr("the accent is not measured: espeak-ng is missing (`make doctor` says how to get it)"))
     eval_set = read_eval_set(args.dataset, args.base, p.lines, where)
     losses = {name: clip_losses(voice, eval_set.samples, label=f"{name}: loss") for name, voice in voices.items()}
     losses["real"] = [{} for _ in eval_set.samples]

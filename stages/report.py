@@ -1,7 +1,7 @@
 """One page to listen, look and compare: data, ledger, curves, metrics and players in a single HTML file.
 
     python -m stages.report reports/report.html --wav data/wav --dataset data/dataset --ledger reports/ledger --reports reports \\
-        --lines reports/lines --epochs reports/epochs --voice models/voice --outputs outputs
+        --lines reports/lines --epochs reports/epochs --voice models/voice --outputs outputs --language en
 
 Reads   the outputs of the other stages; the page names those that are missing
 Writes  reports/report.html, which contains every sound and picture: it opens from the disk, without a network
@@ -18,8 +18,9 @@ from pydantic import Field
 from voz.audio import level, wav
 from voz.data import consent
 from voz.metrics import figures, filters
-from voz.pipeline import command, files, ledger, params, records
+from voz.pipeline import command, files, language, ledger, params, records
 from voz.pipeline.checked import section
+from voz.pipeline.language import later, tr
 from voz.pipeline.records import VOICES
 from voz.report import charts, pages, views
 from voz.report.blind import blind_test
@@ -27,6 +28,8 @@ from voz.report.views import LineView
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 BLIND_SEED = 1  # of the order of the blind test
+CURVES = {"loss": later("loss"), "cer": later("cer"), "similarity": later("similarity")}
+NAMES = {"real": later("real"), "base": later("base"), "fine_tuned": later("fine-tuned")}  # of VOICES
 METRICS = ("segment", "transcribe", "curate", "train", "evaluate")  # the stages that write reports/<stage>.json
 
 
@@ -78,7 +81,9 @@ def read_curve(path: Path, x: str, y: str) -> list[tuple[float, float]]:
     try:
         return [(float(row[header.index(x)]), float(row[header.index(y)])) for row in rows]
     except (ValueError, IndexError) as error:
-        raise command.UserError(f"{path}: not a table of {x} and {y} ({error})", "`dvc repro` writes it again") from error
+        raise command.UserError(
+            "{path}: not a table of {x} and {y} ({error})", "`dvc repro` writes it again", path=path, x=x, y=y, error=error
+        ) from error
 
 
 def read_ledgers(folder: Path) -> list[views.StageTotals]:
@@ -106,13 +111,13 @@ def compared_lines(folder: Path) -> list[LineView]:
         pcms = [wav.read(folder / kind / f"{row.id}.wav", rate_hz=rate_of(kind)) for kind in VOICES]
         sounds = zip(level.same_loudness(pcms, rates_hz), rates_hz, VOICES, strict=True)
         players = [views.player(pcm, rate_hz, voice_name(kind), voice=kind) for pcm, rate_hz, kind in sounds]
-        lines.append(LineView(row.text, players, f"Whisper transcribed: {quoted}", row.id))
+        lines.append(LineView(row.text, players, tr("Whisper transcribed: {quoted}", quoted=quoted), row.id))
     return lines
 
 
 def voice_name(kind: str) -> str:
-    """One of VOICES as a person writes it: real, base, fine-tuned."""
-    return kind.replace("_", "-")
+    """One of VOICES as a person writes it."""
+    return tr(NAMES[kind])
 
 
 def rate_of(kind: str) -> int:
@@ -124,9 +129,11 @@ def spoken_lines(folder: Path) -> list[LineView]:
     """The lines of `data/texts.txt` as the voice speaks them, in the order of that file."""
     lines = []
     for row in sorted(read_rows(folder, records.SpokenLine), key=lambda r: r.file):
-        tries = f"best of {row.tries} tries" if row.tries > 1 else "first try"
-        remark = f"Whisper transcribed: “{views.shortened(row.heard)}” ({row.cer:.0%} character errors, {tries})"
-        lines.append(LineView(row.text, [read_player(folder / row.file, "fine-tuned", rate_hz=wav.OUTPUT_RATE_HZ)], remark))
+        tries = tr("best of {count} tries", count=row.tries) if row.tries > 1 else tr("first try")
+        heard = views.shortened(row.heard)
+        remark = tr("Whisper transcribed: “{heard}” ({cer:.0%} character errors, {tries})", heard=heard, cer=row.cer, tries=tries)
+        recording = read_player(folder / row.file, voice_name("fine_tuned"), rate_hz=wav.OUTPUT_RATE_HZ)
+        lines.append(LineView(row.text, [recording], remark))
     return lines
 
 
@@ -136,21 +143,23 @@ def epoch_line(folder: Path, epochs: dict[str, Any]) -> LineView | None:
         return None
     players = []
     for row in epochs["epochs"]:
-        name = "base" if row["epoch"] == 0 else f"epoch {row['epoch']}" + (" (chosen)" if row["epoch"] == epochs["best_epoch"] else "")
-        label = f"{name}: CER {row['cer']:.2f}, loss {row['loss']:.3f}"
+        name = tr("base") if row["epoch"] == 0 else tr("epoch {number}", number=row["epoch"])
+        chosen = f" ({tr('chosen')})" if row["epoch"] == epochs["best_epoch"] else ""
+        label = tr("{name}: CER {cer:.2f}, loss {loss:.3f}", name=name + chosen, cer=row["cer"], loss=row["loss"])
         players.append(read_player(folder / row["wavs"][0], label, rate_hz=wav.OUTPUT_RATE_HZ, picture=False))
-    heard = {name: epochs["epochs"][at]["heard"][0] for name, at in (("base", 0), ("chosen", epochs["best_epoch"]))}
+    heard = {name: epochs["epochs"][at]["heard"][0] for name, at in ((tr("base"), 0), (tr("chosen"), epochs["best_epoch"]))}
     quoted = " · ".join(f"{name} “{views.shortened(text)}”" for name, text in heard.items())
-    return LineView(epochs["lines"][0]["text"], players, f"Whisper transcribed: {quoted}. CER is the mean over all eval lines.")
+    remark = tr("Whisper transcribed: {quoted}. CER is the mean over all eval lines.", quoted=quoted)
+    return LineView(epochs["lines"][0]["text"], players, remark)
 
 
 def candidate_lines(dataset: Path, epochs: dict[str, Any], examples: list[records.Example]) -> list[LineView]:
     """The clips that were tried as the reference recording, the best first, with what was spoken with them."""
     texts, lines = {example.id: example.text for example in examples}, []
     for index, row in enumerate(epochs.get("references", [])):
-        label = "chosen" if index == 0 else f"candidate {index + 1}"
+        label = tr("chosen") if index == 0 else tr("candidate {number}", number=index + 1)
         recording = read_player(dataset / "wavs" / f"{row['id']}.wav", label, picture=False)
-        remark = f"{row['id']}; spoken with it: CER {row['cer']:.3f}, similarity {row['similarity']:.3f}; eval loss {row['loss']:.3f}"
+        remark = tr("{id}; spoken with it: CER {cer:.3f}, similarity {similarity:.3f}; eval loss {loss:.3f}", **row)
         lines.append(LineView(texts.get(row["id"], ""), [recording], remark))
     return lines
 
@@ -159,26 +168,30 @@ def reference_line(path: Path) -> LineView | None:
     """The voice's reference recording; None if there is no voice."""
     if not path.is_file():
         return None
-    return LineView("The reference recording", [read_player(path, "real")], "The voice is conditioned on this recording.")
+    return LineView(
+        tr("The reference recording"), [read_player(path, voice_name("real"))], tr("The voice is conditioned on this recording.")
+    )
 
 
 def training_charts(plots: Path, best_epoch: int | None) -> list[Markup]:
     """What was measured on eval after each epoch, the chosen one marked, and the losses on the training batches."""
     mark = None if best_epoch is None else float(best_epoch)
-    held_out = (("eval", "loss", "eval clips"), ("cer", "cer", "eval lines, spoken"), ("similarity", "similarity", "eval lines, spoken"))
+    spoken = tr("eval lines, spoken")
+    held_out = (("eval", "loss", tr("eval clips")), ("cer", "cer", spoken), ("similarity", "similarity", spoken))
+    epoch = tr("epoch (0 = base)")
     drawn = [
-        charts.line_chart([charts.Series(name, read_curve(plots / f"{file}.csv", "epoch", y), "b")], x="epoch (0 = base)", y=y, mark_x=mark)
+        charts.line_chart([charts.Series(name, read_curve(plots / f"{file}.csv", "epoch", y), "b")], x=epoch, y=tr(CURVES[y]), mark_x=mark)
         for file, y, name in held_out
     ]
-    train = charts.Series("training batches, smoothed", charts.smoothed(read_curve(plots / "train.csv", "update", "loss")), "a")
-    return [chart for chart in (*drawn, charts.line_chart([train], x="update", y="loss")) if chart]
+    train = charts.Series(tr("training batches, smoothed"), charts.smoothed(read_curve(plots / "train.csv", "update", "loss")), "a")
+    return [chart for chart in (*drawn, charts.line_chart([train], x=tr("update"), y=tr("loss"))) if chart]
 
 
 def length_charts(notes: list[records.Note], examples: list[records.Example]) -> list[Markup]:
     """Histograms of the lengths of notes and clips."""
     drawn = (
-        charts.histogram([note.duration_s for note in notes], bins=20, x="seconds", y="notes"),
-        charts.histogram([e.duration_s for e in examples], bins=20, x="seconds", y="clips"),
+        charts.histogram([note.duration_s for note in notes], bins=20, x=tr("seconds"), y=tr("notes")),
+        charts.histogram([e.duration_s for e in examples], bins=20, x=tr("seconds"), y=tr("clips")),
     )
     return [chart for chart in drawn if chart]
 
@@ -188,14 +201,19 @@ def headline(sizes: list[views.SplitSize], train: dict[str, Any], table: list[fi
     top = []
     for size in sizes:
         if size.split == "train":
-            top += [("minutes of training speech", f"{size.minutes:.1f}"), ("training clips", str(size.clips))]
+            top += [(tr("minutes of training speech"), f"{size.minutes:.1f}"), (tr("training clips"), str(size.clips))]
     if train:
-        top.append(("epoch chosen on eval", str(train["best_epoch"])))
-        top.append(("eval loss, base → fine-tuned", f"{train['eval_loss_base']:.2f} → {train['eval_loss']:.2f}"))
+        top.append((tr("epoch chosen on eval"), str(train["best_epoch"])))
+        top.append((tr("eval loss, base → fine-tuned"), f"{train['eval_loss_base']:.2f} → {train['eval_loss']:.2f}"))
     shown = {row.name: row for row in table}
     for name in ("cer_judge" if "cer_judge" in shown else "cer", "similarity_resemblyzer"):
         if row := shown.get(name):
-            top.append((f"{row.figure.label}, base → fine-tuned", f"{row.cells['base'].mean} → {row.cells['fine_tuned'].mean}"))
+            top.append(
+                (
+                    tr("{figure}, base → fine-tuned", figure=tr(row.figure.label)),
+                    f"{row.cells['base'].mean} → {row.cells['fine_tuned'].mean}",
+                )
+            )
     return top
 
 
@@ -222,7 +240,7 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
     card, name, epochs = args.voice / "README.md", speaker(args.dataset), read_json(args.epochs / "epochs.json")
     compared = compared_lines(args.lines)
     return {
-        "title": f"The voice of {name}" if name else "The voice",
+        "title": tr("The voice of {name}", name=name) if name else tr("The voice"),
         "notes": len(notes),
         "headline": headline(sizes, metrics["train"], table),
         "spoken": spoken_lines(args.outputs),
@@ -248,9 +266,10 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
 
 def main() -> None:
     args = parse_args()
-    page = pages.render(TEMPLATE, contents(args, params.load("report", Params)))
+    with language.used(args.language):
+        page = pages.render(TEMPLATE, contents(args, params.load("report", Params)))
     files.write_text(args.page, page)
-    print(f"report: {args.page}, {len(page) / 1e6:.1f} MB; open it in any browser")
+    print(tr("report: {page}, {size_mb:.1f} MB; open it in any browser", page=args.page, size_mb=len(page) / 1e6))
 
 
 def parse_args() -> argparse.Namespace:
@@ -258,6 +277,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("page", type=Path)
     for folder in ("wav", "dataset", "ledger", "reports", "lines", "epochs", "voice", "outputs"):
         parser.add_argument(f"--{folder}", type=Path, required=True)
+    parser.add_argument("--language", choices=language.LANGUAGES, default="en", help="of the page, whatever the user's is")
     return parser.parse_args()
 
 

@@ -24,6 +24,7 @@ from voz.audio import limits, segmentation, vad, wav
 from voz.data import consent
 from voz.pipeline import cache, command, files, ledger, params, records
 from voz.pipeline.checked import section
+from voz.pipeline.language import tr
 
 STEP_VERSION = 3  # raise when the same wav gives other clips; tests/test_segment.py holds a golden output
 NEAR_TARGET_S = (7.0, 11.0)  # reports/segment.json has the share of clips of such a length
@@ -169,12 +170,20 @@ def main() -> None:
     account.close(args.ledger)
     if not account.accepted:
         why = ", ".join(f"{count} {reason}" for reason, count in account.reasons.items())
-        raise command.UserError(f"{args.wavs}: no clip could be cut ({why})", "add longer notes, or lower segment.min_s in params.yaml")
+        raise command.UserError(
+            "{wavs}: no clip could be cut ({why})", "add longer notes, or lower segment.min_s in params.yaml", wavs=args.wavs, why=why
+        )
     write(args.clips, segmented, [store.path(keys[note.id]) for note in notes], args.wavs)
     metrics = aggregate(notes, segmented, account)
     files.write_json(args.metrics, metrics)
     print(account.summary())
-    print(f"segment: {metrics['speech_kept']:.1%} of {metrics['speech_minutes_in']:.1f} minutes of speech kept")
+    print(
+        tr(
+            "segment: {share:.1%} of {minutes:.1f} minutes of speech kept",
+            share=metrics["speech_kept"],
+            minutes=metrics["speech_minutes_in"],
+        )
+    )
 
 
 def parse_args() -> argparse.Namespace:

@@ -30,6 +30,7 @@ from voz.model.generation import Sampling
 from voz.model.voice import Voice, load_voice
 from voz.pipeline import cache, command, files, params, records
 from voz.pipeline.checked import section
+from voz.pipeline.language import tr
 from voz.text import reader
 
 SLUG_LENGTH = 40  # characters of a file name that come from the text
@@ -79,12 +80,12 @@ def read_texts(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as error:
-        raise command.UserError(f"{path}: missing", "write one text a line into it") from error
+        raise command.UserError("{path}: missing", "write one text a line into it", path=path) from error
     except UnicodeDecodeError as error:
-        raise command.UserError(f"{path}: not UTF-8 (byte {error.start})", "save it as UTF-8") from error
+        raise command.UserError("{path}: not UTF-8 (byte {byte})", "save it as UTF-8", path=path, byte=error.start) from error
     texts = [line.strip() for line in lines if line.strip()]
     if not texts:
-        raise command.UserError(f"{path}: no text", "write one text a line into it")
+        raise command.UserError("{path}: no text", "write one text a line into it", path=path)
     return texts
 
 
@@ -153,8 +154,16 @@ def write(
         for index, (text, line, take) in enumerate(zip(texts, lines, takes, strict=True), start=1):
             name = f"{index:0{max(2, len(str(len(lines))))}d}-{slug(text)}.wav"
             rows.append(row(text, line, take, name, confidence=write_marked(folder / name, take.pcm, mark)))
-            remark = f"   {', '.join(take.faults)}: best of {take.tries} kept" if take.faults else ""
-            print(f"{outputs / name}   {rows[-1].duration_s:.1f} s   CER {take.cer:.2f}{remark}")
+            remark = tr("   {faults}: best of {tries} kept", faults=", ".join(take.faults), tries=take.tries) if take.faults else ""
+            print(
+                tr(
+                    "{path}   {duration_s:.1f} s   CER {cer:.2f}{remark}",
+                    path=outputs / name,
+                    duration_s=rows[-1].duration_s,
+                    cer=take.cer,
+                    remark=remark,
+                )
+            )
             print_reading(text, line.text)
         records.write(folder, rows)
 
@@ -162,9 +171,9 @@ def write(
 def print_reading(text: str, as_read: str) -> None:
     """Print how a text was read, where that differs from how it is written, and what in it was not read."""
     if as_read != text:
-        print(f"   read as: {as_read}")
+        print(tr("   read as: {as_read}", as_read=as_read))
     if left_out := reader.read(text).left_out:
-        print(f"   not read: {left_out}")
+        print(tr("   not read: {left_out}", left_out=left_out))
 
 
 def write_marked(path: Path, pcm: np.ndarray, mark: watermark.Watermark | None) -> float | None:

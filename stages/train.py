@@ -48,8 +48,9 @@ from voz.model import (
 )
 from voz.model.history import SELECTED, History
 from voz.model.schedule import Schedule
-from voz.pipeline import cache, command, files, params, records
+from voz.pipeline import cache, command, files, language, params, records
 from voz.pipeline.checked import section
+from voz.pipeline.language import tr
 
 STEP_VERSION = 2  # raise when the same data and parameters give other weights; tests/test_training_loop.py holds golden losses
 
@@ -130,11 +131,18 @@ def gather(dataset: Path, base: Path, *, min_minutes: float) -> Material:
     splits: dict[str, list[records.Example]] = {name: [e for e in everything if e.split == name] for name in records.SPLITS}
     for name, found in splits.items():
         if not found:
-            raise command.UserError(f"{dataset}: no clip in the {name} split", "add notes, or see reports/ledger/curate.csv")
+            raise command.UserError(
+                "{dataset}: no clip in the {name} split", "add notes, or see reports/ledger/curate.csv", dataset=dataset, name=name
+            )
     minutes = {name: sum(e.duration_s for e in found) / 60 for name, found in splits.items()}
     if minutes["train"] < min_minutes:
-        what = f"{dataset}: {minutes['train']:.1f} min of training speech, and train.min_minutes is {min_minutes:g}"
-        raise command.UserError(what, "add notes (see reports/ledger/curate.csv for what was left out), or lower it for a trial")
+        raise command.UserError(
+            "{dataset}: {minutes:.1f} min of training speech, and train.min_minutes is {least:g}",
+            "add notes (see reports/ledger/curate.csv for what was left out), or lower it for a trial",
+            dataset=dataset,
+            minutes=minutes["train"],
+            least=min_minutes,
+        )
     train, held_out = (batches.load(splits[name], dataset / "wavs", tokenizer) for name in ("train", "eval"))
     examples = [e for e in everything if e.split != "test"]
     hashes = {name: files.hash_file(base / name) for name in xtts.BASE_FILES}
@@ -175,12 +183,21 @@ def announce(material: Material, p: Params, model: gpt_trainer.Trainer, folder: 
     counted = ", ".join(f"{name} {minutes:.1f} min" for name, minutes in material.minutes.items())
     updates = p.schedule.updates(len(material.train))
     per_update = p.batch_size * p.grad_accumulation
-    print(f"train: {counted}; {len(material.train)} clips, {updates} updates of {per_update} clips in {p.epochs} epochs")
+    print(
+        tr(
+            "train: {counted}; {clips} clips, {updates} updates of {per_update} clips in {epochs} epochs",
+            counted=counted,
+            clips=len(material.train),
+            updates=updates,
+            per_update=per_update,
+            epochs=p.epochs,
+        )
+    )
     needed = needs.of(model, material.train, p.batch_size, folder)
-    print(f"train: {needed.describe()}")
+    print(tr("train: {line}", line=needed.describe()))
     if needed.memory > needed.free_memory:
-        print("train: that may be too much memory: close other programs, or lower train.batch_size and raise train.grad_accumulation")
-    files.require_free(folder, needed.disk, what="training")
+        print(tr("train: that may be too much memory: close other programs, or lower train.batch_size and raise train.grad_accumulation"))
+    files.require_free(folder, needed.disk, what=tr("training"))
 
 
 def aggregate(material: Material, history: History, p: Params) -> dict[str, float | int]:
@@ -246,10 +263,11 @@ def main() -> None:
     with files.whole_folder(args.epochs) as epochs:
         history = learn(model, material, p, folder, spoken, train_log.TrainLog(epochs, p.schedule))
         candidates = reference.choose(model.xtts, folder.name, clips, material.held_out, lines)
-        epoch_lines.write(epochs, history, p.schedule, spoken, candidates)
+        with language.used(args.language):
+            epoch_lines.write(epochs, history, p.schedule, spoken, candidates)
     metrics = aggregate(material, history, p)
     card = card_of(material, history, candidates, p, given, args.base)
-    with files.whole_folder(args.voice) as folder_of_voice:
+    with files.whole_folder(args.voice) as folder_of_voice, language.used(args.language):
         export.write(folder_of_voice, args.base, checkpoint.weights(model.xtts.gpt), candidates[0].sample, card)
     with files.whole_folder(args.plots) as plots:
         train_log.write_curves(plots, history, p.schedule, clips=len(material.train))
@@ -280,11 +298,20 @@ def print_summary(history: History, chosen: Candidate, p: Params) -> None:
     """A few lines for a person."""
     rows, best = train_log.evaluations(history, p.schedule), history.best_epoch(p.schedule)
     figures = ", ".join(f"{name} {rows[best][name]:.4f} (base {rows[0][name]:.4f})" for name in ("loss", "cer", "similarity"))
-    print(f"train: epoch {best} of {len(rows) - 1} has the best {SELECTED[p.select]}: {figures}; reference {chosen.sample.id}")
+    print(
+        tr(
+            "train: epoch {best} of {epochs} has the best {select}: {figures}; reference {reference}",
+            best=best,
+            epochs=len(rows) - 1,
+            select=tr(SELECTED[p.select]),
+            figures=figures,
+            reference=chosen.sample.id,
+        )
+    )
     if rows[best]["loss"] >= rows[0]["loss"]:
-        print("train: the chosen epoch is not better than the base on eval: lower train.lr, or add notes")
+        print(tr("train: the chosen epoch is not better than the base on eval: lower train.lr, or add notes"))
     if history.skipped():
-        print(f"train: {history.skipped()} updates were left out, as their loss was not finite")
+        print(tr("train: {count} updates were left out, as their loss was not finite", count=history.skipped()))
 
 
 def parse_args() -> argparse.Namespace:
@@ -296,6 +323,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--epochs", type=Path, required=True, help="folder of losses and spoken lines for each epoch, made anew")
     parser.add_argument("--metrics", type=Path, required=True)
     parser.add_argument("--plots", type=Path, required=True, help="folder of curves, made anew")
+    parser.add_argument("--language", choices=language.LANGUAGES, default="en", help="of the model card, whatever the user's is")
     return parser.parse_args()
 
 

@@ -23,6 +23,7 @@ from voz.audio import wav
 from voz.model import device, whisper
 from voz.pipeline import cache, command, files, ledger, params, records
 from voz.pipeline.checked import section
+from voz.pipeline.language import tr
 from voz.text.tokens import LANGUAGE
 
 STEP_VERSION = 2  # raise when the same clip gives another text; tests/test_transcribe.py holds a golden output
@@ -111,7 +112,7 @@ def main() -> None:
     p, compute = params.load("transcribe", Params), params.load("compute", params.Compute)
     clips = sorted(records.read(args.clips, records.Clip), key=lambda clip: clip.id)
     if not clips:
-        raise command.UserError(f"{args.clips}: no clips", "reports/ledger/segment.csv says why")
+        raise command.UserError("{clips}: no clips", "reports/ledger/segment.csv says why", clips=args.clips)
     transcriptions = transcribe(args.clips, clips, args.asr, p, compute)
     account = ledger.Account("transcribe", (clip.id for clip in clips))
     for clip, one in zip(clips, transcriptions, strict=True):
@@ -124,7 +125,14 @@ def main() -> None:
     account.close(args.ledger)
     metrics = aggregate(clips, transcriptions, p)
     files.write_json(args.metrics, metrics)
-    print(f"{account.summary()}; {metrics['empty']} without text, {metrics['share_fallback']:.0%} needed another try")
+    print(
+        tr(
+            "{summary}; {empty} without text, {share:.0%} needed another try",
+            summary=account.summary(),
+            empty=metrics["empty"],
+            share=metrics["share_fallback"],
+        )
+    )
 
 
 def parse_args() -> argparse.Namespace:

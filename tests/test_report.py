@@ -19,7 +19,7 @@ from stages import report
 from voz.audio import wav
 from voz.data import consent
 from voz.metrics import figures, filters
-from voz.pipeline import files, ledger, records
+from voz.pipeline import files, language, ledger, records
 from voz.report import charts, pages, views
 
 HOSTILE = '<script>alert("x")</script>"><img src=x onerror=alert(1)> {{ 7*7 }} ñandú'
@@ -215,11 +215,23 @@ def test_the_page_needs_no_network(html: str) -> None:
 
 def test_names_and_texts_are_escaped(html: str) -> None:
     page = Page(html)
-    assert page.count("script") == 2  # ours: the data of the blind test, and the code
+    assert page.count("script") == 3  # ours: the data of the blind test, the messages of the code, and the code
     assert not any(attrs.get("onerror") or attrs.get("src") == "x" for _, attrs in page.tags)
     assert HOSTILE in page.text
     assert "The voice of Ana <b>Pérez</b>" in page.text
     assert "49" not in re.findall(r"\{\{.{0,9}", page.text)
+
+
+def test_the_page_is_in_the_language_that_it_is_told(tmp_path: Path) -> None:
+    args = fill(tmp_path)
+    with language.used("es"):
+        page = pages.render(report.TEMPLATE, report.contents(args, report.Params(clips=2)))
+    text = " ".join(Page(page).text.split())
+    assert '<html lang="es">' in page and "La voz de Ana <b>Pérez</b>" in text
+    assert "convert 5 3 2 3 1 vacío 1 cortado" in text
+    assert "época 2 (elegida): CER 0.20, pérdida 2.700" in text
+    assert '"Which one do you prefer?": "\\u00bfCu\\u00e1l prefer\\u00eds?"' in page  # what the script of the blind test says
+    assert HOSTILE in text
 
 
 def test_ledger_adds_up_on_the_page(html: str) -> None:
@@ -231,7 +243,7 @@ def test_ledger_adds_up_on_the_page(html: str) -> None:
 
 def test_both_choices_of_the_training_are_shown_and_overfitting_is_named(html: str) -> None:
     text = " ".join(Page(html).text.split())
-    assert "chosen on the eval notes, by cer ( train.select)" in text and "epoch 2 (chosen): CER 0.20, loss 2.700" in text
+    assert "chosen on the eval notes. It was chosen by cer ( train.select)." in text and "epoch 2 (chosen): CER 0.20, loss 2.700" in text
     assert f"{NOTES[0]}-0000000-0009000; spoken with it: CER 0.125, similarity 0.750; eval loss 2.700" in text
     assert "overfitting since epoch 1: words are lost" in text
     assert html.count('<figure class="chart">') == 4 + 2  # three of eval, one of the updates, two of lengths

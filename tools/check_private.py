@@ -19,6 +19,7 @@ from tools.whatsapp.candidates import EXTENSIONS
 from voz.audio import sniff
 from voz.pipeline import command, files
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 SYNTHETIC = ("data/demo/", "tests/fixtures/", "models/pocket/")  # nobody's voice, and nobody's words
 PERSONAL = ("data/", "outputs/", "reports/ledger/", "reports/epochs/", "reports/lines/", "reports/report.html", ".cache/")
@@ -72,19 +73,19 @@ def problem(path: str, data: bytes) -> str:
     name, head = PurePosixPath(path).name.lower(), data[: sniff.HEAD_BYTES]
     suffix = PurePosixPath(name).suffix
     if suffix in _AUDIO or sniff.sniff(head) or sniff.is_playlist(head):
-        return "sound"
+        return later("sound")
     if suffix in _WEIGHTS:
-        return "weights"
+        return later("weights")
     if suffix in _ARCHIVES or head.startswith(_ARCHIVE_HEADS):
-        return "an archive, or weights"
+        return later("an archive, or weights")
     if _CREDENTIAL_NAME.fullmatch(name) or _CREDENTIAL.search(data[:_MAX_BYTES]):
-        return "a credential"
+        return later("a credential")
     if name == "consent.yaml" or (suffix in ("", ".yaml", ".yml") and all(field.search(data[:_MAX_BYTES]) for field in _CONSENT)):
-        return "a consent record"
+        return later("a consent record")
     if path.startswith(PERSONAL) and not PUBLIC.fullmatch(path):
-        return "data of a person"
+        return later("data of a person")
     if suffix == ".txt" and chat.parse(encodings.decode(data[:_MAX_BYTES]).text).messages >= _MIN_MESSAGES:
-        return "a chat"
+        return later("a chat")
     return ""
 
 
@@ -103,7 +104,9 @@ def install_hook() -> Path:
     """
     path = Path(_git("rev-parse", "--git-path", "hooks/pre-commit").decode().strip())
     if path.is_file() and path.read_text(encoding="utf-8", errors="replace") != HOOK:
-        raise UserError(f"{path}: there is another hook", "add the line `.venv/bin/python -m tools.check_private || exit 1` to it")
+        raise UserError(
+            "{path}: there is another hook", "add the line `.venv/bin/python -m tools.check_private || exit 1` to it", path=path
+        )
     files.write_text(path, HOOK)
     path.chmod(0o755)
     return path
@@ -123,25 +126,29 @@ def _contents(blobs: list[Blob]) -> Iterator[tuple[Blob, bytes]]:
 def _git(*arguments: str) -> bytes:
     done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     if done.returncode:
-        raise UserError(f"git: {done.stderr.decode(errors='replace').strip()}", "run this in the repository")
+        raise UserError("git: {message}", "run this in the repository", message=done.stderr.decode(errors="replace").strip())
     return done.stdout
 
 
 def main() -> None:
     args = parse_args()
     if args.install_hook:
-        print(f"{install_hook()}: checks what `git commit` takes; `git commit --no-verify` passes it by")
+        print(tr("{hook}: checks what `git commit` takes; `git commit --no-verify` passes it by", hook=install_hook()))
         return
     found = find(in_history() if args.history else in_index())
     for blob, reason in found:
-        print(f"{files.printable(blob.path)}: {reason}" + (f" ({blob.oid[:12]})" if args.history else ""))
+        print(f"{files.printable(blob.path)}: {tr(reason)}" + (f" ({blob.oid[:12]})" if args.history else ""))
     if found and args.history:
         raise UserError(
-            f"{len(found)} files in git's history", "`git filter-repo --path FILE --invert-paths` rewrites it; what was pushed is public"
+            "{count} files in git's history",
+            "`git filter-repo --path FILE --invert-paths` rewrites it; what was pushed is public",
+            count=len(found),
         )
     if found:
-        raise UserError(f"{len(found)} files that must not be in git", "`git rm --cached FILE` for each; DVC keeps data (docs/privacy.md)")
-    print("check-private: nothing of a person in " + ("any commit" if args.history else "the index"))
+        raise UserError(
+            "{count} files that must not be in git", "`git rm --cached FILE` for each; DVC keeps data (docs/privacy.md)", count=len(found)
+        )
+    print(tr("check-private: nothing of a person in any commit") if args.history else tr("check-private: nothing of a person in the index"))
 
 
 def parse_args() -> argparse.Namespace:

@@ -17,6 +17,7 @@ from pathlib import Path
 from voz.audio import recording, watermark
 from voz.pipeline import command, files
 from voz.pipeline.command import UserError
+from voz.pipeline.language import tr
 
 NOT_MARKED, UNREADABLE = 3, 2  # exit statuses
 
@@ -26,11 +27,16 @@ def verdict(blocks: Sequence[watermark.Block]) -> str:
     marked = [block for block in blocks if block.marked]
     highest = max(block.confidence for block in blocks)
     if not marked:
-        return f"not marked (confidence {highest:.2f})"
+        return tr("not marked (confidence {confidence:.2f})", confidence=highest)
     if len(marked) == len(blocks):
-        return f"marked (confidence {min(block.confidence for block in marked):.2f})"
+        return tr("marked (confidence {confidence:.2f})", confidence=min(block.confidence for block in marked))
     stretches = ", ".join(f"{block.start_s:.0f}-{block.end_s:.0f} s" for block in marked)
-    return f"partly marked: {stretches} of {blocks[-1].end_s:.0f} s (confidence {highest:.2f})"
+    return tr(
+        "partly marked: {stretches} of {end_s:.0f} s (confidence {confidence:.2f})",
+        stretches=stretches,
+        end_s=blocks[-1].end_s,
+        confidence=highest,
+    )
 
 
 def main() -> None:
@@ -42,7 +48,7 @@ def main() -> None:
             with recording.opened(path) as (pcm, rate_hz):
                 blocks = list(mark.blocks(pcm, rate_hz))
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(tr("error: {line}", line=error), file=sys.stderr)
             status = UNREADABLE
             continue
         print(f"{files.printable(str(path))}   {verdict(blocks)}")

@@ -22,6 +22,7 @@ from tools import inputs, system
 from voz.data import notes
 from voz.pipeline import files, params
 from voz.pipeline.command import UserError
+from voz.pipeline.language import tr
 
 FREE_GB = 30.0  # XTTS_v2 twice (file and DVC's cache) 3.7, Whisper twice 3, a voice 3.7, checkpoints of one training 13; some to spare
 PINNED = re.compile(r"([A-Za-z0-9_.-]+)==(\S+)")
@@ -39,17 +40,18 @@ class Finding:
 def machine() -> Iterator[Finding]:
     """Operating system, Python, system packages, free disk."""
     release = platform.release()
-    yield Finding("system", f"{platform.system()} {release}{' (WSL2)' if 'microsoft' in release.lower() else ''}, {os.cpu_count()} cores")
+    kernel = f"{platform.system()} {release}{' (WSL2)' if 'microsoft' in release.lower() else ''}"
+    yield Finding(tr("system"), tr("{kernel}, {count} cores", kernel=kernel, count=os.cpu_count()))
     yield Finding("python", platform.python_version(), system.wrong_python(sys.version_info[:2]))
     for name in (*system.NEEDED, *system.OPTIONAL):
         if system.is_installed(name):
-            yield Finding(name, "installed")
+            yield Finding(name, tr("installed"))
         else:
-            consequence = f": {system.OPTIONAL[name]}" if name in system.OPTIONAL else ""
-            yield Finding(name, f"missing{consequence}", system.install_command([name]))
+            consequence = f": {tr(system.OPTIONAL[name])}" if name in system.OPTIONAL else ""
+            yield Finding(name, tr("missing") + consequence, system.install_command([name]))
     free_gb = shutil.disk_usage(".").free / 1e9
-    fix = "" if free_gb >= FREE_GB else f"the demo needs 1 GB, XTTS_v2 with 200 notes about {FREE_GB:.0f}: `make clean-cache`, `dvc gc -w`"
-    yield Finding("free disk", f"{free_gb:.0f} GB", fix)
+    fix = tr("the demo needs 1 GB, XTTS_v2 with 200 notes about {need_gb:.0f}: `make clean-cache`, `dvc gc -w`", need_gb=FREE_GB)
+    yield Finding(tr("free disk"), f"{free_gb:.0f} GB", "" if free_gb >= FREE_GB else fix)
 
 
 def packages(requirements: list[Path]) -> Iterator[Finding]:
@@ -60,9 +62,9 @@ def packages(requirements: list[Path]) -> Iterator[Finding]:
     for name, version in pins:
         installed = _installed_version(name)
         if installed != version.split("+")[0]:
-            wrong.append(f"{name} {installed} (pinned {version})")
-    fix = "`make setup` (after `rm .venv/.installed` if it says there is nothing to do)" if wrong else ""
-    yield Finding("packages", "; ".join(wrong) or f"{len(pins)} as pinned", fix)
+            wrong.append(tr("{name} {installed} (pinned {version})", name=name, installed=installed, version=version))
+    fix = tr("`make setup` (after `rm .venv/.installed` if it says there is nothing to do)") if wrong else ""
+    yield Finding(tr("packages"), "; ".join(wrong) or tr("{count} as pinned", count=len(pins)), fix)
 
 
 def _installed_version(name: str) -> str:
@@ -70,7 +72,7 @@ def _installed_version(name: str) -> str:
     try:
         return importlib.metadata.version(name).split("+")[0]
     except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+        return tr("not installed")
 
 
 def device() -> Iterator[Finding]:
@@ -78,33 +80,36 @@ def device() -> Iterator[Finding]:
     try:
         import torch
     except (ImportError, OSError) as error:  # OSError: a shared library of the build is missing
-        yield Finding("torch", f"does not load ({error})", "`make setup`")
+        yield Finding("torch", tr("does not load ({error})", error=error), "`make setup`")
         return
     hip, cuda = torch.version.hip, torch.version.cuda
     build = f"ROCm {hip}" if hip else f"CUDA {cuda}" if cuda else "CPU"
-    yield Finding("torch", f"{torch.__version__}, built for {build}, {torch.get_num_threads()} threads")
+    yield Finding(
+        "torch",
+        tr("{version}, built for {build}, {threads} threads", version=torch.__version__, build=build, threads=torch.get_num_threads()),
+    )
     if torch.cuda.is_available():  # also True for a ROCm build
         for index in range(torch.cuda.device_count()):
             card = torch.cuda.get_device_properties(index)
             arch = f", {card.gcnArchName}" if hip else ""
-            yield Finding(f"accelerator {index}", f"{card.name}{arch}, {card.total_memory / 1e9:.0f} GB")
+            yield Finding(tr("accelerator {index}", index=index), f"{card.name}{arch}, {card.total_memory / 1e9:.0f} GB")
             if hip and card.gcnArchName.startswith("gfx10"):
-                yield Finding("", "RDNA 1 or 2: precision fp32 is safe, fp16 may give NaN, bf16 is refused; docs/rocm.md")
+                yield Finding("", tr("RDNA 1 or 2: precision fp32 is safe, fp16 may give NaN, bf16 is refused; docs/rocm.md"))
         return
-    yield Finding("accelerator", "none: everything runs on the CPU", _why_no_accelerator(build))
+    yield Finding(tr("accelerator"), tr("none: everything runs on the CPU"), _why_no_accelerator(build))
 
 
 def _why_no_accelerator(build: str) -> str:
     """What to do if the machine has a card that torch does not use; empty if it has none."""
     nvidia, amd = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi"), Path("/dev/kfd").exists()
     if nvidia and not build.startswith("CUDA"):
-        return "there is an NVIDIA driver, but this torch is not built for CUDA: install the pinned torch from the public index"
+        return tr("there is an NVIDIA driver, but this torch is not built for CUDA: install the pinned torch from the public index")
     if nvidia:
-        return "torch is built for CUDA, but the driver does not respond: see `nvidia-smi`"
+        return tr("torch is built for CUDA, but the driver does not respond: see `nvidia-smi`")
     if amd and not build.startswith("ROCm"):
-        return "there is an AMD compute device (/dev/kfd): `.venv/bin/pip install -r requirements-rocm.txt`, docs/rocm.md"
+        return tr("there is an AMD compute device (/dev/kfd): `.venv/bin/pip install -r requirements-rocm.txt`, docs/rocm.md")
     if amd and not os.access("/dev/kfd", os.R_OK | os.W_OK):
-        return "you may not use /dev/kfd: join the groups render and video, log in again"
+        return tr("you may not use /dev/kfd: join the groups render and video, log in again")
     return ""
 
 
@@ -121,7 +126,7 @@ def named_inputs(path: Path) -> Iterator[Finding]:
     if "notes" not in problems:
         yield from links(Path(values["notes"]))
         for each, problem in dvc_blockers(Path(values["notes"])):
-            yield Finding("notes", f"{each}: {problem}", "move it out of the folder: `dvc repro` hangs or stops on it")
+            yield Finding("notes", f"{each}: {problem}", tr("move it out of the folder: `dvc repro` hangs or stops on it"))
 
 
 def links(folder: Path) -> Iterator[Finding]:
@@ -129,8 +134,9 @@ def links(folder: Path) -> Iterator[Finding]:
     found = [note.path for note in notes.find(folder) if note.reason == "link" and note.path.exists()]
     if found:
         quoted, copies = shlex.quote(str(folder)), shlex.quote(f"{folder}.copies")
-        fix = f"put the files in their place: `cp -rL {quoted} {copies} && rm -r {quoted} && mv {copies} {quoted}`"
-        yield Finding("notes", f"{len(found)} are links, such as {found[0].name}; convert does not follow links", fix)
+        command = f"cp -rL {quoted} {copies} && rm -r {quoted} && mv {copies} {quoted}"
+        links_found = tr("{count} are links, such as {name}; convert does not follow links", count=len(found), name=found[0].name)
+        yield Finding("notes", links_found, tr("put the files in their place: `{command}`", command=command))
 
 
 def dvc_blockers(folder: Path) -> list[tuple[str, str]]:
@@ -155,16 +161,16 @@ def _path_problem(path: bytes) -> str:
     try:
         path.decode("utf-8")
     except UnicodeDecodeError:
-        return "its name is not UTF-8"
+        return tr("its name is not UTF-8")
     if stat.S_ISLNK(mode):
         if not os.path.exists(path):
-            return "a link to nothing, or to itself"
+            return tr("a link to nothing, or to itself")
         target, parent = os.path.realpath(path), os.path.realpath(os.path.dirname(path))
         inside_target = os.path.isdir(path) and os.path.commonpath([target, parent]) == target
-        return "a link to a folder that contains it" if inside_target else ""
+        return tr("a link to a folder that contains it") if inside_target else ""
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        return "neither a file nor a folder (FIFO, socket or device)"
-    return "" if os.access(path, os.R_OK) else "not readable"
+        return tr("neither a file nor a folder (FIFO, socket or device)")
+    return "" if os.access(path, os.R_OK) else tr("not readable")
 
 
 def main() -> int:
@@ -175,7 +181,7 @@ def main() -> int:
         for each in findings:
             faults += bool(each.fix)
             print(f"{'!' if each.fix else ' '} {each.what:<14} {each.found}" + (f"\n{'':<17}-> {each.fix}" if each.fix else ""))
-    print(f"\n{faults} to fix" if faults else "\nall well")
+    print("\n" + (tr("{count} to fix", count=faults) if faults else tr("all well")))
     return 2 if faults else 0
 
 

@@ -20,4 +20,4 @@ def dvc_add(*paths: Path, fix: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         message = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
-        raise UserError(f"dvc add {' '.join(map(str, paths))}: {message[0]}", fix)
+        raise UserError("dvc add {paths}: {message}", "{fix}", paths=" ".join(map(str, paths)), message=message[0], fix=fix)

@@ -24,6 +24,7 @@ from tools.dvc_add import dvc_add
 from voz.pipeline import command
 from voz.pipeline.command import UserError
 from voz.pipeline.files import hash_file, require_free
+from voz.pipeline.language import later, tr
 
 XTTS_URL = "https://huggingface.co/coqui/XTTS-v2/resolve/6c2b0d75eae4b7047358e3b6bd9325f857d43f77"
 XTTS_SHA256 = {  # of that revision, as several public repositories record them
@@ -37,8 +38,8 @@ XTTS_SHA256 = {  # of that revision, as several public repositories record them
 XTTS, WHISPER = Path("models/xtts_v2"), Path("models/whisper")
 AGREED = "tos_agreed.txt"  # coqui-tts writes the same file with the same text
 AGREEMENT = "I have read, understood and agreed to the Terms and Conditions."
-LICENCE = """XTTS_v2 is under the Coqui Public Model License 1.0.0 (CPML): https://huggingface.co/coqui/XTTS-v2/blob/main/LICENSE.txt
-In short: the model, what is made from it (your fine-tuned voice too) and what it speaks are for NON-COMMERCIAL use only."""
+LICENCE = later("""XTTS_v2 is under the Coqui Public Model License 1.0.0 (CPML): https://huggingface.co/coqui/XTTS-v2/blob/main/LICENSE.txt
+In short: the model, what is made from it (your fine-tuned voice too) and what it speaks are for NON-COMMERCIAL use only.""")
 TRIES = 5  # connections per file; each resumes where the one before was dropped
 WAIT_S = 0.5  # before the second try; four times as long before each further one
 CHUNK_BYTES = 1 << 20
@@ -78,7 +79,9 @@ def whisper_file(name: str, folder: Path = WHISPER) -> Remote:
 
     url = whisper._MODELS.get(name)
     if url is None:
-        raise UserError(f"whisper: unknown model {name!r}", f"choose one of {', '.join(whisper.available_models())}")
+        raise UserError(
+            "whisper: unknown model {name!r}", "choose one of {models}", name=name, models=", ".join(whisper.available_models())
+        )
     return Remote(url, url.split("/")[-2], folder / f"{name}.pt")
 
 
@@ -90,9 +93,9 @@ def fetch(file: Remote) -> None:
     """
     if file.path.is_file():
         if hash_file(file.path) == file.sha256:
-            print(f"{file.path}: exists, SHA-256 correct")
+            print(tr("{path}: exists, SHA-256 correct", path=file.path))
             return
-        raise UserError(f"{file.path}: not the published file (SHA-256 differs)", "move it away and run `make base` again")
+        raise UserError("{path}: not the published file (SHA-256 differs)", "move it away and run `make base` again", path=file.path)
     file.path.parent.mkdir(parents=True, exist_ok=True)
     _transfer(file)
     found = hash_file(file.part)
@@ -101,11 +104,15 @@ def fetch(file: Remote) -> None:
         file.part.unlink()
         page = ": the server sent a web page" if b"<" in start[:5] else ""
         raise UserError(
-            f"{file.url}: SHA-256 is {found[:12]}…, the published one is {file.sha256[:12]}…{page}",
+            "{url}: SHA-256 is {found}…, the published one is {expected}…{page}",
             "run `make base` again; nothing was kept",
+            url=file.url,
+            found=found[:12],
+            expected=file.sha256[:12],
+            page=page,
         )
     os.replace(file.part, file.path)
-    print(f"{file.path}: fetched, SHA-256 correct")
+    print(tr("{path}: fetched, SHA-256 correct", path=file.path))
 
 
 def _transfer(file: Remote) -> None:
@@ -115,14 +122,24 @@ def _transfer(file: Remote) -> None:
             return _receive(file)
         except urllib.error.HTTPError as error:
             raise UserError(
-                f"{file.url}: {error.code} {error.reason}",
-                f"check the address, or put the file at {file.path} by hand",
+                "{url}: {status} {reason}",
+                "check the address, or put the file at {path} by hand",
+                url=file.url,
+                status=error.code,
+                reason=error.reason,
+                path=file.path,
             ) from error
         except (Dropped, urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as error:
             last = error
             time.sleep(WAIT_S * 4**attempt if attempt < TRIES - 1 else 0)
     kept_mb = file.part.stat().st_size / 1e6 if file.part.exists() else 0.0
-    raise UserError(f"{file.url}: {last} ({kept_mb:.0f} MB are kept)", "run `make base` again: it goes on from there")
+    raise UserError(
+        "{url}: {last} ({kept_mb:.0f} MB are kept)",
+        "run `make base` again: it goes on from there",
+        url=file.url,
+        last=last,
+        kept_mb=kept_mb,
+    )
 
 
 def _receive(file: Remote) -> None:
@@ -147,7 +164,9 @@ def _receive(file: Remote) -> None:
         length = _stated_length(response)
         if have + length > MOST_BYTES:
             raise _too_long(file)
-        require_free(file.path.parent, 2 * (have + length) - have, what=f"{file.path.name} (one copy here, one in DVC's cache)")
+        require_free(
+            file.path.parent, 2 * (have + length) - have, what=tr("{file} (one copy here, one in DVC's cache)", file=file.path.name)
+        )
         _copy(response, out, have, length, file)
         os.fsync(out.fileno())
 
@@ -161,7 +180,13 @@ def _stated_length(response: HTTPResponse) -> int:
 def _too_long(file: Remote) -> UserError:
     """The error for a body without an end. What arrived of it is removed."""
     file.part.unlink(missing_ok=True)
-    return UserError(f"{file.url}: the server sends more than {MOST_BYTES / 1e9:.0f} GB", f"put the file at {file.path} by hand")
+    return UserError(
+        "{url}: the server sends more than {size_gb:.0f} GB",
+        "put the file at {path} by hand",
+        url=file.url,
+        size_gb=MOST_BYTES / 1e9,
+        path=file.path,
+    )
 
 
 def _copy(response: IO[bytes], out: IO[bytes], have: int, length: int, file: Remote) -> None:
@@ -186,7 +211,7 @@ def _copy(response: IO[bytes], out: IO[bytes], have: int, length: int, file: Rem
                 raise _too_long(file)
             bar.update(len(chunk))
     if received < length:
-        raise Dropped(f"connection dropped after {have + received} of {have + length} bytes")
+        raise Dropped(tr("connection dropped after {received} of {length} bytes", received=have + received, length=have + length))
 
 
 def agree(folder: Path = XTTS) -> None:
@@ -197,11 +222,11 @@ def agree(folder: Path = XTTS) -> None:
     """
     if (folder / AGREED).is_file():
         return
-    print(LICENCE)
+    print(tr(LICENCE))
     if os.environ.get("COQUI_TOS_AGREED") != "1":
         if not sys.stdin.isatty():
             raise UserError("the licence of XTTS_v2 is not accepted", "run `make base` in a terminal, or set COQUI_TOS_AGREED=1")
-        if input('Type "yes" if you accept: ').strip().lower() not in ("yes", "y", "sí", "si"):
+        if input(tr('Type "yes" if you accept: ')).strip().lower() not in ("yes", "y", "sí", "si"):
             raise UserError("the licence of XTTS_v2 is not accepted", "nothing was fetched; the demo works without it")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / AGREED).write_text(AGREEMENT, encoding="utf-8")
@@ -213,7 +238,7 @@ def track(path: Path) -> None:
     Raises:
         UserError: DVC refuses.
     """
-    dvc_add(path, fix="fix that and run `make base` again")
+    dvc_add(path, fix=tr("fix that and run `make base` again"))
     pointer = path.with_name(path.name + ".dvc")
     yaml = YAML()
     document = yaml.load(pointer)
@@ -230,7 +255,7 @@ def main() -> None:
         fetch(file)
     for path in (XTTS, whisper.path):
         track(path)
-    print(f"base: {XTTS}, whisper: {whisper.path}; `make profile NAME=xtts_v2` makes params.yaml use them")
+    print(tr("base: {xtts}, whisper: {whisper}; `make profile NAME=xtts_v2` makes params.yaml use them", xtts=XTTS, whisper=whisper.path))
 
 
 def parse_args() -> argparse.Namespace:

@@ -13,6 +13,7 @@ from typing import Any
 from voz.data.base_files import BASE_FILES
 from voz.pipeline import command, params
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 DEMO = {
     "notes": "data/demo/notes",
@@ -24,11 +25,11 @@ DEMO = {
 FOLDERS = ("notes", "base")
 UNQUOTABLE = '"$`\\'  # within double quotes, which dvc.yaml puts around these paths, a shell reads these four
 _GET = {
-    "notes": "put your notes there, or `git checkout -- data/demo` for the demo's",
-    "corrections": "create it with the one line `clip,action,text`, or `git checkout -- data/demo` for the demo's",
-    "base": "`make base`, or `git checkout -- models/pocket` for the demo's",
-    "asr": "`make base`, or `git checkout -- models/pocket` for the demo's",
-    "judge": "name another Whisper checkpoint, or the file of `asr` for none",
+    "notes": later("put your notes there, or `git checkout -- data/demo` for the demo's"),
+    "corrections": later("create it with the one line `clip,action,text`, or `git checkout -- data/demo` for the demo's"),
+    "base": later("`make base`, or `git checkout -- models/pocket` for the demo's"),
+    "asr": later("`make base`, or `git checkout -- models/pocket` for the demo's"),
+    "judge": later("name another Whisper checkpoint, or the file of `asr` for none"),
 }
 
 
@@ -49,18 +50,19 @@ def check(values: dict[str, Any], root: Path) -> list[Problem]:
 
 def _spelling(key: str, value: object) -> Problem | None:
     """A value that is no path, or one that DVC or the shell reads as another."""
-    example = f"write `{key}: {DEMO[key]}`, or where yours are"
+    example = tr("write `{key}: {value}`, or where yours are", key=key, value=DEMO[key])
     if value is None or value == "":
-        return Problem(key, "empty", example)
+        return Problem(key, tr("empty"), example)
     if not isinstance(value, str):
-        return Problem(key, f"{value!r} is not a path", example)
+        return Problem(key, tr("{value!r} is not a path", value=value), example)
     if value.startswith("~"):
-        return Problem(key, f"{value}: ~ has no meaning here", f"write {Path(value).expanduser()}")
+        return Problem(key, tr("{value}: ~ has no meaning here", value=value), tr("write {value}", value=Path(value).expanduser()))
     if value.startswith("-"):
-        return Problem(key, f"{value}: a command takes it for an option", f"write ./{value}")
+        return Problem(key, tr("{value}: a command takes it for an option", value=value), tr("write {value}", value=f"./{value}"))
     wrong = [char for char in value if char in UNQUOTABLE or not char.isprintable()]
     if wrong or "${" in value:
-        return Problem(key, f"{value!r}: the shell does not read {wrong[0]!r} as a letter", "rename it; spaces, ñ, ( ) and ' are fine")
+        what = tr("{value!r}: the shell does not read {sign!r} as a letter", value=value, sign=wrong[0])
+        return Problem(key, what, tr("rename it; spaces, ñ, ( ) and ' are fine"))
     return None
 
 
@@ -68,21 +70,23 @@ def _presence(key: str, path: Path, value: str) -> Problem | None:
     """An input that is not there, or is a file in place of a folder."""
     if not path.exists():
         if path.with_name(f"{path.name}.dvc").is_file():
-            return Problem(key, f"{value}: missing", "`dvc checkout` restores it, `dvc pull` fetches it")
+            return Problem(key, tr("{value}: missing", value=value), tr("`dvc checkout` restores it, `dvc pull` fetches it"))
         if key == "asr" and "/" not in value:
             name = value.removesuffix(".pt")
-            return Problem(key, f"{value}: no such file", f"write models/whisper/{name}.pt (`make base WHISPER={name}` fetches it)")
-        return Problem(key, f"{value}: missing", _GET[key])
+            fix = tr("write models/whisper/{name}.pt (`make base WHISPER={name}` fetches it)", name=name)
+            return Problem(key, tr("{value}: no such file", value=value), fix)
+        return Problem(key, tr("{value}: missing", value=value), tr(_GET[key]))
     if path.is_dir() != (key in FOLDERS):
-        return Problem(key, f"{value}: {'a folder' if path.is_dir() else 'a file'}", f"name a {'folder' if key in FOLDERS else 'file'}")
+        what = tr("{value}: a folder", value=value) if path.is_dir() else tr("{value}: a file", value=value)
+        return Problem(key, what, tr("name a folder") if key in FOLDERS else tr("name a file"))
     missing = [name for name in BASE_FILES if not (path / name).is_file()] if key == "base" else []
-    return Problem(key, f"{value}: {', '.join(missing)} missing", _GET[key]) if missing else None
+    return Problem(key, tr("{value}: {names} missing", value=value, names=", ".join(missing)), tr(_GET[key])) if missing else None
 
 
 def main() -> None:
     args = parse_args()
     for problem in check(params.read(args.params), args.params.parent):
-        raise UserError(f"{args.params}: {problem.key}: {problem.what}", problem.fix)
+        raise UserError("{params}: {key}: {what}", "{fix}", params=args.params, key=problem.key, what=problem.what, fix=problem.fix)
 
 
 def parse_args() -> argparse.Namespace:

@@ -12,10 +12,11 @@ from pathlib import Path
 from voz.audio import wav
 from voz.pipeline import command
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
-CHANGED = """
+CHANGED = later("""
 `git status` now shows dvc.lock and files of reports/ as changed. That is no fault: they hold the demo's numbers, and their last
-digits are this machine's. Your own notes will replace them. To put the shipped ones back: git checkout dvc.lock reports"""
+digits are this machine's. Your own notes will replace them. To put the shipped ones back: git checkout dvc.lock reports""")
 
 
 def main() -> None:
@@ -23,13 +24,21 @@ def main() -> None:
     samples = sorted(args.samples.glob("*.wav"))
     for path in (args.voice / "model.pth", args.report, *(samples or [args.samples / "*.wav"])):
         if not path.is_file():
-            raise UserError(f"{path}: missing", "run `make demo`")
-    print(f"\nvoice    {args.voice}/  (model.pth, {(args.voice / 'model.pth').stat().st_size / 1e6:.0f} MB)")
+            raise UserError("{path}: missing", "run `make demo`", path=path)
+    print(
+        tr("\nvoice    {voice}/  (model.pth, {size_mb:.0f} MB)", voice=args.voice, size_mb=(args.voice / "model.pth").stat().st_size / 1e6)
+    )
     for path in samples:
-        print(f"sample   {path}  ({wav.samples(path, rate_hz=wav.OUTPUT_RATE_HZ) / wav.OUTPUT_RATE_HZ:.1f} s)")
-    print(f"report   {args.report.resolve().as_uri()}")
+        print(
+            tr(
+                "sample   {path}  ({duration_s:.1f} s)",
+                path=path,
+                duration_s=wav.samples(path, rate_hz=wav.OUTPUT_RATE_HZ) / wav.OUTPUT_RATE_HZ,
+            )
+        )
+    print(tr("report   {page}", page=args.report.resolve().as_uri()))
     if demo_numbers_changed():
-        print(CHANGED)
+        print(tr(CHANGED))
 
 
 def demo_numbers_changed() -> bool:

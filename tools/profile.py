@@ -18,6 +18,7 @@ from voz.data.base_files import BASE_FILES
 from voz.pipeline import command
 from voz.pipeline.command import UserError
 from voz.pipeline.files import write_text
+from voz.pipeline.language import later, tr
 
 
 def overlay(params: CommentedMap, profile: dict[str, Any], *, where: str = "") -> list[str]:
@@ -36,9 +37,15 @@ def overlay(params: CommentedMap, profile: dict[str, Any], *, where: str = "") -
     for key, value in profile.items():
         name = f"{where}{key}"
         if key not in params:
-            raise UserError(f"profile: {name}: params.yaml has no such key", "correct the profile")
+            raise UserError("profile: {name}: params.yaml has no such key", "correct the profile", name=name)
         if isinstance(value, dict) != isinstance(params[key], dict):
-            raise UserError(f"profile: {name}: {value!r} in place of {params[key]!r}", "correct the profile, or params.yaml")
+            raise UserError(
+                "profile: {name}: {value!r} in place of {old!r}",
+                "correct the profile, or params.yaml",
+                name=name,
+                value=value,
+                old=params[key],
+            )
         if isinstance(value, dict):
             changes += overlay(params[key], value, where=f"{name}.")
         elif params[key] != value:
@@ -71,13 +78,17 @@ def read(path: Path) -> CommentedMap:
     """
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in path.parent.glob("*.yaml")))
-        raise UserError(f"{path}: no such file", f"choose one of the files in {path.parent}: {known or 'none'}")
+        raise UserError(
+            "{path}: no such file", "choose one of the files in {folder}: {known}", path=path, folder=path.parent, known=known or "none"
+        )
     try:
         document = yaml_tool().load(path.read_text(encoding="utf-8"))
     except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML in UTF-8 ({str(error).splitlines()[0]})", f"fix it, or `git checkout {path}`") from error
+        raise UserError(
+            "{path}: not YAML in UTF-8 ({reason})", "fix it, or `git checkout {path}`", path=path, reason=str(error).splitlines()[0]
+        ) from error
     if not isinstance(document, CommentedMap):
-        raise UserError(f"{path}: has no keys", f"`git checkout {path}`")
+        raise UserError("{path}: has no keys", "`git checkout {path}`", path=path)
     return document
 
 
@@ -106,10 +117,10 @@ def main() -> None:
     changes = overlay(params, read(args.profiles / f"{args.name}.yaml"))
     missing = missing_files(params, args.params.parent)
     if missing:
-        fix = "run `make base`" if args.name != "pocket" else "run `git checkout -- models/pocket`"
-        raise UserError(f"{missing[0]}: missing ({len(missing)} files in all), params.yaml was not changed", fix)
+        fix = later("run `make base`") if args.name != "pocket" else later("run `git checkout -- models/pocket`")
+        raise UserError("{path}: missing ({count} files in all), params.yaml was not changed", fix, path=missing[0], count=len(missing))
     write_text(args.params, dump(params))
-    print("\n".join(changes) or f"{args.params} has the values of the {args.name} profile already")
+    print("\n".join(changes) or tr("{params} has the values of the {name} profile already", params=args.params, name=args.name))
 
 
 def parse_args() -> argparse.Namespace:

@@ -12,6 +12,7 @@ from dvc_data.index import DataIndexDirError
 
 from voz.pipeline import cache
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later
 
 VOICE = Path("models/voice")
 WORKSPACE = "workspace"  # what DVC calls the working tree
@@ -47,7 +48,7 @@ def find(name: str) -> Revision:
         try:
             commit = resolve_rev(repo.scm, name)
         except RevError as error:
-            raise UserError(f"{name}: neither a commit nor an experiment", "`git log` and `dvc exp show` list them") from error
+            raise UserError("{name}: neither a commit nor an experiment", "`git log` and `dvc exp show` list them", name=name) from error
         message = str(repo.scm.resolve_commit(commit).message).strip()
     return Revision(name, commit, message.partition("\n")[0])
 
@@ -73,8 +74,8 @@ def _fetch(revision: Revision, folder: Path) -> None:
     try:
         Repo.get(".", str(VOICE), out=str(folder / VOICE.name), rev=revision.commit)
     except (DvcException, DataIndexDirError, FileNotFoundError) as error:
-        fix = "`dvc pull` where a remote has it, or `dvc repro` at that commit"
-        raise UserError(f"{revision.name}: its {VOICE} cannot be fetched ({error})", fix) from error
+        fix = later("`dvc pull` where a remote has it, or `dvc repro` at that commit")
+        raise UserError("{name}: its {voice} cannot be fetched ({error})", fix, name=revision.name, voice=VOICE, error=error) from error
     for file in sorted((folder / VOICE.name).iterdir()):
         os.replace(file, folder / file.name)
     (folder / VOICE.name).rmdir()

@@ -29,6 +29,7 @@ from voz.model import device, synthesis
 from voz.model.voice import REFERENCE, load_voice
 from voz.pipeline import command, params
 from voz.pipeline.command import UserError
+from voz.pipeline.language import tr
 
 VOICE = Path("models/voice")
 LEAST_REFERENCE_S, MOST_REFERENCE_S = 1.0, 60.0  # coqui takes nothing from less than a third of a second; XTTS listens to 30 s
@@ -59,7 +60,7 @@ def reference_wav(path: Path | None) -> Iterator[Path | None]:
         return
     with recording.opened(path) as (pcm, rate_hz), tempfile.TemporaryDirectory() as folder:
         if len(pcm) < LEAST_REFERENCE_S * rate_hz:
-            raise UserError(f"{path}: {len(pcm) / rate_hz:.1f} s", "take 6 s or more of the speaker")
+            raise UserError("{path}: {duration_s:.1f} s", "take 6 s or more of the speaker", path=path, duration_s=len(pcm) / rate_hz)
         start = np.array(pcm[: round(MOST_REFERENCE_S * rate_hz)])
         wav.write(Path(folder) / REFERENCE, wav.resample(start, rate_hz, wav.SAMPLE_RATE_HZ))
         yield Path(folder) / REFERENCE
@@ -71,7 +72,7 @@ def main() -> None:
     if not args.text.strip():
         raise UserError("nothing to speak", 'make speak TEXT="Che, ¿cómo andás?"')
     if args.rev and args.voice:
-        raise UserError(f"two voices: of {args.rev} and in {args.voice}", "take one of them")
+        raise UserError("two voices: of {rev} and in {voice}", "take one of them", rev=args.rev, voice=args.voice)
     out = None if args.stream else output_path(args.out, args.text)
     if args.stream and sys.stdout.isatty():
         raise UserError("a stream is sound, not text", 'give it to a player: make -s speak TEXT="..." STREAM=1 | aplay')
@@ -107,11 +108,11 @@ def write_stream(pieces: Iterator[np.ndarray], mark: watermark.Watermark | None)
 def remarks(cut_s: float, confidence: float | None) -> Iterator[str]:
     """What a user should know of the sound beside its length. `confidence`: see `synthesize.write_marked`"""
     if cut_s:
-        yield f"{cut_s:.1f} s of noise cut off"
+        yield tr("{cut_s:.1f} s of noise cut off", cut_s=cut_s)
     if confidence is None:
-        yield "no watermark"
+        yield tr("no watermark")
     elif confidence <= watermark.THRESHOLD:
-        yield "marked, but the mark cannot be found again: this is hardly speech"
+        yield tr("marked, but the mark cannot be found again: this is hardly speech")
 
 
 def parse_args() -> argparse.Namespace:

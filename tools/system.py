@@ -2,7 +2,7 @@
 
     python3 -m tools.system [--install] [espeak-ng]
 
-Imports only the standard library, and runs on old versions of Python too, to say that they are too old. With --install
+Imports only the standard library and our language.py, and runs on old versions of Python too, to say that they are too old. With --install
 it installs what is missing by apt if that needs no password; otherwise it prints the exact command.
 Exit status: 0 nothing is missing, or only optional packages are; 2 something is missing.
 """
@@ -16,10 +16,12 @@ import shutil
 import subprocess
 import sys
 
+from voz.pipeline.language import later, tr
+
 OLDEST, NEWEST = (3, 11), (3, 13)  # numpy 2.4 and scipy 1.17 need 3.11; above 3.13 nobody checked that there are wheels
 FFMPEG_LIBRARIES = ("avutil", "avcodec", "avformat", "avdevice", "avfilter", "swscale", "swresample")  # what torchcodec links to
 NEEDED = ("git", "sox", "ffmpeg", "venv")
-OPTIONAL = {"espeak-ng": "the accent is not measured without it"}
+OPTIONAL = {"espeak-ng": later("the accent is not measured without it")}
 PROGRAMS = {  # the programs of a package that has another name than its program; one of them is enough
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "chromium-driver": ("chromedriver",),
@@ -39,8 +41,9 @@ def wrong_python(version):
     """What is wrong with a Python of this (major, minor) version; empty if nothing is."""
     if OLDEST <= tuple(version[:2]) <= NEWEST:
         return ""
-    return "Python {}.{} found, 3.11, 3.12 or 3.13 needed; install one, or name it: make setup PYTHON=/path/to/python3.11".format(
-        *version[:2]
+    found = "{}.{}".format(*version[:2])
+    return tr(
+        "Python {version} found, 3.11, 3.12 or 3.13 needed; install one, or name it: make setup PYTHON=/path/to/python3.11", version=found
     )
 
 
@@ -78,7 +81,7 @@ def install_command(names):
         if shutil.which(program):
             prefix = "" if program == "brew" or os.geteuid() == 0 else "sudo "
             return prefix + command + " " + " ".join(packages)
-    return "install with your system's package manager: " + " ".join(packages)
+    return tr("install with your system's package manager: {packages}", packages=" ".join(packages))
 
 
 def can_install():
@@ -109,24 +112,24 @@ def main():
     args = parser.parse_args()
     problem = wrong_python(sys.version_info[:2])
     if problem:
-        print("error: " + problem, file=sys.stderr)
+        print(tr("error: {line}", line=problem), file=sys.stderr)
         return 2
     names = missing(tuple(args.names) or (*NEEDED, *OPTIONAL))
     if names and args.install and can_install():
-        print("installing " + ", ".join(names))
+        print(tr("installing {names}", names=", ".join(names)))
         try:
             install(names)
         except subprocess.CalledProcessError as error:
-            print(f"apt-get failed with status {error.returncode}", file=sys.stderr)
+            print(tr("apt-get failed with status {status}", status=error.returncode), file=sys.stderr)
         names = missing(tuple(names))
     needed = [name for name in names if name in args.names or name not in OPTIONAL]
     if needed:
-        print("error: {} missing; run: {}".format(", ".join(needed), install_command(needed)), file=sys.stderr)
+        print(tr("error: {names} missing; run: {command}", names=", ".join(needed), command=install_command(needed)), file=sys.stderr)
         return 2
     for name in names:
-        print(f"{name} missing ({OPTIONAL[name]}); run: {install_command([name])}")
+        print(tr("{name} missing ({why}); run: {command}", name=name, why=tr(OPTIONAL[name]), command=install_command([name])))
     if not names:
-        print("system packages: all installed")
+        print(tr("system packages: all installed"))
     return 0
 
 

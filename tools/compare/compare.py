@@ -25,6 +25,7 @@ from voz.model import device
 from voz.model.voice import Voice, load_voice
 from voz.pipeline import command, files, params
 from voz.pipeline.command import UserError
+from voz.pipeline.language import tr
 from voz.report import pages, views
 from voz.report.blind import blind_test
 from voz.report.views import LineView
@@ -56,7 +57,9 @@ def read_sides(names: Sequence[str], where: str) -> list[Side]:
         sides.append(Side(key, f"{key.upper()}: {revision.name}", revision, voice))
     if len({(side.voice.model_hash, side.voice.reference_hash) for side in sides}) == 1:
         same = " and ".join(side.revision.name for side in sides)
-        raise UserError(f"{same}: the same voice", "name two revisions that differ: make compare A=HEAD B=<commit or experiment>")
+        raise UserError(
+            "{names}: the same voice", "name two revisions that differ: make compare A=HEAD B=<commit or experiment>", names=same
+        )
     return sides
 
 
@@ -80,7 +83,7 @@ def line_views(sides: Sequence[Side], texts: Sequence[str], takes: int, p: synth
     for index, (text, *pcms) in enumerate(zip(texts, *by_side, strict=True)):
         equal = level.same_loudness(pcms, [wav.OUTPUT_RATE_HZ] * len(sides))
         players = [views.player(pcm, wav.OUTPUT_RATE_HZ, side.name, voice=side.key) for side, pcm in zip(sides, equal, strict=True)]
-        remark = f"take {index % takes + 1} of {takes}" if takes > 1 else ""
+        remark = tr("take {number} of {count}", number=index % takes + 1, count=takes) if takes > 1 else ""
         lines.append(LineView(text, players, remark, str(index + 1)))
     return lines
 
@@ -110,7 +113,7 @@ def main() -> None:
     device.seed_everything(p.seed)
     page = pages.render(TEMPLATE, contents(read_sides([args.a, args.b], compute.device), texts, p))
     files.write_text(args.out, page)
-    print(f"compare: {args.out.resolve().as_uri()}, {len(page) / 1e6:.1f} MB; open it in any browser")
+    print(tr("compare: {page}, {size_mb:.1f} MB; open it in any browser", page=args.out.resolve().as_uri(), size_mb=len(page) / 1e6))
 
 
 def parse_args() -> argparse.Namespace:

@@ -28,6 +28,7 @@ from tools.forgetting.traces import Removal, Trail
 from voz.data import notes, origins
 from voz.pipeline import cache, command, files, ledger, params
 from voz.pipeline.command import UserError
+from voz.pipeline.language import tr
 from voz.pipeline.records import ID
 
 MAX_LINES = 40  # how many files are listed by name
@@ -63,7 +64,13 @@ def find_notes(wanted: list[str], folder: Path, convert_ledger: Path) -> Trail:
         found = {match["note"]} if match else {origin.id for origin in table if name == origin.original_name}
         found |= {note_id for file, note_id in ids_by_name.items() if name in (file, (folder / file).as_posix())}
         if not found:
-            raise UserError(f"{name}: no note in {folder} has this id, file name or original name", f"look into {folder / origins.NAME}")
+            raise UserError(
+                "{name}: no note in {folder} has this id, file name or original name",
+                "look into {file}",
+                name=name,
+                folder=folder,
+                file=folder / origins.NAME,
+            )
         ids |= found
     sounds = {origin.sha256 for origin in table if origin.id in ids} - {""}
     ids |= {origin.id for origin in table if origin.sha256 in sounds}
@@ -187,32 +194,42 @@ def _out_of_reach(repo: Repo, trail: Trail, paths: list[Path], args: argparse.Na
     """What no command on this machine can remove."""
     git = ["git", "log", "--all", "--oneline", "--", *map(str, paths)]
     commits = subprocess.run(git, capture_output=True, text=True, check=False, cwd=repo.root_dir).stdout.splitlines()
-    history = "names, hashes and aggregate numbers only"
+    history = tr("names, hashes and aggregate numbers only")
     if commits:
-        history = f"{len(commits)} commits hold files of these folders: `git filter-repo` rewrites them"
-    lines = [f"git history: {history}", "other people's copies: clones that pulled, backups, the phone, the chat itself"]
+        history = tr("{count} commits hold files of these folders: `git filter-repo` rewrites them", count=len(commits))
+    copies = tr("other people's copies: clones that pulled, backups, the phone, the chat itself")
+    lines = [tr("git history: {history}", history=history), copies]
     if trail.trained:
-        weights = "trained weights: every copy of a voice that was trained with the note has learnt from it"
+        weights = tr("trained weights: every copy of a voice that was trained with the note has learnt from it")
         if not (args.all or args.weights):
-            weights += f"; {args.voice} stays until `dvc repro`, DVC's cache keeps it longer: --weights (WEIGHTS=1) removes both"
+            weights += tr(
+                "; {voice} stays until `dvc repro`, DVC's cache keeps it longer: --weights (WEIGHTS=1) removes both", voice=args.voice
+            )
         lines.append(weights)
     return lines
 
 
 def show(plan: Plan) -> None:
     """Print what would be removed and what cannot be."""
-    lines = [f"  remove   {path}" for path in sorted(plan.workspace.files)]
-    lines += [f"  rewrite  {path}" for path in sorted(plan.workspace.tables)]
+    lines = [tr("  remove   {path}", path=path) for path in sorted(plan.workspace.files)]
+    lines += [tr("  rewrite  {path}", path=path) for path in sorted(plan.workspace.tables)]
     print("\n".join(lines[:MAX_LINES]))
     if len(lines) > MAX_LINES:
-        print(f"  and {len(lines) - MAX_LINES} more files")
-    print(f"  remove   {len(plan.cache_entries)} entries of the cache")
+        print(tr("  and {count} more files", count=len(lines) - MAX_LINES))
+    print(tr("  remove   {count} entries of the cache", count=len(plan.cache_entries)))
     for name, objects in plan.stores.items():
-        print(f"  remove   {len(objects)} objects of {name} ({sum(path.stat().st_size for path in objects) / 1e6:.1f} MB)")
+        print(
+            tr(
+                "  remove   {count} objects of {name} ({size_mb:.1f} MB)",
+                count=len(objects),
+                name=name,
+                size_mb=sum(path.stat().st_size for path in objects) / 1e6,
+            )
+        )
     for name, oids in plan.remote_objects.items():
-        print(f"  remove   {len(oids)} objects of remote {name}")
+        print(tr("  remove   {count} objects of remote {name}", count=len(oids), name=name))
     for line in plan.out_of_reach:
-        print(f"  cannot   {line}")
+        print(tr("  cannot   {line}", line=line))
 
 
 def remove(repo: Repo, plan: Plan) -> None:
@@ -240,7 +257,7 @@ def update_dvc_pointers(values: dict[str, Any], *, everything: bool) -> None:
             pointer.unlink()
             shutil.rmtree(path, ignore_errors=True)
         elif pointer.is_file():
-            dvc_add(path, fix=f"fix that, then `dvc add {path}`")
+            dvc_add(path, fix=tr("fix that, then `dvc add {path}`", path=path))
 
 
 def main() -> None:
@@ -249,7 +266,9 @@ def main() -> None:
     folder = Path(values["notes"])
     if subprocess.run(["git", "ls-files", "--error-unmatch", "--", str(folder)], capture_output=True, check=False).returncode == 0:
         raise UserError(
-            f"{folder}: in git, whose history this cannot change", "`git rm` it; `make notes` keeps notes out of git from the start"
+            "{folder}: in git, whose history this cannot change",
+            "`git rm` it; `make notes` keeps notes out of git from the start",
+            folder=folder,
         )
     if args.all == bool(args.note):
         raise UserError("which note?", "NOTE=<id or file name>, or ALL=1")
@@ -258,10 +277,10 @@ def main() -> None:
     try:
         search_and_remove(trail, args, values)
     except DvcException as error:
-        raise UserError(f"DVC: {error}", "fix that and run this again") from error
+        raise UserError("DVC: {error}", "fix that and run this again", error=error) from error
     update_dvc_pointers(values, everything=args.all)
-    print(f"forgotten: {'all notes' if args.all else ', '.join(sorted(trail.ids))}")
-    print("next: `make notes` or `make profile NAME=pocket`" if args.all else "next: dvc repro && dvc push && git commit -a")
+    print(tr("forgotten: {notes}", notes=tr("all notes") if args.all else ", ".join(sorted(trail.ids))))
+    print(tr("next: `make notes` or `make profile NAME=pocket`") if args.all else tr("next: dvc repro && dvc push && git commit -a"))
 
 
 def search_and_remove(trail: Trail, args: argparse.Namespace, values: dict[str, Any]) -> None:
@@ -275,7 +294,7 @@ def search_and_remove(trail: Trail, args: argparse.Namespace, values: dict[str, 
         plan = make_plan(repo, trail, args, values)
         if not plan:
             where = ", ".join(args.note) or values["notes"]
-            raise UserError(f"{where}: no trace of it anywhere", f"look into {Path(values['notes'], origins.NAME)}")
+            raise UserError("{where}: no trace of it anywhere", "look into {file}", where=where, file=Path(values["notes"], origins.NAME))
         show(plan)
         if not args.yes and not _agreed():
             raise UserError("nothing was removed", "answer yes, or --yes in a script")
@@ -285,7 +304,7 @@ def search_and_remove(trail: Trail, args: argparse.Namespace, values: dict[str, 
 
 
 def _agreed() -> bool:
-    return sys.stdin.isatty() and input("Remove all this? It cannot be undone. [yes/no] ").strip().lower() in ("yes", "si", "sí")
+    return sys.stdin.isatty() and input(tr("Remove all this? It cannot be undone. [yes/no] ")).strip().lower() in ("yes", "si", "sí")
 
 
 def parse_args() -> argparse.Namespace:

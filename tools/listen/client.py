@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later
 
 
 class Speaker:
@@ -33,7 +34,7 @@ class Speaker:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self._lock = threading.Lock()
         self._log = log
-        first = self._answer("the voices did not start")
+        first = self._answer(later("the voices did not start"))
         self.voices: list[str] = first["voices"]
         self.seed: int = first["seed"]
         self.sampling: dict[str, float] = first["sampling"]
@@ -49,8 +50,8 @@ class Speaker:
             try:
                 print(json.dumps(request), file=self._process.stdin, flush=True)
             except BrokenPipeError as error:
-                raise _ended("the voices have stopped") from error
-            answer = self._answer("the voices have stopped")
+                raise _ended(later("the voices have stopped")) from error
+            answer = self._answer(later("the voices have stopped"))
             if "error" in answer:
                 raise UserError(*answer["error"].split("; ", 1))
             if self._log:

@@ -12,6 +12,7 @@ from markupsafe import escape
 
 from tools.listen.client import Speaker
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 CSS = Path(__file__).with_name("page.css")
 THEME = gr.themes.Default(  # the system's fonts: a web font would be fetched over the network
@@ -19,10 +20,10 @@ THEME = gr.themes.Default(  # the system's fonts: a web font would be fetched ov
 )
 WAVE = gr.WaveformOptions(waveform_progress_color="#0d9488")
 SLIDERS = {  # of generation.Sampling: label, lowest, highest, step
-    "temperature": ("Temperature: higher varies more, 0 always takes the likeliest", 0.0, 1.5, 0.05),
-    "top_p": ("top_p: share of the probability that is drawn from", 0.05, 1.0, 0.05),
-    "top_k": ("top_k: number of codes that are drawn from", 1, 200, 1),
-    "repetition_penalty": ("Repetition penalty: higher avoids codes that were spoken", 1.0, 10.0, 0.5),
+    "temperature": (later("Temperature: higher varies more, 0 always takes the likeliest"), 0.0, 1.5, 0.05),
+    "top_p": (later("top_p: share of the probability that is drawn from"), 0.05, 1.0, 0.05),
+    "top_k": (later("top_k: number of codes that are drawn from"), 1, 200, 1),
+    "repetition_penalty": (later("Repetition penalty: higher avoids codes that were spoken"), 1.0, 10.0, 0.5),
 }
 QUIET: dict[str, Any] = {"api_visibility": "private"}
 
@@ -33,15 +34,15 @@ class ListenPage:
     def __init__(self, speaker: Speaker, downloads: Path) -> None:
         self.speaker, self.downloads = speaker, downloads
         self._numbers, self._lock = itertools.count(1), threading.Lock()
-        self.text = gr.Textbox(label="Text", lines=1, max_lines=8, elem_id="text", placeholder="Che, ¿cómo andás?", autofocus=True)
-        self.voices = gr.CheckboxGroup(speaker.voices, value=speaker.voices, label="Voices", elem_id="voices")
+        self.text = gr.Textbox(label=tr("Text"), lines=1, max_lines=8, elem_id="text", placeholder="Che, ¿cómo andás?", autofocus=True)
+        self.voices = gr.CheckboxGroup(speaker.voices, value=speaker.voices, label=tr("Voices"), elem_id="voices")
         with gr.Row():
-            self.speak = gr.Button("Speak", variant="primary", elem_id="speak")
-            self.again = gr.Button("Another take", elem_id="again")
+            self.speak = gr.Button(tr("Speak"), variant="primary", elem_id="speak")
+            self.again = gr.Button(tr("Another take"), elem_id="again")
         with gr.Row(elem_id="sounds"):
             self.sounds = [self._sound(name, at) for at, name in enumerate(speaker.voices)]
-        with gr.Accordion("How they speak", open=False, elem_id="settings"):
-            self.seed = gr.Number(speaker.seed, label="Seed: another one gives another take", precision=0, elem_id="seed")
+        with gr.Accordion(tr("How they speak"), open=False, elem_id="settings"):
+            self.seed = gr.Number(speaker.seed, label=tr("Seed: another one gives another take"), precision=0, elem_id="seed")
             self.sampling = [self._slider(name) for name in SLIDERS]
 
     def _sound(self, name: str, at: int) -> gr.Audio:
@@ -49,7 +50,7 @@ class ListenPage:
 
     def _slider(self, name: str) -> gr.Slider:
         label, low, high, step = SLIDERS[name]
-        return gr.Slider(low, high, self.speaker.sampling[name], step=step, label=label, elem_id=name)
+        return gr.Slider(low, high, self.speaker.sampling[name], step=step, label=tr(label), elem_id=name)
 
     def wire(self) -> None:
         """Bind the buttons; Enter in the text speaks."""
@@ -83,7 +84,7 @@ def _file_name(voice: str) -> str:
 
 def build(speaker: Speaker, downloads: Path) -> gr.Blocks:
     """The whole page."""
-    with gr.Blocks(title="Listen", analytics_enabled=False) as blocks:
-        gr.HTML("<h1>Listen</h1>", padding=False)
+    with gr.Blocks(title=tr("Listen"), analytics_enabled=False) as blocks:
+        gr.HTML(f"<h1>{escape(tr('Listen'))}</h1>", padding=False)
         ListenPage(speaker, downloads).wire()
     return blocks

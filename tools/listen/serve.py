@@ -18,6 +18,7 @@ from tools.listen.client import Speaker
 from tools.review.serve import HOST, set_environment
 from voz.pipeline import command
 from voz.pipeline.command import UserError
+from voz.pipeline.language import tr
 
 
 def serve(args: argparse.Namespace, copies: Path) -> None:
@@ -48,11 +49,11 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
             theme=page.THEME,
             css_paths=page.CSS,
         )
-        print(f"listen: {blocks.local_url} (this machine only; Ctrl-C stops it)", flush=True)
+        print(tr("listen: {url} (this machine only; Ctrl-C stops it)", url=blocks.local_url), flush=True)
         threading.Event().wait()
     except OSError as error:
         raise UserError(
-            f"port {args.port or 7860}: in use", "stop the other server, or choose another port: make listen PORT=7999"
+            "port {port}: in use", "stop the other server, or choose another port: make listen PORT=7999", port=args.port or 7860
         ) from error
     except KeyboardInterrupt:
         print()

@@ -66,7 +66,7 @@ def parse(line: str) -> Request:
         sampling = Sampling(**values["sampling"])
     except ValidationError as error:
         field, what = checked.first_error(error)
-        raise UserError(f"{field}: {what}", "choose another value") from error
+        raise UserError("{field}: {what}", "choose another value", field=field, what=what) from error
     return Request(values["voice"], values["text"], int(values["seed"]), sampling)
 
 

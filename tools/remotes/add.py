@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from voz.pipeline import command
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 CLIENTS = {"ssh": "dvc_ssh", "s3": "dvc_s3", "webdav": "dvc_webdav", "webdavs": "dvc_webdav"}  # of requirements-remotes.txt
 OTHERS = {"gs": "gs", "azure": "azure", "oss": "oss", "gdrive": "gdrive", "hdfs": "hdfs"}  # DVC has clients for them: dvc[gs]
@@ -26,28 +27,36 @@ def address(url: str) -> str:
         UserError: it holds a password, DVC cannot write it, its client is not installed, or the folder is in this repository.
     """
     if not url.isascii():
-        fix = "give it another name, or a link with one: `ln -s PLACE /srv/voz`"
-        raise UserError(f"{url}: DVC cannot write ñ, accents or other letters beyond ASCII into its config (it empties the file)", fix)
+        fix = later("give it another name, or a link with one: `ln -s PLACE /srv/voz`")
+        raise UserError(
+            "{url}: DVC cannot write ñ, accents or other letters beyond ASCII into its config (it empties the file)", fix, url=url
+        )
     parts = urlsplit(url)
     if "://" not in url:
         return str(_local(url))
     if parts.password:
-        fix = "leave it out and run `dvc remote modify --local NAME password ...`: that file stays here"
+        fix = later("leave it out and run `dvc remote modify --local NAME password ...`: that file stays here")
         raise UserError("the address holds a password, which git would publish", fix)
     client = CLIENTS.get(parts.scheme)
     if client and importlib.util.find_spec(client) is None:
-        raise UserError(f"{parts.scheme}: its client is not installed", "`.venv/bin/pip install -r requirements-remotes.txt`")
+        raise UserError("{scheme}: its client is not installed", "`.venv/bin/pip install -r requirements-remotes.txt`", scheme=parts.scheme)
     if not client and parts.scheme not in (*OTHERS, "http", "https"):
-        raise UserError(f"{url}: unknown kind of remote {parts.scheme!r}", f"choose a folder, or one of {', '.join(CLIENTS)}")
+        raise UserError(
+            "{url}: unknown kind of remote {scheme!r}",
+            "choose a folder, or one of {kinds}",
+            url=url,
+            scheme=parts.scheme,
+            kinds=", ".join(CLIENTS),
+        )
     return url
 
 
 def _local(url: str) -> Path:
     path = Path(url).expanduser().resolve()
     if path.is_relative_to(Path.cwd()):
-        raise UserError(f"{url}: inside this checkout", "choose a folder on another disk")
+        raise UserError("{url}: inside this checkout", "choose a folder on another disk", url=url)
     if not path.parent.is_dir():
-        raise UserError(f"{path.parent}: missing", "create it, or mount the disk")
+        raise UserError("{folder}: missing", "create it, or mount the disk", folder=path.parent)
     return path
 
 
@@ -60,7 +69,12 @@ def dvc(*arguments: str) -> None:
     done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         message = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[0].removeprefix("ERROR: ")
-        raise UserError(f"dvc {' '.join(arguments)}: {message}", "`dvc remote list` shows those there are; REMOTE=... names another")
+        raise UserError(
+            "dvc {arguments}: {message}",
+            "`dvc remote list` shows those there are; REMOTE=... names another",
+            arguments=" ".join(arguments),
+            message=message,
+        )
 
 
 def main() -> None:
@@ -68,9 +82,11 @@ def main() -> None:
     url = address(args.url)
     dvc("remote", "add", "--quiet", "--default", args.name, url)
     dvc("remote", "modify", args.name, "verify", "true")
-    print(f"remote {args.name}: {url}, the default; what is fetched from it is verified")
-    print(f"credentials, if it needs any, stay on this machine: `dvc remote modify --local {args.name} ...` (docs/remotes.md)")
-    print('then: git commit -m "Remote" .dvc/config && make push')
+    print(tr("remote {name}: {url}, the default; what is fetched from it is verified", name=args.name, url=url))
+    print(
+        tr("credentials, if it needs any, stay on this machine: `dvc remote modify --local {name} ...` (docs/remotes.md)", name=args.name)
+    )
+    print(tr('then: git commit -m "Remote" .dvc/config && make push'))
 
 
 def parse_args() -> argparse.Namespace:

@@ -15,6 +15,7 @@ import sys
 from tools.remotes import stored
 from voz.pipeline import command
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 MOST_NAMED = 20  # objects; a remote that lacks more is told by their number
 
@@ -36,7 +37,7 @@ def report(faults: list[stored.Fault]) -> None:
     for fault in faults[:MOST_NAMED]:
         print(f"{fault.what:<9} {fault.path}  ({fault.oid})")
     if len(faults) > MOST_NAMED:
-        print(f"... and {len(faults) - MOST_NAMED} more")
+        print(tr("... and {count} more", count=len(faults) - MOST_NAMED))
 
 
 def main() -> None:
@@ -54,13 +55,28 @@ def main() -> None:
             stored.heal(remote, cache, faults)
             wanted = stored.needed(repo, remote)  # a folder's list may be there now
             left = stored.faults(remote, cache, wanted, hashes=args.hashes)
-            print(f"sent again: {len(faults) - len(left)} of {len(faults)}")
+            print(tr("sent again: {sent} of {count}", sent=len(faults) - len(left), count=len(faults)))
             faults = left
     if faults:
-        fix = "`make push`" if args.check else "run `make push` on the machine that has them, or `dvc repro` makes them again"
-        raise UserError(f"remote {name}: {len(faults)} of {len(wanted)} objects are missing or damaged ({faults[0].path} ...)", fix)
+        again = later("run `make push` on the machine that has them, or `dvc repro` makes them again")
+        fix = "`make push`" if args.check else again
+        raise UserError(
+            "remote {name}: {faults} of {wanted} objects are missing or damaged ({path} ...)",
+            fix,
+            name=name,
+            faults=len(faults),
+            wanted=len(wanted),
+            path=faults[0].path,
+        )
     compared = "by their hashes" if args.hashes else "by their sizes (HASHES=1 reads them, too)"
-    print(f"remote {name}: all {len(wanted)} objects of this checkout are there, compared {compared}")
+    print(
+        tr(
+            "remote {name}: all {count} objects of this checkout are there, compared {compared}",
+            name=name,
+            count=len(wanted),
+            compared=compared,
+        )
+    )
 
 
 def parse_args() -> argparse.Namespace:

@@ -45,16 +45,18 @@ def opened(name: str = "") -> Iterator[tuple[Repo, str, HashFileDB]]:
         with Repo(".") as repo:
             remote = repo.cloud.get_remote(name or None, "push")
             if remote.worktree or remote.fs.version_aware:
-                raise UserError(f"remote {remote.name}: keeps versions in the cloud's own way", "use `dvc push` alone")
+                raise UserError("remote {name}: keeps versions in the cloud's own way", "use `dvc push` alone", name=remote.name)
             yield repo, remote.name, remote.odb
     except UserError:
         raise
     except DvcException as error:
-        raise UserError(f"remote: {_one_line(error)}", "docs/remotes.md; `make remote URL=...` adds one") from error
+        raise UserError("remote: {message}", "docs/remotes.md; `make remote URL=...` adds one", message=_one_line(error)) from error
     except Exception as error:  # each client (SSH, S3, WebDAV) raises exceptions of its own
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             raise
-        raise UserError(f"remote: {_one_line(error)}", "check its address, your network and credentials (docs/remotes.md)") from error
+        raise UserError(
+            "remote: {message}", "check its address, your network and credentials (docs/remotes.md)", message=_one_line(error)
+        ) from error
 
 
 def needed(repo: Repo, remote: HashFileDB) -> dict[str, str]:

@@ -13,11 +13,15 @@ from voz.data import corrections, phone_transcripts
 from voz.data.corrections import Correction
 from voz.pipeline import ledger, params, records
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 # Files rejected by convert that a browser may still play. The others hold no sound, are too long, or crashed the decoder.
 PLAYABLE = ("damaged", "duplicate", "silent", "too_short", "truncated")
-ACTIONS = {"save": "text saved", "accept": "accepted", "reject": "rejected"}  # by button: what the page says afterwards
-RELOAD = "reload the page"
+ACTIONS = {
+    "save": later("text saved"),
+    "accept": later("accepted"),
+    "reject": later("rejected"),
+}  # by button: what the page says afterwards
 
 Sound = Path | tuple[int, np.ndarray]  # a file, or sample rate in Hz and int16 [T]
 
@@ -85,7 +89,7 @@ class Backend:
             UserError: the clip no longer exists (the stages ran, and another page was opened since).
         """
         if clip not in self.cases:
-            raise UserError(f"{clip}: this clip no longer exists", RELOAD)
+            raise UserError("{clip}: this clip no longer exists", "reload the page", clip=clip)
         return self.cases[clip].text(self.decisions().get(clip))
 
     def decide(self, clip: str, action: str, text: str) -> str:
@@ -105,7 +109,7 @@ class Backend:
         if action != "reject" and not text:
             raise UserError("the clip has no words", "write them, or reject it")
         corrections.decide(self.folders.corrections, clip, Correction(clip, action != "reject", kept))
-        return ACTIONS[action]
+        return tr(ACTIONS[action])
 
     def withdraw(self, clip: str) -> bool:
         """Delete a clip's decision; False if it has none."""
@@ -178,4 +182,4 @@ def _manifest(folder: Path, cls: type[records.R]) -> list[records.R]:
     try:
         return records.read(folder, cls)
     except FileNotFoundError as error:
-        raise UserError(f"{folder}: missing", "run `dvc repro` first, and let it finish") from error
+        raise UserError("{folder}: missing", "run `dvc repro` first, and let it finish", folder=folder) from error

@@ -7,8 +7,9 @@ import gradio as gr
 from markupsafe import escape
 
 from tools.review import fragments
-from tools.review.backend import RELOAD, Backend, Rejected, one_line
+from tools.review.backend import Backend, Rejected, one_line
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 HERE = Path(__file__).parent
 CSS, KEYS = HERE / "page.css", HERE / "page.js"
@@ -16,10 +17,8 @@ THEME = gr.themes.Default(  # the system's fonts: a web font would be fetched ov
     primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], spacing_size="sm", radius_size="sm"
 )
 WAVE = gr.WaveformOptions(waveform_progress_color="#0d9488")
-UNSAVED = "The text has changed and is not saved. Enter in the text saves it, U restores the old one."
-ALL = "all reasons"
-CLIPS_HEAD = ["clip", "doubt", "decision", "curate's reason", "text"]
-REJECTED_HEAD = ["stage", "reason", "note", "time", "detail"]
+UNSAVED = later("The text has changed and is not saved. Enter in the text saves it, U restores the old one.")
+ALL = ""  # value of the list of reasons
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -32,19 +31,21 @@ class ClipsTab:
         self.progress = gr.HTML(padding=False)
         self.card = gr.HTML(elem_id="card", padding=False)
         self.sound = gr.Audio(interactive=False, buttons=[], label="clip", show_label=False, elem_id="clip-sound", waveform_options=WAVE)
-        self.text = gr.Textbox(label="Text", lines=2, max_lines=4, elem_id="text")
+        self.text = gr.Textbox(label=tr("Text"), lines=2, max_lines=4, elem_id="text")
         self.transcript = gr.HTML(elem_id="transcript", padding=False)
         with gr.Row(elem_classes="buttons"):
-            self.previous = gr.Button("← Previous", elem_classes="previous")
-            self.save = gr.Button("Save text", elem_classes="save", variant="primary")
-            self.accept = gr.Button("Accept", elem_classes="accept")
-            self.reject = gr.Button("Reject", elem_classes="reject")
-            self.undo = gr.Button("Undo", elem_classes="undo")
-            self.next = gr.Button("Next →", elem_classes="next")
+            self.previous = gr.Button(tr("← Previous"), elem_classes="previous")
+            self.save = gr.Button(tr("Save text"), elem_classes="save", variant="primary")
+            self.accept = gr.Button(tr("Accept"), elem_classes="accept")
+            self.reject = gr.Button(tr("Reject"), elem_classes="reject")
+            self.undo = gr.Button(tr("Undo"), elem_classes="undo")
+            self.next = gr.Button(tr("Next →"), elem_classes="next")
         self.message = gr.HTML(elem_id="message", padding=False)
         gr.HTML(str(fragments.shortcuts(fragments.CLIP_KEYS)), padding=False)
-        self.list = _table(CLIPS_HEAD, ["80px", "70px", "90px", "140px", "auto"], "list")
-        self.find = gr.Textbox(label="Find the next clip by words, note or clip id", elem_id="find")
+        self.list = _table(
+            [tr("clip"), tr("doubt"), tr("decision"), tr("curate's reason"), tr("text")], ["80px", "70px", "90px", "140px", "auto"], "list"
+        )
+        self.find = gr.Textbox(label=tr("Find the next clip by words, note or clip id"), elem_id="find")
         self.view: list[Any] = [
             *(self.clip, self.progress, self.card, self.sound, self.text),
             *(self.transcript, self.message, self.window, self.list),
@@ -69,7 +70,7 @@ class ClipsTab:
     def show(self, order: list[str], clip: str, message: str = "", *, play: bool = True) -> list[Any]:
         """The values of `view` for a clip; `message` says what was done."""
         if clip not in order or not self.backend.cases.keys() >= set(order):  # another page was opened after a new segmentation
-            raise gr.Error(f"The clips have changed: {RELOAD}.", print_exception=False)
+            raise gr.Error(tr("The clips have changed: reload the page."), print_exception=False)
         decisions = _with_errors_shown(self.backend.decisions)
         case = self.backend.cases[clip]
         text = case.text(decisions.get(clip))
@@ -95,7 +96,7 @@ class ClipsTab:
     def go(self, order: list[str], clip: str, text: str, to: str) -> list[Any]:
         """Show another clip, unless an unsaved text would be lost."""
         if one_line(text) != one_line(_with_errors_shown(self.backend.text, clip)):
-            gr.Warning(UNSAVED)
+            gr.Warning(tr(UNSAVED))
             return [gr.skip() for _ in self.view]
         return self.show(order, to)
 
@@ -103,20 +104,22 @@ class ClipsTab:
         """Store a decision and show the next clip."""
         done = _with_errors_shown(self.backend.decide, clip, action, text)
         at = order.index(clip)
-        return self.show(order, order[min(at + 1, len(order) - 1)], f"✓ clip {at + 1} ({clip}): {done}")
+        return self.show(
+            order, order[min(at + 1, len(order) - 1)], tr("✓ clip {number} ({clip}): {done}", number=at + 1, clip=clip, done=done)
+        )
 
     def undo_last(self, order: list[str], clip: str, text: str) -> list[Any]:
         """Restore the text if it has unsaved changes, else withdraw the clip's decision."""
         if one_line(text) != one_line(_with_errors_shown(self.backend.text, clip)):
-            return self.show(order, clip, "text restored", play=False)
-        done = "decision withdrawn" if _with_errors_shown(self.backend.withdraw, clip) else "nothing to undo"
-        return self.show(order, clip, f"clip {order.index(clip) + 1}: {done}", play=False)
+            return self.show(order, clip, tr("text restored"), play=False)
+        done = tr("decision withdrawn") if _with_errors_shown(self.backend.withdraw, clip) else tr("nothing to undo")
+        return self.show(order, clip, tr("clip {number}: {done}", number=order.index(clip) + 1, done=done), play=False)
 
     def look_for(self, order: list[str], clip: str, text: str, words: str) -> list[Any]:
         """Show the next clip that contains `words`."""
         found = _with_errors_shown(self.backend.find, order, clip, words)
         if found is None:
-            gr.Warning("No clip contains these words.")
+            gr.Warning(tr("No clip contains these words."))
             return [gr.skip() for _ in self.view]
         return self.go(order, clip, text, found)
 
@@ -132,18 +135,20 @@ class LedgerTab:
         self.backend = backend
         self.rows, self.at = gr.State([]), gr.State(0)
         self.totals = gr.HTML(padding=False)
-        self.reason = gr.Dropdown([ALL], value=ALL, label="Reason", elem_id="reason")
+        self.reason = gr.Dropdown([(tr("all reasons"), ALL)], value=ALL, label=tr("Reason"), elem_id="reason")
         self.card = gr.HTML(elem_id="rejected-card", padding=False)
         self.sound = gr.Audio(
             interactive=False, buttons=[], label="rejected", show_label=False, elem_id="rejected-sound", waveform_options=WAVE
         )
         self.no_sound = gr.HTML(elem_id="no-sound", padding=False)
         with gr.Row(elem_classes="buttons"):
-            self.previous = gr.Button("← Previous", elem_classes="previous")
-            self.correct = gr.Button("Correct this clip", elem_classes="correct")
-            self.next = gr.Button("Next →", elem_classes="next")
+            self.previous = gr.Button(tr("← Previous"), elem_classes="previous")
+            self.correct = gr.Button(tr("Correct this clip"), elem_classes="correct")
+            self.next = gr.Button(tr("Next →"), elem_classes="next")
         gr.HTML(str(fragments.shortcuts(fragments.LEDGER_KEYS)), padding=False)
-        self.list = _table(REJECTED_HEAD, ["90px", "120px", "240px", "120px", "auto"], "rejected-list")
+        self.list = _table(
+            [tr("stage"), tr("reason"), tr("note"), tr("time"), tr("detail")], ["90px", "120px", "240px", "120px", "auto"], "rejected-list"
+        )
         self.view: list[Any] = [self.at, self.card, self.sound, self.no_sound, self.correct]
 
     def wire(self, clips: ClipsTab, tabs: gr.Tabs) -> None:
@@ -161,8 +166,9 @@ class LedgerTab:
 
     def open(self) -> list[Any]:
         """A page was loaded, and ClipsTab.open has read everything again."""
-        reasons = sorted({_reason(item) for item in self.backend.rejected})
-        return [str(fragments.ledger_totals(self.backend)), gr.Dropdown([ALL, *reasons], value=ALL), *self.choose(ALL)]
+        reasons = sorted({(f"{item.stage}: {tr(item.row.reason)}", _reason(item)) for item in self.backend.rejected})
+        choices = gr.Dropdown([(tr("all reasons"), ALL), *reasons], value=ALL)
+        return [str(fragments.ledger_totals(self.backend)), choices, *self.choose(ALL)]
 
     def choose(self, reason: str) -> list[Any]:
         """List only the items that were rejected for one reason."""
@@ -172,9 +178,9 @@ class LedgerTab:
     def show(self, rows: list[int], at: int, *, play: bool = True) -> list[Any]:
         """The values of `view` for a row."""
         if not rows:
-            return [0, "Nothing was rejected.", None, "", gr.Button(interactive=False)]
+            return [0, tr("Nothing was rejected."), None, "", gr.Button(interactive=False)]
         if rows[-1] >= len(self.backend.rejected):
-            raise gr.Error(f"The ledger has changed: {RELOAD}.", print_exception=False)
+            raise gr.Error(tr("The ledger has changed: reload the page."), print_exception=False)
         at = min(max(at, 0), len(rows) - 1)
         item = self.backend.rejected[rows[at]]
         sound = self.backend.rejected_sound(item)
@@ -182,7 +188,7 @@ class LedgerTab:
             at,
             str(fragments.rejected_card(self.backend, rows, at)),
             gr.Audio(value=str(sound) if isinstance(sound, Path) else sound, autoplay=play, visible=sound is not None),
-            "" if sound is not None else "No sound to play.",
+            "" if sound is not None else tr("No sound to play."),
             gr.Button(interactive=item.row.input in self.backend.cases),
         ]
 
@@ -193,11 +199,11 @@ class LedgerTab:
 
 def build(backend: Backend) -> gr.Blocks:
     """The whole page."""
-    with gr.Blocks(title="Review", analytics_enabled=False) as page:
+    with gr.Blocks(title=tr("Review"), analytics_enabled=False) as page:
         with gr.Tabs(elem_id="tabs") as tabs:
-            with gr.Tab("Clips", id="clips"):
+            with gr.Tab(tr("Clips"), id="clips"):
                 clips = ClipsTab(backend)
-            with gr.Tab("Ledger", id="ledger"):
+            with gr.Tab(tr("Ledger"), id="ledger"):
                 ledger = LedgerTab(backend)
         clips.wire()
         ledger.wire(clips, tabs)

@@ -21,6 +21,7 @@ from types import FrameType
 from tools.review import guard
 from voz.pipeline import command, params
 from voz.pipeline.command import UserError
+from voz.pipeline.language import tr
 
 HOST = "127.0.0.1"
 COPIES_IN = Path(".cache")  # voz.pipeline.cache's folder, which this environment cannot import: `make forget` finds there what kill -9 left
@@ -43,7 +44,7 @@ def read_path(key: str) -> Path:
     """
     value = params.read().get(key)
     if not isinstance(value, str):
-        raise UserError(f"{params.PATH}: `{key}:` is not a path", "`git checkout params.yaml`, or see README.md")
+        raise UserError("{params}: `{key}:` is not a path", "`git checkout params.yaml`, or see README.md", params=params.PATH, key=key)
     return Path(value)
 
 
@@ -82,9 +83,9 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
         )
     except OSError as error:
         raise UserError(
-            f"port {args.port or 7860}: in use", "stop the other server, or choose another port: make review PORT=7999"
+            "port {port}: in use", "stop the other server, or choose another port: make review PORT=7999", port=args.port or 7860
         ) from error
-    print(f"review: {blocks.local_url}{token}/ (for you alone: do not pass it on; Ctrl-C stops it)", flush=True)
+    print(tr("review: {url}{token}/ (for you alone: do not pass it on; Ctrl-C stops it)", url=blocks.local_url, token=token), flush=True)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -10,13 +10,14 @@ from tools.whatsapp import chat, encodings, names
 from tools.whatsapp.export import Export, Member
 from tools.whatsapp.texts import ChatText
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 EXTENSIONS = {".opus", ".ogg", ".oga", ".m4a", ".mp3", ".aac", ".amr", ".wav", ".flac", ".3gp", ".mp4"}
 VIDEO_EXTENSIONS = {".3gp", ".mp4"}
 VOICE_NOTE = re.compile(r"PTT-|.*-(AUDIO|PTT)-|WhatsApp Ptt ", re.IGNORECASE)
 AUDIO_FILE = re.compile(r"AUD-", re.IGNORECASE)
-OTHER_SENDERS = "of other senders"
-AUDIO_FILES = "audio files, not voice notes (AUDIO_FILES=1, --audio-files, takes them)"
+OTHER_SENDERS = later("of other senders")
+AUDIO_FILES = later("audio files, not voice notes (AUDIO_FILES=1, --audio-files, takes them)")
 MAX_TRANSCRIPT_BYTES = 2**20
 
 
@@ -56,11 +57,11 @@ def find(export: Export, chats: list[ChatText]) -> tuple[list[Candidate], Counte
                     transcript = attachment.text or _transcript_beside(export, texts, members[0])
                 candidates.setdefault(members[0], Candidate(members[0], attachment.sender, attachment.date, transcript))
             elif _is_voice_note(attachment.name) and extension_of(attachment.name):
-                left_out["in the chat but not in the export (export it with media)"] += 1
+                left_out[later("in the chat but not in the export (export it with media)")] += 1
     found = [each for each in candidates.values() if not _is_video(each.member.name)]
-    left_out["videos"] += len(candidates) - len(found)
-    left_out["of the same name in several folders"] += len(ambiguous - candidates.keys())
-    left_out["not attached to any message of the chat"] += len(set(audio) - ambiguous - candidates.keys())
+    left_out[later("videos")] += len(candidates) - len(found)
+    left_out[later("of the same name in several folders")] += len(ambiguous - candidates.keys())
+    left_out[later("not attached to any message of the chat")] += len(set(audio) - ambiguous - candidates.keys())
     return found, left_out
 
 
@@ -83,14 +84,16 @@ def of_sender(found: list[Candidate], sender: str, left_out: Counter[str], where
     if chosen:
         return chosen
     shown = names.clean_sender(sender)
-    what = f'no voice notes of "{shown}"' if shown else "whose voice is it?"
-    raise UserError(f"{where}: {what}{summary(left_out)}", _advice(mine, offered, found))
+    what = tr('no voice notes of "{sender}"', sender=shown) if shown else tr("whose voice is it?")
+    raise UserError(
+        "{where}: {what}{left_out}", "{fix}", where=where, what=what, left_out=summary(left_out), fix=_advice(mine, offered, found)
+    )
 
 
 def summary(left_out: Counter[str]) -> str:
     """The counts in one line, to append to a message; empty if nothing was left out."""
-    counts = [f"{count} {reason}" for reason, count in sorted(left_out.items()) if count]
-    return f" (left out: {', '.join(counts)})" if counts else ""
+    counts = [f"{count} {tr(reason)}" for reason, count in sorted(left_out.items()) if count]
+    return tr(" (left out: {counts})", counts=", ".join(counts)) if counts else ""
 
 
 def extension_of(name: str) -> str:
@@ -123,12 +126,12 @@ class _Files:
 def _advice(mine: list[Candidate], offered: list[Candidate], found: list[Candidate]) -> str:
     """What to do if there is nothing to import."""
     if mine:
-        return "AUDIO_FILES=1 (--audio-files) takes audio files too: make sure that they are of this speaker"
+        return tr("AUDIO_FILES=1 (--audio-files) takes audio files too: make sure that they are of this speaker")
     counts = sorted(Counter(each.sender for each in offered or found).items(), key=lambda pair: (-pair[1], pair[0]))
     senders = ", ".join(f'"{name}" ({count})' for name, count in counts)
     if not senders:
-        return "export the chat with media"
-    return f"write SENDER (--sender) as one of: {senders}" + ("" if offered else "; and AUDIO_FILES=1")
+        return tr("export the chat with media")
+    return tr("write SENDER (--sender) as one of: {senders}", senders=senders) + ("" if offered else tr("; and AUDIO_FILES=1"))
 
 
 def _transcript_beside(export: Export, texts: dict[str, Member], audio: Member) -> str:

@@ -19,6 +19,7 @@ from typing import BinaryIO, cast
 from tools.whatsapp import names
 from voz.pipeline import files
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 MAX_BYTES = 2 * 2**30  # of one member; 3 h of WhatsApp's Opus are 45 MB, of 48 kHz stereo PCM16 2.07 GB
 MAX_RATIO = 100  # unpacked size : packed size; about 1 for compressed audio, at most 1 032 for deflate
@@ -66,7 +67,9 @@ class Export(abc.ABC):
             with self._open(member) as file:
                 return file.read(member.size_bytes)
         except _BROKEN as error:
-            raise UserError(f"{member.name}: damaged in the zip ({error})", "export the chat again, and copy the file whole") from error
+            raise UserError(
+                "{name}: damaged in the zip ({error})", "export the chat again, and copy the file whole", name=member.name, error=error
+            ) from error
 
     def copy(self, member: Member, target: Path) -> None:
         """Copy a member to a new file.
@@ -93,7 +96,7 @@ class Export(abc.ABC):
         if any(_is_hidden(part) for part in path.split("/")):
             return
         if size_bytes > MAX_BYTES:
-            problem = f"larger than {MAX_BYTES / 2**30:.0f} GiB"
+            problem = tr("larger than {most_gib:.0f} GiB", most_gib=MAX_BYTES / 2**30)
         pure = PurePosixPath(path)
         if problem:
             self.left_out.append((pure.name, problem))
@@ -109,12 +112,14 @@ class ZipExport(Export):
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: damaged, or not a zip ({error})", "export the chat again, and copy the file whole") from error
+            raise UserError(
+                "{path}: damaged, or not a zip ({error})", "export the chat again, and copy the file whole", path=path, error=error
+            ) from error
         for info in sorted(self._zip.infolist(), key=lambda each: each.filename):
             if info.is_dir():
                 continue
             if info.flag_bits & 0x1:
-                raise UserError(f"{path}: encrypted", "unpack it with your password and give the folder")
+                raise UserError("{path}: encrypted", "unpack it with your password and give the folder", path=path)
             self._add(_zip_path(info), info.file_size, info, _zip_problem(info))
         self.members.sort(key=lambda each: (each.folder, each.name))
 
@@ -147,7 +152,9 @@ class FolderExport(Export):
         except PermissionError as error:
             if self.only_chat:
                 return
-            raise UserError(f"{files.printable(folder)}: not readable", "make it readable, or give a folder without it") from error
+            raise UserError(
+                "{folder}: not readable", "make it readable, or give a folder without it", folder=files.printable(folder)
+            ) from error
         for entry in entries:
             name = _shown(entry.name)
             if _is_hidden(name):
@@ -186,8 +193,9 @@ def opened(path: Path) -> Iterator[Export]:
             export.close()
     else:
         raise UserError(
-            f"{path}: no such file",
+            "{path}: no such file",
             "give the .zip that WhatsApp exported (with media), the folder that it was unpacked to, or the .txt in it",
+            path=path,
         )
 
 
@@ -216,11 +224,11 @@ def _zip_problem(info: zipfile.ZipInfo) -> str:
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         return _not_regular(mode)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & _UNSUPPORTED_FLAGS:
-        return f"packed by method {info.compress_type}"
+        return tr("packed by method {method}", method=info.compress_type)
     if info.file_size > RATIO_FROM_BYTES and info.file_size > MAX_RATIO * max(info.compress_size, 1):
-        return f"packed more than {MAX_RATIO} : 1"
+        return tr("packed more than {ratio} : 1", ratio=MAX_RATIO)
     return ""
 
 
 def _not_regular(mode: int) -> str:
-    return "a link" if stat.S_ISLNK(mode) else "not a regular file"
+    return later("a link") if stat.S_ISLNK(mode) else later("not a regular file")

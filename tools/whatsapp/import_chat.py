@@ -25,6 +25,7 @@ from voz.audio import decode, faults
 from voz.data import consent, corrections, notes, origins, phone_transcripts
 from voz.pipeline import cache, command, files, parallel, sandbox
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 DECODE_LIMIT_S = 600.0  # 3 h of Opus take about a minute on one core
 
@@ -62,8 +63,11 @@ def choose(source: export.Export, args: argparse.Namespace) -> tuple[list[candid
         chosen = candidates.of_sender(chosen, args.sender, left_out, Path(args.export), audio_files=args.audio_files)
     if not chosen:
         raise UserError(
-            f"{args.export}: no audio in it{candidates.summary(left_out)}",
-            f"looked for {' '.join(sorted(candidates.EXTENSIONS))}; export the chat with media",
+            "{export}: no audio in it{left_out}",
+            "looked for {endings}; export the chat with media",
+            export=args.export,
+            left_out=candidates.summary(left_out),
+            endings=" ".join(sorted(candidates.EXTENSIONS)),
         )
     return chosen, left_out, chats
 
@@ -133,11 +137,11 @@ def obtain_consent(folder: Path, sender: str, args: argparse.Namespace) -> conse
         raise UserError(
             "consent: who speaks, and do they agree?", "--consent-speaker NAME --consent-statement TEXT, or run it in a terminal"
         )
-    speaker = input(f"Who speaks in these notes? [{sender}] ").strip() or sender
-    if not speaker or not _confirmed(f"Does {speaker} agree that a synthetic voice is trained from them?"):
+    speaker = input(tr("Who speaks in these notes? [{sender}] ", sender=sender)).strip() or sender
+    if not speaker or not _confirmed(tr("Does {speaker} agree that a synthetic voice is trained from them?", speaker=speaker)):
         raise UserError("no consent, nothing was imported", "ask the speaker first")
-    statement = input(f"In their words [{consent.STATEMENT}] ").strip() or consent.STATEMENT
-    scope = input(f"What may the voice be used for? [{consent.SCOPE}] ").strip() or consent.SCOPE
+    statement = input(tr("In their words [{statement}] ", statement=tr(consent.STATEMENT))).strip() or tr(consent.STATEMENT)
+    scope = input(tr("What may the voice be used for? [{scope}] ", scope=tr(consent.SCOPE))).strip() or tr(consent.SCOPE)
     return consent.Consent(speaker, today, statement, scope)
 
 
@@ -151,7 +155,7 @@ def import_notes(args: argparse.Namespace, folder: Path, workers: int) -> Import
         chosen, left_out, chats = choose(source, args)
         sender = chosen[0].sender or names.clean_sender(args.sender)
         agreed = obtain_consent(folder, sender, args)
-        files.require_free(folder, 2 * sum(candidate.member.size_bytes for candidate in chosen), what="importing the notes")
+        files.require_free(folder, 2 * sum(candidate.member.size_bytes for candidate in chosen), what=tr("importing the notes"))
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / consent.NAME).is_file():
             consent.write(folder, agreed)
@@ -160,14 +164,16 @@ def import_notes(args: argparse.Namespace, folder: Path, workers: int) -> Import
             copied, damaged = copy_notes(source, chosen, Path(temporary), workers=workers)
             added = add_new(copied, folder, sender or agreed.speaker)
     phone_transcripts.add(folder, {note.id: note.candidate.transcript for note in copied if note.candidate.transcript})
-    left_out["damaged in the zip"] += len(damaged)
+    left_out[later("damaged in the zip")] += len(damaged)
     return Imported(added, len(copied) - len(added), left_out, chats)
 
 
 def warn_if_inside(source: Path) -> None:
     """Warn if the export lies in the repository, where it does not belong: it holds everybody's messages."""
     if source.resolve().is_relative_to(Path.cwd().resolve()):
-        print(f"warning: {source} lies in the repository: keep it elsewhere, so that no `git add` takes it", file=sys.stderr)
+        print(
+            tr("warning: {source} lies in the repository: keep it elsewhere, so that no `git add` takes it", source=source), file=sys.stderr
+        )
 
 
 def set_params(path: Path, **values: str) -> None:
@@ -189,28 +195,59 @@ def main() -> None:
     if not corrections_file.is_file():
         corrections.write(corrections_file, [])
     set_params(args.params, notes=folder.as_posix(), corrections=corrections_file.as_posix())
-    dvc_add(folder, corrections_file, fix="fix that and run the same command again")
+    dvc_add(folder, corrections_file, fix=tr("fix that and run the same command again"))
     _print_summary(folder, imported)
-    print(f"{args.params}: notes: {folder}, corrections: {corrections_file}")
-    print(f"next: git add {folder}.dvc {corrections_file}.dvc {args.params} && dvc repro")
+    print(
+        tr(
+            "{params}: notes: {folder}, corrections: {corrections_file}",
+            params=args.params,
+            folder=folder,
+            corrections_file=corrections_file,
+        )
+    )
+    print(
+        tr(
+            "next: git add {folder}.dvc {corrections_file}.dvc {params} && dvc repro",
+            folder=folder,
+            corrections_file=corrections_file,
+            params=args.params,
+        )
+    )
 
 
 def _print_summary(folder: Path, imported: Imported) -> None:
     seconds = sum(float(origin.duration_s or 0) for origin in imported.added)
     undecodable = sum(not origin.duration_s for origin in imported.added)
-    print(f"{folder}: {len(imported.added)} new notes, {seconds / 60:.1f} min; {imported.known} were there already")
+    print(
+        tr(
+            "{folder}: {count} new notes, {minutes:.1f} min; {known} were there already",
+            folder=folder,
+            count=len(imported.added),
+            minutes=seconds / 60,
+            known=imported.known,
+        )
+    )
     if undecodable:
-        print(f"{undecodable} of them could not be decoded: `dvc repro` says why, in reports/ledger/convert.csv")
+        print(
+            tr("{undecodable} of them could not be decoded: `dvc repro` says why, in reports/ledger/convert.csv", undecodable=undecodable)
+        )
     for reason, count in sorted(imported.left_out.items()):
         if count:
-            print(f"left out: {count} {reason}")
+            print(tr("left out: {count} {reason}", count=count, reason=tr(reason)))
     for text in imported.chats:
         if text.encoding != "utf-8":
-            print(f"{text.member.name}: read as {text.encoding}; if a name in {folder / origins.NAME} looks wrong, save the text as UTF-8")
+            print(
+                tr(
+                    "{name}: read as {encoding}; if a name in {origins} looks wrong, save the text as UTF-8",
+                    name=text.member.name,
+                    encoding=text.encoding,
+                    origins=folder / origins.NAME,
+                )
+            )
     if not imported.chats:
-        print("the export has no chat: all its audio was imported, whoever speaks (curate rejects clips that sound like somebody else)")
+        print(tr("the export has no chat: all its audio was imported, whoever speaks (curate rejects clips that sound like somebody else)"))
     agreed = consent.read(folder)
-    print(f"consent: {agreed.speaker}, {agreed.date} ({folder / consent.NAME})")
+    print(tr("consent: {speaker}, {date} ({path})", speaker=agreed.speaker, date=agreed.date, path=folder / consent.NAME))
 
 
 def _identify(folder: Path, path: Path) -> tuple[str, float | None, str]:
@@ -237,14 +274,16 @@ def _check_same_speaker(folder: Path, sender: str, record: consent.Consent, args
         return
     if not _confirmed(f'Notes of "{others[0]}" are in {folder}. Is "{sender}" the same person ({record.speaker})?'):
         raise UserError(
-            f'{folder}: holds notes of "{others[0]}"',
+            '{folder}: holds notes of "{sender}"',
             "a voice needs one speaker: use another --notes folder, or --same-speaker if it is the same person",
+            folder=folder,
+            sender=others[0],
         )
 
 
 def _confirmed(question: str) -> bool:
     """True if the user answers yes; False if there is no terminal to ask in."""
-    return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes", "s", "si", "sí")
+    return sys.stdin.isatty() and input(tr("{question} [y/N] ", question=question)).strip().lower() in ("y", "yes", "s", "si", "sí")
 
 
 def _in_repository(path: Path) -> Path:
@@ -256,9 +295,9 @@ def _in_repository(path: Path) -> Path:
     try:
         relative = path.resolve().relative_to(Path.cwd().resolve())
     except ValueError as error:
-        raise UserError(f"{path}: outside of the repository", "use a path inside it, such as data/notes") from error
+        raise UserError("{path}: outside of the repository", "use a path inside it, such as data/notes", path=path) from error
     if Path(f"{relative}.dvc").is_file() and not relative.exists():
-        raise UserError(f"{relative}: DVC tracks it, but it is not checked out", f"dvc pull {relative}.dvc")
+        raise UserError("{relative}: DVC tracks it, but it is not checked out", "dvc pull {relative}.dvc", relative=relative)
     return relative
 
 

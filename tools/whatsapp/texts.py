@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from tools.whatsapp import chat, encodings, names
 from tools.whatsapp.export import Export, Member
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later, tr
 
 MAX_CHAT_BYTES = 64 * 2**20  # WhatsApp exports at most 40 000 messages
-_FIX = "export the chat again; if that does not help, report the first line of the file"
+_FIX = later("export the chat again; if that does not help, report the first line of the file")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def find_chats(export: Export) -> list[ChatText]:
     if not any(text.named for text in best.values()):
         for name, problem in problems:
             if _is_named_like_a_chat(name) and names.file_key(name) not in attached:
-                raise UserError(f"{name}: {problem}", _FIX)
+                raise UserError("{name}: {problem}", _FIX, name=name, problem=problem)
     return sorted(best.values(), key=lambda text: (text.member.folder, text.member.name))
 
 
@@ -71,10 +72,10 @@ def _read(export: Export) -> tuple[list[ChatText], list[tuple[str, str]]]:
         if parsed.messages:
             found.append(ChatText(member, text.encoding, parsed, named))
         else:
-            problems.append((member.name, f"no line of it reads like a message (read as {text.encoding})"))
+            problems.append((member.name, tr("no line of it reads like a message (read as {encoding})", encoding=text.encoding)))
     if export.only_chat and not found:
         name, problem = problems[0]
-        raise UserError(f"{name}: {problem}", _FIX)
+        raise UserError("{name}: {problem}", _FIX, name=name, problem=problem)
     return found, problems
 
 

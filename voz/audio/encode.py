@@ -41,7 +41,11 @@ def writer_of(path: Path) -> Callable[[IO[bytes], np.ndarray], None]:
         return WRITERS[path.suffix.lower()]
     except KeyError as error:
         raise UserError(
-            f"{files.printable(str(path))}: no format with the ending {path.suffix!r}", f"end the name in {', '.join(WRITERS)}"
+            "{path}: no format with the ending {ending!r}",
+            "end the name in {endings}",
+            path=files.printable(str(path)),
+            ending=path.suffix,
+            endings=", ".join(WRITERS),
         ) from error
 
 

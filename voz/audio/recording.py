@@ -27,10 +27,10 @@ def opened(path: Path) -> Iterator[tuple[np.ndarray, int]]:
         try:
             decoded = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
         except (FileNotFoundError, IsADirectoryError) as error:
-            raise UserError(f"{name}: no such file", "name an audio file") from error
+            raise UserError("{name}: no such file", "name an audio file", name=name) from error
         except (faults.Unusable, sandbox.Crashed, sandbox.TimedOut, MemoryError) as error:
             reason = error.detail if isinstance(error, faults.Unusable) else str(error) or type(error).__name__
-            raise UserError(f"{name}: no audio can be decoded ({reason})", "name an audio file") from error
+            raise UserError("{name}: no audio can be decoded ({reason})", "name an audio file", name=name, reason=reason) from error
         pcm = np.memmap(raw, np.float32, mode="r+")
         pcm /= np.float32(decoded.scale)
         yield pcm, decoded.rate_hz

@@ -71,8 +71,9 @@ class Watermark:
         except (ImportError, OSError, KeyError, TypeError, ValueError, RuntimeError, yaml.YAMLError, pickle.UnpicklingError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
-                f"the watermark cannot be loaded ({reason})",
+                "the watermark cannot be loaded ({reason})",
                 "reinstall resemble-perth (`rm .venv/.installed; make setup`), or set `synthesize.watermark: none` in params.yaml",
+                reason=reason,
             ) from error
 
     def mark(self, pcm: np.ndarray, rate_hz: int) -> np.ndarray:

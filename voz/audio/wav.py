@@ -12,11 +12,12 @@ import soxr
 
 from voz.pipeline import files
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later
 
 SAMPLE_RATE_HZ = 22_050  # input of XTTS's GPT, DVAE and conditioning encoder; every wav between the stages has it
 OUTPUT_RATE_HZ = 24_000  # output of XTTS's decoder
 ASR_RATE_HZ = 16_000  # input of Whisper, Silero and XTTS's speaker encoder
-_RESTORE = "`dvc checkout` restores its folder, `dvc repro` writes it again"
+_RESTORE = later("`dvc checkout` restores its folder, `dvc repro` writes it again")
 
 
 @contextmanager
@@ -29,12 +30,19 @@ def opened(path: Path, *, rate_hz: int = SAMPLE_RATE_HZ) -> Iterator[soundfile.S
     try:
         with open(path, "rb") as file, soundfile.SoundFile(file) as sound:  # not by name: soundfile raises on names that are not UTF-8
             if sound.samplerate != rate_hz or sound.channels != 1:
-                raise UserError(f"{path}: {sound.samplerate} Hz, {sound.channels} channels; expected {rate_hz} Hz mono", _RESTORE)
+                raise UserError(
+                    "{path}: {found_hz} Hz, {channels} channels; expected {rate_hz} Hz mono",
+                    _RESTORE,
+                    path=path,
+                    found_hz=sound.samplerate,
+                    channels=sound.channels,
+                    rate_hz=rate_hz,
+                )
             yield sound
     except FileNotFoundError as error:
-        raise UserError(f"{path}: missing", _RESTORE) from error
+        raise UserError("{path}: missing", _RESTORE, path=path) from error
     except soundfile.LibsndfileError as error:
-        raise UserError(f"{path}: not a readable WAV ({error.error_string})", _RESTORE) from error
+        raise UserError("{path}: not a readable WAV ({reason})", _RESTORE, path=path, reason=error.error_string) from error
 
 
 def read(path: Path, *, rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:

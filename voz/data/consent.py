@@ -17,11 +17,12 @@ import yaml
 
 from voz.pipeline import files
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later
 
 NAME = "consent.yaml"
-MAKE = "make notes ZIP=… SENDER=… asks for it; by hand: a consent.yaml with speaker, date (YYYY-MM-DD), statement, scope"
-STATEMENT = "I am the speaker of these notes and agree that a synthetic voice is trained from them."
-SCOPE = "private use by the speaker; not to be published, sold or passed on"
+MAKE = later("make notes ZIP=… SENDER=… asks for it; by hand: a consent.yaml with speaker, date (YYYY-MM-DD), statement, scope")
+STATEMENT = later("I am the speaker of these notes and agree that a synthetic voice is trained from them.")
+SCOPE = later("private use by the speaker; not to be published, sold or passed on")
 
 
 @dataclass(frozen=True)
@@ -58,21 +59,21 @@ def read(path: Path) -> Consent:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no consent record: who speaks in these notes, and do they agree?", MAKE) from error
+        raise UserError("{path}: no consent record: who speaks in these notes, and do they agree?", MAKE, path=path) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML ({str(error).splitlines()[0]})", MAKE) from error
+        raise UserError("{path}: not YAML ({reason})", MAKE, path=path, reason=str(error).splitlines()[0]) from error
     if not isinstance(data, dict):
-        raise UserError(f"{path}: has no fields", MAKE)
+        raise UserError("{path}: has no fields", MAKE, path=path)
     if isinstance(data.get("date"), datetime.date):  # YAML reads an unquoted ISO date as a date, not as text
         data["date"] = data["date"].strftime("%Y-%m-%d")
     names = [field.name for field in fields(Consent)]
     missing = [name for name in names if name not in data]
     if missing:
-        raise UserError(f"{path}: missing {', '.join(missing)}", MAKE)
+        raise UserError("{path}: missing {missing}", MAKE, path=path, missing=", ".join(missing))
     try:
         return Consent(**{name: data[name] for name in names})
     except ValueError as error:
-        raise UserError(f"{path}: {error}", MAKE) from error
+        raise UserError("{path}: {error}", MAKE, path=path, error=error) from error
 
 
 def write(path: Path, consent: Consent) -> None:

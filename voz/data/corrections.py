@@ -44,11 +44,19 @@ def read(path: Path) -> dict[str, Correction]:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
     except FileNotFoundError as error:
-        raise UserError(f"{path}: missing", f"create it with the one line `{','.join(HEADER)}`, or run `make review`") from error
+        raise UserError(
+            "{path}: missing", "create it with the one line `{header}`, or run `make review`", path=path, header=",".join(HEADER)
+        ) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a UTF-8 CSV ({error})", "save it as CSV UTF-8 with commas") from error
+        raise UserError("{path}: not a UTF-8 CSV ({error})", "save it as CSV UTF-8 with commas", path=path, error=error) from error
     if not rows or [name.strip() for name in rows[0]] != HEADER:
-        raise UserError(f"{path}:1: the first line is {','.join(rows[0]) if rows else 'missing'!r}", f"write `{','.join(HEADER)}`")
+        raise UserError(
+            "{path}:1: the first line is {found!r}",
+            "write `{header}`",
+            path=path,
+            found=",".join(rows[0]) if rows else "missing",
+            header=",".join(HEADER),
+        )
     decisions: dict[str, Correction] = {}
     for number, row in enumerate(rows[1:], start=2):
         if row:
@@ -96,13 +104,17 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _parse(where: str, row: list[str]) -> Correction:
     if len(row) != len(HEADER):
-        raise UserError(f"{where}: {len(row)} columns", "write clip,action,text; put a text with a comma in double quotes")
+        raise UserError(
+            "{where}: {count} columns", "write clip,action,text; put a text with a comma in double quotes", where=where, count=len(row)
+        )
     clip, action, text = (cell.strip() for cell in row)
     match = records.ID.match(clip)
     if not match or not match["cut"]:
-        raise UserError(f"{where}: {clip!r} is not a clip id", "copy it from reports/ledger/curate.csv")
+        raise UserError("{where}: {clip!r} is not a clip id", "copy it from reports/ledger/curate.csv", where=where, clip=clip)
     if action not in ACTIONS:
-        raise UserError(f"{where}: unknown action {action!r}", f"write one of {', '.join(ACTIONS)}")
+        raise UserError(
+            "{where}: unknown action {action!r}", "write one of {actions}", where=where, action=action, actions=", ".join(ACTIONS)
+        )
     if action == "text" and not text:
-        raise UserError(f"{where}: action text without a text", "write the words, or use accept or reject")
+        raise UserError("{where}: action text without a text", "write the words, or use accept or reject", where=where)
     return Correction(clip, action != "reject", " ".join(text.split()))

@@ -43,7 +43,7 @@ def read(folder: Path, split: str | None = None) -> list[records.Example]:
         BadRecord: a line of the manifest is invalid.
     """
     if not (folder / records.MANIFEST).is_file():
-        raise UserError(f"{folder}: no dataset", "run `dvc repro curate`, or `dvc pull`")
+        raise UserError("{folder}: no dataset", "run `dvc repro curate`, or `dvc pull`", folder=folder)
     return [example for example in records.read(folder, records.Example) if split in (None, example.split)]
 
 

@@ -41,7 +41,9 @@ def find(folder: Path) -> list[NoteFile]:
         UserError: there is no such folder.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: folder of voice notes not found", "set `notes:` in params.yaml to the folder that holds them")
+        raise UserError(
+            "{folder}: folder of voice notes not found", "set `notes:` in params.yaml to the folder that holds them", folder=folder
+        )
     found = []
     cached = functools.cache(_dvc_cache)  # asked only if there are links
     for parent, folders, names in os.walk(folder):

@@ -47,7 +47,9 @@ def read(folder: Path) -> list[Origin]:
     rows = read_csv(path)
     for number, row in enumerate(rows or [[]], start=1):
         if len(row) != len(names) or (number == 1 and row != names):
-            raise UserError(f"{path}:{number}: not {','.join(names)}", "`dvc checkout` restores the file")
+            raise UserError(
+                "{path}:{number}: not {names}", "`dvc checkout` restores the file", path=path, number=number, names=",".join(names)
+            )
     return [Origin(*row) for row in rows[1:]]
 
 

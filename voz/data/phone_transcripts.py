@@ -27,11 +27,22 @@ def read(folder: Path) -> dict[str, str]:
             rows = list(csv.reader(file))
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(
-            f"{path}: not UTF-8 CSV ({error})", f"correct it, or delete it: it only holds hints; then `dvc add {folder}`"
+            "{path}: not UTF-8 CSV ({error})",
+            "correct it, or delete it: it only holds hints; then `dvc add {folder}`",
+            path=path,
+            error=error,
+            folder=folder,
         ) from error
     for number, row in enumerate(rows, start=1):
         if len(row) != len(_HEADER) or (number == 1 and row != _HEADER):
-            raise UserError(f"{path}:{number}: not {','.join(_HEADER)}", f"correct it, or delete it; then `dvc add {folder}`")
+            raise UserError(
+                "{path}:{number}: not {header}",
+                "correct it, or delete it; then `dvc add {folder}`",
+                path=path,
+                number=number,
+                header=",".join(_HEADER),
+                folder=folder,
+            )
     return {row[0]: row[1] for row in rows[1:]}
 
 

@@ -164,8 +164,11 @@ def _start(name: str, speaker: Speaker) -> tuple[ctypes.CDLL, int]:
     if rate_hz <= 0:
         raise UserError("espeak-ng does not start: accent cannot be measured", "apt-get install --reinstall espeak-ng espeak-ng-data")
     if library.espeak_SetVoiceByName(speaker.name.encode()) != 0:
-        fix = "apt-get install --reinstall espeak-ng espeak-ng-data"
-        raise UserError(f"espeak-ng has no voice {speaker.name}: accent cannot be measured", fix)
+        raise UserError(
+            "espeak-ng has no voice {name}: accent cannot be measured",
+            "apt-get install --reinstall espeak-ng espeak-ng-data",
+            name=speaker.name,
+        )
     for parameter, value in ((_RATE, speaker.rate_wpm), (_PITCH, speaker.pitch), (_GAP, speaker.gap)):
         library.espeak_SetParameter(parameter, value, 0)
     return library, int(rate_hz)

@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from voz.pipeline.language import later, tr
 from voz.pipeline.records import DIFFERENCE, VOICES
 
 Judge = Literal["own", "independent", "signal"]
 JUDGES: dict[Judge, str] = {
-    "own": "by models that made or chose the voice",
-    "independent": "by models that neither made nor chose the voice",
-    "signal": "computed from the samples",
+    "own": later("by models that made or chose the voice"),
+    "independent": later("by models that neither made nor chose the voice"),
+    "signal": later("computed from the samples"),
 }
-AIMS = {-1: "lower", 1: "higher", 0: "as the real one"}
+SHOWN_JUDGES = (later("own"), later("independent"), later("signal"))  # as pages and tables name them, by `tr`
+AIMS = {-1: later("lower"), 1: later("higher"), 0: later("as the real one")}
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def _cell(estimate: dict[str, float] | None, decimals: int, *, signed: bool) -> 
     if estimate is None:
         return Cell("–", "")
     style = f"{'+' if signed else ''}.{decimals}f"
-    return Cell(f"{estimate['mean']:{style}}", f"{estimate['low']:{style}} to {estimate['high']:{style}}" if "low" in estimate else "")
+    interval = {end: f"{estimate[end]:{style}}" for end in ("low", "high") if end in estimate}
+    return Cell(f"{estimate['mean']:{style}}", tr("{low} to {high}", **interval) if interval else "")
 
 
 def _better(difference: dict[str, float] | None, aim: int) -> str:

@@ -1,11 +1,14 @@
 """The filters of curate and every reason for which it rejects a clip: one table for the stage, the pages and the docs.
 
-Imports nothing but the standard library: the review page reads it in an environment without numpy or torch.
+Imports nothing but the standard library: the review page reads it in an environment without numpy or torch. The sentences are
+translated where they are shown.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from voz.pipeline.language import later
 
 MIN_WORDS = 3
 MAX_REPETITION = 2.4  # whisper's own compression_ratio_threshold; long texts of real speech reach 1.5
@@ -160,14 +163,14 @@ BY_CODE = {each.code: each for each in FILTERS}
 
 # What XTTS's trainer cannot take (voz/audio/limits.py), whoever accepts the clip.
 TRAINER_LIMITS = {
-    "no_text": "The clip has no words.",
-    "unknown_characters": "The text holds characters that cannot be read: write them in words.",
-    "too_many_tokens": "The text has more tokens than the trainer takes.",
-    "audio_too_short": "The clip is shorter than the trainer takes.",
-    "audio_too_long": "The clip is longer than the trainer takes.",
+    "no_text": later("The clip has no words."),
+    "unknown_characters": later("The text holds characters that cannot be read: write them in words."),
+    "too_many_tokens": later("The text has more tokens than the trainer takes."),
+    "audio_too_short": later("The clip is shorter than the trainer takes."),
+    "audio_too_long": later("The clip is longer than the trainer takes."),
 }
 
 REJECTED_BY_PERSON = "rejected_by_person"
 
 # Every reason of curate with its sentence, in the order of the outputs.
-WHY = TRAINER_LIMITS | {REJECTED_BY_PERSON: "A person rejected the clip."} | {each.code: each.why for each in FILTERS}
+WHY = TRAINER_LIMITS | {REJECTED_BY_PERSON: later("A person rejected the clip.")} | {each.code: each.why for each in FILTERS}

@@ -20,6 +20,7 @@ from voz.audio import limits, wav
 from voz.model.xtts import VoiceBpeTokenizer
 from voz.pipeline import files
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later
 from voz.pipeline.records import Example
 from voz.text import tokens
 
@@ -86,16 +87,27 @@ def load(examples: Iterable[Example], wavs: Path, tokenizer: VoiceBpeTokenizer) 
 
 def _load(example: Example, path: Path, tokenizer: VoiceBpeTokenizer) -> Sample:
     """The sample of one clip, see `load`."""
-    fix = "correct or reject the clip in the corrections file, then run `dvc repro`"
+    fix = later("correct or reject the clip in the corrections file, then run `dvc repro`")
     length, sha256 = wav.samples(path), files.hash_file(path)
     if not limits.MIN_SAMPLES <= length <= limits.MAX_SAMPLES:
-        raise UserError(f"{path}: {length} samples; the trainer takes {limits.MIN_SAMPLES} to {limits.MAX_SAMPLES}", fix)
+        raise UserError(
+            "{path}: {length} samples; the trainer takes {least} to {most}",
+            fix,
+            path=path,
+            length=length,
+            least=limits.MIN_SAMPLES,
+            most=limits.MAX_SAMPLES,
+        )
     ids = tokenizer.encode(example.normalized, tokens.LANGUAGE)
     unknown, stop = (tokenizer.tokenizer.token_to_id(name) for name in ("[UNK]", "[STOP]"))
     if not example.normalized.strip() or unknown in ids or stop in ids:
-        raise UserError(f"{path}: its text {example.normalized!r} is empty or holds characters the base does not know", fix)
+        raise UserError(
+            "{path}: its text {text!r} is empty or holds characters the base does not know", fix, path=path, text=example.normalized
+        )
     if len(ids) > limits.MAX_TEXT_TOKENS:
-        raise UserError(f"{path}: its text has {len(ids)} tokens; the trainer takes {limits.MAX_TEXT_TOKENS}", fix)
+        raise UserError(
+            "{path}: its text has {count} tokens; the trainer takes {most}", fix, path=path, count=len(ids), most=limits.MAX_TEXT_TOKENS
+        )
     return Sample(example.id, path, sha256, torch.tensor(ids), length)
 
 

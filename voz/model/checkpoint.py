@@ -63,7 +63,13 @@ def read(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        raise UserError(f"{path}: not a readable checkpoint ({fault(error)})", f"remove {path.parent}: it is computed again") from error
+        raise UserError(
+            "{path}: not a readable checkpoint ({reason})",
+            "remove {folder}: it is computed again",
+            path=path,
+            reason=fault(error),
+            folder=path.parent,
+        ) from error
     return content
 
 

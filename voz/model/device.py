@@ -27,7 +27,10 @@ def pick(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(
-            f"params.yaml: compute.device: {name!r} is not usable here ({str(error).splitlines()[0]})", "write auto or cpu"
+            "params.yaml: compute.device: {name!r} is not usable here ({reason})",
+            "write auto or cpu",
+            name=name,
+            reason=str(error).splitlines()[0],
         ) from error
     return device
 
@@ -40,7 +43,7 @@ def require_precision(precision: str, device: torch.device) -> None:
     """
     arch = torch.cuda.get_device_properties(device).gcnArchName if device.type == "cuda" and torch.version.hip else ""
     if precision == "bf16" and lacks_bf16(arch):
-        raise UserError(f"params.yaml: train.precision: bf16 does not run on {arch}", "write fp32 (safe) or fp16 (docs/rocm.md)")
+        raise UserError("params.yaml: train.precision: bf16 does not run on {arch}", "write fp32 (safe) or fp16 (docs/rocm.md)", arch=arch)
 
 
 def lacks_bf16(arch: str) -> bool:

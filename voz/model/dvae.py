@@ -7,6 +7,7 @@ import torch
 
 from voz.model import xtts
 from voz.pipeline.command import UserError
+from voz.pipeline.language import tr
 
 FILES = ("dvae.pth", "mel_stats.pth", "config.json")  # of the base: they decide the codes
 STRIDE = 1024  # samples of 22 050 Hz per audio code (XttsArgs.gpt_code_stride_len)
@@ -51,8 +52,11 @@ def _load(model: torch.nn.Module, base: Path) -> None:
         missing, _ = model.load_state_dict(xtts.read_checkpoint(base / "dvae.pth"), strict=False)
     except (RuntimeError, TypeError, AttributeError) as error:  # the last two: not a dictionary of weights
         reason = str(error).splitlines()[-1].strip()
-        raise UserError(f"{base / 'dvae.pth'}: does not fit config.json ({reason})", "use files of one model") from error
+        raise UserError(
+            "{path}: does not fit config.json ({reason})", "use files of one model", path=base / "dvae.pth", reason=reason
+        ) from error
     norms = xtts.read_checkpoint(base / "mel_stats.pth")
     if missing or not isinstance(norms, torch.Tensor) or norms.shape != (MELS,):
-        what = f"dvae.pth: {len(missing)} weights missing" if missing else f"mel_stats.pth: not {MELS} numbers"
-        raise UserError(f"{base}/{what}", "use files of one model")
+        weights, stats = tr("dvae.pth: {count} weights missing", count=len(missing)), tr("mel_stats.pth: not {count} numbers", count=MELS)
+        what = weights if missing else stats
+        raise UserError("{base}/{what}", "use files of one model", base=base, what=what)

@@ -10,6 +10,7 @@ from voz.data.consent import Consent
 from voz.model import checkpoint, xtts
 from voz.model.batches import Sample
 from voz.pipeline.files import copy, write_text
+from voz.pipeline.language import later, tr
 
 FILES = ("model.pth", "config.json", "vocab.json", "reference.wav", "README.md")
 
@@ -57,7 +58,7 @@ def write(folder: Path, base: Path, gpt: dict[str, torch.Tensor], reference: Sam
 
 
 def describe(card: Card, reference: Sample, *, stock: bool) -> str:
-    """The model card, in the format of model hubs."""
+    """The model card, in the format of model hubs and the current language; the keys of its head are the hubs' own."""
     params = "\n".join(f"| {key} | {value} |" for key, value in card.params.items())
     return f"""---
 language: es
@@ -68,63 +69,66 @@ pipeline_tag: text-to-speech
 tags: [xtts, text-to-speech, voice-cloning, rioplatense]
 ---
 
-# The voice of {card.consent.speaker}
+# {tr("The voice of {name}", name=card.consent.speaker)}
 
-A synthetic voice: `{card.base}` fine-tuned on voice notes in Rioplatense Spanish. What it says was never said by {card.consent.speaker}.
+{tr(_WHAT, base=card.base, name=card.consent.speaker)}
 
-## Consent
+## {tr("Consent")}
 
-- speaker: {card.consent.speaker}
-- date: {card.consent.date}
-- statement: {card.consent.statement}
-- scope: {card.consent.scope}
+- {tr("speaker")}: {card.consent.speaker}
+- {tr("date")}: {card.consent.date}
+- {tr("statement")}: {card.consent.statement}
+- {tr("scope")}: {card.consent.scope}
 
-Use outside that scope is not covered.
+{tr("Use outside that scope is not covered.")}
 
-## Licence
+## {tr("Licence")}
 
 {_licence(stock)}
 
-## Training
+## {tr("Training")}
 
 | | |
 |---|---|
-| train / eval clips | {card.train_clips} / {card.eval_clips} |
-| epoch, chosen on eval by {card.params["select"]} | {card.epoch} |
-| eval loss, this voice | {card.evaluations[card.epoch]["loss"]:.4f} |
-| eval loss, the base | {card.evaluations[0]["loss"]:.4f} |
-| reference recording | {reference.id} |
-| base, SHA-256 | {card.base_hash} |
-| data, SHA-256 | {card.data_hash} |
+| {tr("train / eval clips")} | {card.train_clips} / {card.eval_clips} |
+| {tr("epoch, chosen on eval by {select}", select=card.params["select"])} | {card.epoch} |
+| {tr("eval loss, this voice")} | {card.evaluations[card.epoch]["loss"]:.4f} |
+| {tr("eval loss, the base")} | {card.evaluations[0]["loss"]:.4f} |
+| {tr("reference recording")} | {reference.id} |
+| {tr("base, SHA-256")} | {card.base_hash} |
+| {tr("data, SHA-256")} | {card.data_hash} |
 {params}
 
 {_choices(card)}
 
-{_USE}{"" if stock else _NARROW}"""
+## {tr("Use")}
+
+{_USE}{"" if stock else tr(_NARROW)}"""
 
 
 def _choices(card: Card) -> str:
     """How the epoch and the reference recording were chosen."""
+    chosen, base = f" ({tr('chosen')})", f" ({tr('base')})"
     epochs = "\n".join(
-        f"| {number}{' (chosen)' if number == card.epoch else ' (base)' if number == 0 else ''} | {_figures(row)} |"
+        f"| {number}{chosen if number == card.epoch else base if number == 0 else ''} | {_figures(row)} |"
         for number, row in enumerate(card.evaluations)
     )
     references = "\n".join(
-        f"| {each.id}{' (chosen)' if index == 0 else ''} | {_figures(vars(each))} |" for index, each in enumerate(card.references)
+        f"| {each.id}{chosen if index == 0 else ''} | {_figures(vars(each))} |" for index, each in enumerate(card.references)
     )
-    return f"""### The epoch
+    return f"""### {tr("The epoch")}
 
-Eval lines spoken after each epoch: CER of Whisper's transcripts, and cosine similarity to the speaker by XTTS's own encoder.
+{tr(_EPOCHS)}
 
-| epoch | eval loss | CER | similarity |
+| {tr("epoch")} | {tr("eval loss")} | CER | {tr("similarity")} |
 |---|---|---|---|
 {epochs}
 
-### The reference recording
+### {tr("The reference recording")}
 
-The same lines spoken by the chosen epoch with each candidate; the lowest CER was chosen, then the highest similarity.
+{tr(_REFERENCES)}
 
-| candidate | eval loss | CER | similarity |
+| {tr("candidate")} | {tr("eval loss")} | CER | {tr("similarity")} |
 |---|---|---|---|
 {references}"""
 
@@ -135,16 +139,21 @@ def _figures(row: Mapping[str, float]) -> str:
 
 def _licence(stock: bool) -> str:
     if stock:
-        return (
+        return tr(
             "The base is XTTS_v2 under the Coqui Public Model License (CPML, https://coqui.ai/cpml): non-commercial use only.\n"
             "The licence covers this voice, which is derived from it, and what the voice speaks."
         )
-    return "The base is this project's own pocket model, under the project's licence. The recordings are the speaker's."
+    return tr("The base is this project's own pocket model, under the project's licence. The recordings are the speaker's.")
 
 
-_USE = """## Use
-
-```python
+_WHAT = later("A synthetic voice: `{base}` fine-tuned on voice notes in Rioplatense Spanish. What it says was never said by {name}.")
+_EPOCHS = later(
+    "Eval lines spoken after each epoch: CER of Whisper's transcripts, and cosine similarity to the speaker by XTTS's own encoder."
+)
+_REFERENCES = later(
+    "The same lines spoken by the chosen epoch with each candidate; the lowest CER was chosen, then the highest similarity."
+)
+_USE = """```python
 from TTS.tts.configs.xtts_config import XttsConfig
 from TTS.tts.models.xtts import Xtts
 
@@ -156,6 +165,6 @@ spoken = model.synthesize("Bueno muchachos, gracias por la bancada.", speaker_wa
 ```
 """
 
-_NARROW = """
+_NARROW = later("""
 The base is narrower than XTTS_v2 (`widths` in `config.json`), which coqui-tts alone cannot build: load it with `voz.model.xtts.load_model`.
-"""
+""")

@@ -135,7 +135,9 @@ def _learning(gpt: torch.nn.Module, layers: Literal["all"] | int) -> list[torch.
         return [gpt]
     stack = gpt.gpt.h
     if layers > len(stack):
-        raise UserError(f"params.yaml: train.layers: {layers}, and the base has {len(stack)}", "write fewer, or all")
+        raise UserError(
+            "params.yaml: train.layers: {layers}, and the base has {count}", "write fewer, or all", layers=layers, count=len(stack)
+        )
     return [*stack[-layers:], gpt.gpt.ln_f, gpt.final_norm, gpt.text_head, gpt.mel_head]
 
 

@@ -5,9 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voz.model.schedule import Schedule
+from voz.pipeline.language import later, tr
 
 LOST_WORDS = 0.1  # rise of the CER over two epochs that counts as lost words: by chance alone it moved by 0.08 (benchmarks/README.md)
-SELECTED = {"loss": "eval loss", "cer": "CER of the eval lines", "similarity": "similarity of the eval lines"}  # by train.select
+SELECTED = {
+    "loss": later("eval loss"),
+    "cer": later("CER of the eval lines"),
+    "similarity": later("similarity of the eval lines"),
+}  # by train.select
 
 
 @dataclass(frozen=True)
@@ -78,14 +83,24 @@ class History:
             if first < second < third:
                 found.setdefault(
                     "loss",
-                    f"overfitting since epoch {epoch - 2}: the eval loss rises ({first:.3f} to {third:.3f}); "
-                    "try fewer epochs (or train.patience: 2), a lower train.lr, or more notes",
+                    tr(
+                        "overfitting since epoch {epoch}: the eval loss rises ({first:.3f} to {last:.3f}); "
+                        "try fewer epochs (or train.patience: 2), a lower train.lr, or more notes",
+                        epoch=epoch - 2,
+                        first=first,
+                        last=third,
+                    ),
                 )
             if words == sorted(set(words)) and words[2] - words[0] >= LOST_WORDS and first > second > third:
                 found.setdefault(
                     "words",
-                    f"overfitting since epoch {epoch - 2}: words are lost (CER of the eval lines {words[0]:.2f} to {words[2]:.2f}) while "
-                    "the eval loss falls; try train.select: cer, a lower train.lr, or a lower train.lower_layers_alpha",
+                    tr(
+                        "overfitting since epoch {epoch}: words are lost (CER of the eval lines {first:.2f} to {last:.2f}) while "
+                        "the eval loss falls; try train.select: cer, a lower train.lr, or a lower train.lower_layers_alpha",
+                        epoch=epoch - 2,
+                        first=words[0],
+                        last=words[2],
+                    ),
                 )
         return list(found.values())
 

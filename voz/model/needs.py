@@ -10,6 +10,7 @@ from voz.model.batches import Sample
 from voz.model.dvae import STRIDE
 from voz.model.gpt_trainer import Trainer
 from voz.pipeline import files
+from voz.pipeline.language import tr
 
 DISK_PER_WEIGHT = 36  # bytes: weights 4 and Adam 8, both twice while a state replaces another; best weights twice; the export
 MEMORY_PER_WEIGHT = 4  # bytes, of every weight
@@ -29,7 +30,13 @@ class Needs:
     def describe(self) -> str:
         """One line."""
         memory, free, disk, free_disk = (each / 1e9 for each in (self.memory, self.free_memory, self.disk, self.free_disk))
-        return f"needs about {memory:.1f} GB of memory ({free:.1f} free) and {disk:.1f} GB of disk ({free_disk:.1f} free)"
+        return tr(
+            "needs about {memory:.1f} GB of memory ({free:.1f} free) and {disk:.1f} GB of disk ({free_disk:.1f} free)",
+            memory=memory,
+            free=free,
+            disk=disk,
+            free_disk=free_disk,
+        )
 
 
 def of(trainer: Trainer, train: list[Sample], batch_size: int, folder: Path) -> Needs:

@@ -175,12 +175,18 @@ def encode(model: Xtts, text: str) -> torch.Tensor:
     """
     text = text.strip().lower()
     if not any(letter.isalnum() for letter in text):
-        raise UserError(f"text {text!r}: nothing to speak", "write words")
+        raise UserError("text {text!r}: nothing to speak", "write words", text=text)
     if len(text.split()) <= SHORT_WORDS and text[-1].isalnum():
         text += "."
     ids = model.tokenizer.encode(text, lang=tokens.LANGUAGE)
     if len(ids) >= model.args.gpt_max_text_tokens:
-        raise UserError(f"text {text[:40]!r}…: {len(ids)} tokens, the model takes {model.args.gpt_max_text_tokens - 1}", "shorten it")
+        raise UserError(
+            "text {text!r}…: {count} tokens, the model takes {most}",
+            "shorten it",
+            text=text[:40],
+            count=len(ids),
+            most=model.args.gpt_max_text_tokens - 1,
+        )
     return torch.tensor([model.gpt.start_text_token, *ids, model.gpt.stop_text_token], device=model.device)
 
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from voz.model.history import History
 from voz.model.schedule import Schedule
 from voz.pipeline.files import write_text
+from voz.pipeline.language import tr
 
 LIVE = "live"  # DVCLive's folder in reports/epochs
 DIGITS = 6  # of numbers in git: further ones would be noise in a diff
@@ -46,7 +47,7 @@ class TrainLog:
         for line in history.overfitting(self.schedule):
             if line not in self.warned:
                 self.warned.append(line)
-                tqdm.write(f"train: {line}")
+                tqdm.write(tr("train: {line}", line=line))
 
 
 def evaluations(history: History, schedule: Schedule) -> list[dict[str, float]]:

@@ -25,6 +25,7 @@ from voz.model.interpolation import Interpolation
 from voz.model.schedule import Schedule
 from voz.pipeline import command, files, parallel
 from voz.pipeline.command import Terminated, UserError
+from voz.pipeline.language import tr
 
 SAVE_EVERY_S = 600.0  # a full-size state is 5.3 GB: seconds of writing every ten minutes
 STATE, BEST, DONE = "state.pt", "best.pt", "done.json"
@@ -77,7 +78,7 @@ class TrainingLoop:
             (self.folder / STATE).unlink(missing_ok=True)
             self._replay()
             return self.history
-        with files.exclusive(self.folder, what="training"):
+        with files.exclusive(self.folder, what=tr("training")):
             self._train()
         return self.history
 
@@ -174,19 +175,33 @@ class TrainingLoop:
         """
         self.optimizer.zero_grad()
         number = len(self.history.updates)
-        where = f"update {number + 1}, epoch {self.epoch}"
+        where = tr("update {number}, epoch {epoch}", number=number + 1, epoch=self.epoch)
         if number >= SKIPS - 1 and not any(self.history.updates[-(SKIPS - 1) :]):
-            raise UserError(f"training: the loss is {loss} {SKIPS} times in a row ({where})", "lower train.lr, or train.precision: fp32")
-        self.bar.write(f"train: {where}: the loss is {loss}; this update is left out")
+            raise UserError(
+                "training: the loss is {loss} {skips} times in a row ({where})",
+                "lower train.lr, or train.precision: fp32",
+                loss=loss,
+                skips=SKIPS,
+                where=where,
+            )
+        self.bar.write(tr("train: {where}: the loss is {loss}; this update is left out", where=where, loss=loss))
 
     def _foretell(self) -> None:
         """Say how long the rest will take, from the first updates of this process and its last evaluation."""
         s, done = self.schedule, len(self.history.updates)
         update_s, evaluations = self.update_s / self.computed, s.evaluated_epochs(len(self.train)) - self.epoch + 1
         seconds = (self.planned - done) * update_s + evaluations * self.evaluation_s
-        each = f" of {self.evaluation_s:.0f} s" if self.evaluation_s else ""  # none yet in this process
-        left = f"{self.planned - done} updates of {update_s:.1f} s, {evaluations} evaluations{each}"
-        self.bar.write(f"train: about {max(1, round(seconds / 60))} min left: {left}")
+        each = tr(" of {evaluation_s:.0f} s", evaluation_s=self.evaluation_s) if self.evaluation_s else ""  # none yet in this process
+        self.bar.write(
+            tr(
+                "train: about {minutes} min left: {updates} updates of {update_s:.1f} s, {evaluations} evaluations{each}",
+                minutes=max(1, round(seconds / 60)),
+                updates=self.planned - done,
+                update_s=update_s,
+                evaluations=evaluations,
+                each=each,
+            )
+        )
 
     def _evaluate(self, signals: list[int]) -> None:
         """Measure the weights that would be exported, call `on_epoch`, and keep the weights if they are the best.
@@ -199,8 +214,13 @@ class TrainingLoop:
             clips = self._losses(signals)
             if complete := len(clips) == len(self.held_out):
                 if not is_finite(losses := mean_losses(clips, self.schedule)):
-                    where = f"after epoch {self.epoch}" if self.history.clips else "of the base"
-                    raise UserError(f"training: the eval loss {where} is {losses['loss']}", "lower train.lr, or train.precision: fp32")
+                    where = tr("after epoch {epoch}", epoch=self.epoch) if self.history.clips else tr("of the base")
+                    raise UserError(
+                        "training: the eval loss {where} is {loss}",
+                        "lower train.lr, or train.precision: fp32",
+                        where=where,
+                        loss=losses["loss"],
+                    )
                 self.history.clips.append(clips)
                 self.history.scores.append(self.listen(len(self.history.clips) - 1))
                 self.on_epoch(self.history)
@@ -268,7 +288,14 @@ class TrainingLoop:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.epoch, self.update = state["position"]
         self.history = History(**state["history"])
-        print(f"train: continuing in epoch {self.epoch} of {self.schedule.epochs}, after {len(self.history.updates)} updates")
+        print(
+            tr(
+                "train: continuing in epoch {epoch} of {epochs}, after {updates} updates",
+                epoch=self.epoch,
+                epochs=self.schedule.epochs,
+                updates=len(self.history.updates),
+            )
+        )
 
     def _clips_done(self) -> int:
         """Clips of the progress bar that earlier processes did."""

@@ -13,6 +13,7 @@ from voz.model import synthesis, xtts
 from voz.model.generation import Sampling
 from voz.pipeline import cache, files
 from voz.pipeline.command import UserError
+from voz.pipeline.language import tr
 from voz.text import normalize, tokens
 
 STEP_VERSION = 2  # raise when the same line gets other samples; tests/test_voice.py holds golden ones
@@ -56,8 +57,8 @@ class Voice:
         ready = tokens.fit(normalize.normalize(text), self.tokenizer)
         unknown = tokens.unknown_characters(ready, self.tokenizer)
         if unknown or not any(letter.isalnum() for letter in ready):
-            what = f"the voice does not know {unknown!r}" if unknown else "nothing to speak"
-            raise UserError(f"text {text!r}: {what}", "write it in Spanish words")
+            what = tr("the voice does not know {unknown!r}", unknown=unknown) if unknown else tr("nothing to speak")
+            raise UserError("text {text!r}: {what}", "write it in Spanish words", text=text, what=what)
         return ready
 
     def speak(self, lines: Sequence[synthesis.Line], sampling: Sampling, *, label: str = "speak") -> list[np.ndarray]:
@@ -105,9 +106,16 @@ def load_voice(folder: Path, device: torch.device, *, reference: Path | None = N
     """
     missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
     if missing:
-        raise UserError(f"{folder}: no voice ({', '.join(missing)} missing)", _cure(folder, missing))
+        raise UserError(
+            "{folder}: no voice ({missing} missing)", "{fix}", folder=folder, missing=", ".join(missing), fix=_cure(folder, missing)
+        )
     if reference is None and not (folder / REFERENCE).is_file():
-        raise UserError(f"{folder}: no {REFERENCE} in it", "name a recording of the speaker, 6 s or more: `make speak SPEAKER_WAV=...`")
+        raise UserError(
+            "{folder}: no {reference} in it",
+            "name a recording of the speaker, 6 s or more: `make speak SPEAKER_WAV=...`",
+            folder=folder,
+            reference=REFERENCE,
+        )
     return Voice(folder, reference or folder / REFERENCE, device)
 
 
@@ -115,7 +123,7 @@ def _cure(folder: Path, missing: Sequence[str]) -> str:
     """What to do about missing model files."""
     checkpoints = sorted(path.name for path in folder.glob("best_model*.pth"))
     if "model.pth" in missing and checkpoints:
-        return f"rename {checkpoints[-1]} to model.pth"
+        return tr("rename {name} to model.pth", name=checkpoints[-1])
     if folder.name == "voice":
-        return "run `dvc repro train`, or `dvc pull`"
-    return "put the checkpoint there as model.pth, with the config.json and vocab.json that it was trained with"
+        return tr("run `dvc repro train`, or `dvc pull`")
+    return tr("put the checkpoint there as model.pth, with the config.json and vocab.json that it was trained with")

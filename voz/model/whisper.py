@@ -20,6 +20,7 @@ from whisper.tokenizer import get_tokenizer
 from voz.audio.wav import ASR_RATE_HZ
 from voz.model import checkpoint
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later
 from voz.text.tokens import LANGUAGE
 
 BATCH = 8  # rows of every decode, filled up with silence: a row's floats depend on the shape, so the shape never changes
@@ -27,7 +28,7 @@ MAX_COMPRESSION_RATIO = 2.4  # this and the next two are of whisper's own transc
 MIN_AVG_LOGPROB = -1.0  # below it whisper guessed
 MAX_NO_SPEECH_PROB = 0.6  # above it a low log probability means silence, and another try would not help
 _HOP = whisper.audio.HOP_LENGTH  # 160 samples = 10 ms a mel frame
-_FIX = "run `make base`, or `git checkout -- models/pocket`"
+_FIX = later("run `make base`, or `git checkout -- models/pocket`")
 _TIMESTAMP_S = 0.02  # resolution of whisper's timestamp tokens
 _REST_S, _REST_DB = 1.0, 15.0  # a rest that is longer, and not this much quieter than the recording, is read on
 _MOST_READINGS = 10  # of one window: a model whose segments end after 0.02 s would read on hundreds of times
@@ -52,7 +53,7 @@ class Transcription:
 def require(path: Path) -> None:
     """Raise a UserError if there is no checkpoint, with the command that fetches it."""
     if not path.is_file():
-        raise UserError(f"{path}: missing", _FIX)
+        raise UserError("{path}: missing", _FIX, path=path)
 
 
 def load(path: Path, device: torch.device | str) -> Whisper:
@@ -65,9 +66,9 @@ def load(path: Path, device: torch.device | str) -> Whisper:
     try:
         model = whisper.load_model(str(path), device=device)
     except checkpoint.UNREADABLE as error:
-        raise UserError(f"{path}: not a whisper checkpoint ({checkpoint.fault(error)})", _FIX) from error
+        raise UserError("{path}: not a whisper checkpoint ({reason})", _FIX, path=path, reason=checkpoint.fault(error)) from error
     if not model.is_multilingual:
-        raise UserError(f"{path}: this whisper knows only English", "take a multilingual one (a name without .en)")
+        raise UserError("{path}: this whisper knows only English", "take a multilingual one (a name without .en)", path=path)
     return model.eval()
 
 

@@ -20,6 +20,7 @@ from voz.audio.wav import SAMPLE_RATE_HZ
 from voz.data.base_files import BASE_FILES as BASE_FILES  # `as`: also for those who import it from here
 from voz.model import checkpoint
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later
 
 with compat.torch_threads_kept():
     from TTS.config.shared_configs import BaseDatasetConfig
@@ -36,7 +37,7 @@ with compat.torch_threads_kept():
     from TTS.tts.models.xtts import Xtts as Xtts
 compat.repair_generation_config()
 
-_RESTORE = "restore the file: `dvc checkout`, `make base`, or for the demo `git checkout -- models/pocket`"
+_RESTORE = later("restore the file: `dvc checkout`, `make base`, or for the demo `git checkout -- models/pocket`")
 _NUMBERS = (np.float32, np.float64, np.int64)
 _MOVED = "TTS.tts.models.xtts"  # the module of the classes in the original XTTS_v2 checkpoint, which has moved since
 
@@ -75,7 +76,12 @@ def require(folder: Path, files: tuple[str, ...] = BASE_FILES) -> None:
     """Raise a UserError if files are missing in a model folder; it names them and the command that fetches them."""
     missing = [name for name in files if not (folder / name).is_file()]
     if missing:
-        raise UserError(f"{folder}: {', '.join(missing)} missing", "run `make base` (XTTS_v2) or `git checkout -- models/pocket` (demo)")
+        raise UserError(
+            "{folder}: {missing} missing",
+            "run `make base` (XTTS_v2) or `git checkout -- models/pocket` (demo)",
+            folder=folder,
+            missing=", ".join(missing),
+        )
 
 
 def read_config(folder: Path) -> tuple[XttsConfig, Widths]:
@@ -94,7 +100,10 @@ def read_config(folder: Path) -> tuple[XttsConfig, Widths]:
         return config, Widths(**widths)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
-            f"{path}: not an XTTS configuration ({error})", "restore the file, or fetch the base again with `make base`"
+            "{path}: not an XTTS configuration ({error})",
+            "restore the file, or fetch the base again with `make base`",
+            path=path,
+            error=error,
         ) from error
 
 
@@ -121,9 +130,9 @@ def read_checkpoint(path: Path) -> Any:
         with torch.serialization.safe_globals(known):
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise UserError(f"{path}: missing", "run `make base`, or `dvc pull`") from error
+        raise UserError("{path}: missing", "run `make base`, or `dvc pull`", path=path) from error
     except checkpoint.UNREADABLE as error:
-        raise UserError(f"{path}: not a readable checkpoint ({checkpoint.fault(error)})", _RESTORE) from error
+        raise UserError("{path}: not a readable checkpoint ({reason})", _RESTORE, path=path, reason=checkpoint.fault(error)) from error
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -135,7 +144,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     content = read_checkpoint(path)
     state: Any = content.get("model", content) if isinstance(content, dict) else None
     if not state or not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
-        raise UserError(f"{path}: not an XTTS checkpoint (it has no weights of a model)", _RESTORE)
+        raise UserError("{path}: not an XTTS checkpoint (it has no weights of a model)", _RESTORE, path=path)
     copies = ("gpt.gpt_inference.", "gpt.gpt.wte.")  # init_gpt_for_inference adds them: the same tensors under other names
     unused = ("torch_mel_spectrogram_style_encoder", "torch_mel_spectrogram_dvae", "dvae")
     named = {key.removeprefix("xtts."): value for key, value in state.items()}
@@ -181,7 +190,7 @@ def read_tokenizer(folder: Path) -> VoiceBpeTokenizer:
     try:
         return VoiceBpeTokenizer(vocab_file=str(path))
     except Exception as error:
-        raise UserError(f"{path}: not a vocabulary ({str(error).splitlines()[0]})", _RESTORE) from error
+        raise UserError("{path}: not a vocabulary ({reason})", _RESTORE, path=path, reason=str(error).splitlines()[0]) from error
 
 
 def build_model(config: XttsConfig, widths: Widths, tokenizer: VoiceBpeTokenizer) -> Xtts:
@@ -237,12 +246,20 @@ def load_weights(model: Xtts, path: Path) -> None:
         missing, unexpected = model.load_state_dict(read_weights(path), strict=False)
     except RuntimeError as error:
         raise UserError(
-            f"{path}: weights do not fit config.json ({str(error).splitlines()[-1].strip()})", "use files of one model"
+            "{path}: weights do not fit config.json ({reason})",
+            "use files of one model",
+            path=path,
+            reason=str(error).splitlines()[-1].strip(),
         ) from error
     missing = [key for key in missing if not key.startswith("gpt.gpt_inference.")]
     if missing or unexpected:
         raise UserError(
-            f"{path}: {len(missing)} weights missing, {len(unexpected)} unknown: {[*missing, *unexpected][:3]}", "use files of one model"
+            "{path}: {count} weights missing, {unknown} unknown: {names}",
+            "use files of one model",
+            path=path,
+            count=len(missing),
+            unknown=len(unexpected),
+            names=[*missing, *unexpected][:3],
         )
 
 

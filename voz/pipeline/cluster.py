@@ -64,8 +64,12 @@ def connect(address: str) -> Any:
         try:
             ray.init(address, runtime_env={"env_vars": variables}, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            what = f"params.yaml: compute.ray_address: no Ray cluster at {address!r} ({str(error).splitlines()[0]})"
-            raise UserError(what, "start one (`ray start --head`), or write compute.engine: local") from error
+            raise UserError(
+                "params.yaml: compute.ray_address: no Ray cluster at {address!r} ({reason})",
+                "start one (`ray start --head`), or write compute.engine: local",
+                address=address,
+                reason=str(error).splitlines()[0],
+            ) from error
         _require_shared_files(ray)
     return ray
 
@@ -83,8 +87,12 @@ def _require_shared_files(ray: Any) -> None:
         answers = [sees.options(scheduling_strategy=strategy(node["NodeID"], soft=False)).remote(probe.name) for node in nodes]
         blind = [node["NodeManagerAddress"] for node, answer in zip(nodes, answers, strict=True) if not ray.get(answer)]
     if blind:
-        what = f"{os.getcwd()}: the Ray node {blind[0]} does not see this folder"
-        raise UserError(what, "mount a shared file system at the same path on every node (docs/scaling.md)")
+        raise UserError(
+            "{folder}: the Ray node {node} does not see this folder",
+            "mount a shared file system at the same path on every node (docs/scaling.md)",
+            folder=os.getcwd(),
+            node=blind[0],
+        )
 
 
 def _run(function: Callable[[A], B], folder: str, item: A) -> B:
@@ -106,7 +114,9 @@ def _result(ray: Any, item: object, reference: Any, *, address: str) -> Any:
     except ray.exceptions.RayTaskError as error:
         raise error.cause from error
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError) as error:
-        raise UserError(f"{item}: its process on the cluster died {RETRIES + 1} times", "leave it out, or see Ray's log") from error
+        raise UserError(
+            "{item}: its process on the cluster died {tries} times", "leave it out, or see Ray's log", item=item, tries=RETRIES + 1
+        ) from error
     except ray.exceptions.RayError as error:
         raise _gone(address, error) from error
 
@@ -126,5 +136,9 @@ def _require_head(ray: Any, address: str) -> None:
 
 def _gone(address: str, error: Exception) -> UserError:
     """The error of a cluster that does not answer any more."""
-    what = f"the Ray cluster at {address} does not answer ({str(error).splitlines()[0]})"
-    return UserError(what, "start it and run the same command again: what was computed is in the cache")
+    return UserError(
+        "the Ray cluster at {address} does not answer ({reason})",
+        "start it and run the same command again: what was computed is in the cache",
+        address=address,
+        reason=str(error).splitlines()[0],
+    )

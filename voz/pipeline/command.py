@@ -12,37 +12,56 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import PurePath
 from types import FrameType
 
-_OUT_OF_MEMORY = "out of memory; close other programs, or lower train.batch_size in params.yaml and raise train.grad_accumulation"
+from voz.pipeline.language import later, tr
+
+_OUT_OF_MEMORY = later("out of memory; close other programs, or lower train.batch_size in params.yaml and raise train.grad_accumulation")
 DISK_FAULTS = {  # of writing: what is wrong with the place, and what to do
-    errno.ENOSPC: ("no space left", "free some (`make clean-cache`, `dvc gc -w`)"),
-    errno.EDQUOT: ("disk quota exceeded", "free some space (`make clean-cache`, `dvc gc -w`)"),
-    errno.EROFS: ("read-only file system", "make it writable"),
-    errno.EFBIG: ("file too large for this file system or its limits", "use another disk, or raise `ulimit -f`"),
+    errno.ENOSPC: (later("no space left"), later("free some (`make clean-cache`, `dvc gc -w`)")),
+    errno.EDQUOT: (later("disk quota exceeded"), later("free some space (`make clean-cache`, `dvc gc -w`)")),
+    errno.EROFS: (later("read-only file system"), later("make it writable")),
+    errno.EFBIG: (later("file too large for this file system or its limits"), later("use another disk, or raise `ulimit -f`")),
 }
 _MACHINE_FAULTS = DISK_FAULTS | {
-    errno.EACCES: ("permission denied", "change its permissions"),
-    errno.EPERM: ("operation not permitted", "change its permissions or attributes"),
-    errno.EIO: ("disk fault", "check the disk"),
+    errno.EACCES: (later("permission denied"), later("change its permissions")),
+    errno.EPERM: (later("operation not permitted"), later("change its permissions or attributes")),
+    errno.EIO: (later("disk fault"), later("check the disk")),
 }
 
 
 _WRONG_PATHS = {
-    errno.ENOENT: "missing; `dvc repro` makes it, `dvc pull` fetches it",
-    errno.ENOTDIR: "a part of this path is a file, not a folder; move that file away",
-    errno.EISDIR: "a folder is in the place of this file; move it away",
-    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
-    errno.ELOOP: "a link that leads to itself; remove it",
+    errno.ENOENT: later("missing; `dvc repro` makes it, `dvc pull` fetches it"),
+    errno.ENOTDIR: later("a part of this path is a file, not a folder; move that file away"),
+    errno.EISDIR: later("a folder is in the place of this file; move it away"),
+    errno.ENAMETOOLONG: later("the name is too long; choose a shorter one"),
+    errno.ELOOP: later("a link that leads to itself; remove it"),
 }
 
 
 class UserError(Exception):
-    """Something the user can fix: `what` is wrong (and where), and the `fix`. Printed as one line, "what; fix"."""
+    """Something the user can fix: `what` is wrong (and where), and the `fix`. Printed as one line, "what; fix".
 
-    def __init__(self, what: str, fix: str) -> None:
-        super().__init__(f"{what}; {fix}")
-        self.what, self.fix = what, fix
+    Both are literals with `{placeholders}` for `values`, translated where they are shown. Without values, braces are left as they
+    are, so a text that holds somebody's words must be a value.
+    """
+
+    def __init__(self, what: str, fix: str, /, **values: object) -> None:
+        super().__init__(what, fix)
+        plain = (int, float, str, PurePath)  # the rest as text, so that the error can pass between processes
+        self._values = {name: value if isinstance(value, plain) else str(value) for name, value in values.items()}
+
+    @property
+    def what(self) -> str:
+        return tr(self.args[0], **self._values)
+
+    @property
+    def fix(self) -> str:
+        return tr(self.args[1], **self._values)
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.fix}"
 
 
 class Terminated(BaseException):
@@ -58,21 +77,21 @@ def run(main: Callable[[], None]) -> None:
     except UserError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
-        _fail("interrupted; run the same command again to go on", 130)
+        _fail(tr("interrupted; run the same command again to go on"), 130)
     except Terminated:
-        _fail("terminated; run the same command again to go on", 143)
+        _fail(tr("terminated; run the same command again to go on"), 143)
     except MemoryError:
-        _fail(_OUT_OF_MEMORY, 1)
+        _fail(tr(_OUT_OF_MEMORY), 1)
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch.OutOfMemoryError, by name: most commands do not import torch
             raise
-        _fail(_OUT_OF_MEMORY, 1)
+        _fail(tr(_OUT_OF_MEMORY), 1)
     except OSError as error:
         if error.errno in _MACHINE_FAULTS:
             _fail(_machine_fault(error), 1)
         if error.errno not in _WRONG_PATHS or not isinstance(error.filename, str | bytes):
             raise
-        _fail(f"{os.fsdecode(error.filename)}: {_WRONG_PATHS[error.errno]}", 2)
+        _fail(f"{os.fsdecode(error.filename)}: {tr(_WRONG_PATHS[error.errno])}", 2)
     sys.exit(0)
 
 
@@ -109,13 +128,14 @@ def quiet_libraries() -> None:
 
 def _machine_fault(error: OSError) -> str:
     """A fault of the machine as one line: the place, what is wrong with it, what to do."""
-    what, fix = _MACHINE_FAULTS[error.errno or 0]
+    what, fix = (tr(each) for each in _MACHINE_FAULTS[error.errno or 0])
     path = error.filename2 or error.filename  # of a copy, the second is the target
     if path is None or isinstance(path, int):
-        return f"{what}; {fix}, then run again"
+        return tr("{what}; {fix}, then run again", what=what, fix=fix)
     path = os.fsdecode(path)
-    disk = f" on {_mount_point(path)}" if error.errno in DISK_FAULTS else ""
-    return f"{path}: {what}{disk}; {fix}, then run again: no output is left half written"
+    if error.errno in DISK_FAULTS:
+        what = tr("{what} on {place}", what=what, place=_mount_point(path))
+    return tr("{path}: {what}; {fix}, then run again: no output is left half written", path=path, what=what, fix=fix)
 
 
 def _mount_point(path: str) -> str:
@@ -131,5 +151,5 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _fail(line: str, status: int) -> None:
-    print(f"error: {line}" if status not in (130, 143) else line, file=sys.stderr)
+    print(tr("error: {line}", line=line) if status not in (130, 143) else line, file=sys.stderr)
     sys.exit(status)

@@ -92,9 +92,11 @@ def read_csv(path: Path) -> list[list[str]]:
         with open(path, encoding="utf-8-sig", newline="") as file:
             return list(csv.reader(file))
     except FileNotFoundError as error:
-        raise UserError(f"{path}: missing", "run `dvc repro`, or `dvc pull`") from error
+        raise UserError("{path}: missing", "run `dvc repro`, or `dvc pull`", path=path) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a UTF-8 CSV ({error})", "save it as CSV UTF-8 with commas, or `dvc checkout`") from error
+        raise UserError(
+            "{path}: not a UTF-8 CSV ({error})", "save it as CSV UTF-8 with commas, or `dvc checkout`", path=path, error=error
+        ) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -106,11 +108,13 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"{path}: missing", "run `dvc repro`, or `dvc pull`") from error
+        raise UserError("{path}: missing", "run `dvc repro`, or `dvc pull`", path=path) from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not JSON ({error})", "`dvc checkout` or `git checkout` restores the file") from error
+        raise UserError(
+            "{path}: not JSON ({error})", "`dvc checkout` or `git checkout` restores the file", path=path, error=error
+        ) from error
     if not isinstance(data, dict):
-        raise UserError(f"{path}: not a JSON object", "`dvc checkout` or `git checkout` restores the file")
+        raise UserError("{path}: not a JSON object", "`dvc checkout` or `git checkout` restores the file", path=path)
     return data
 
 
@@ -160,7 +164,7 @@ def _being_written(path: Path) -> Iterator[None]:
         with named_in_errors(path):
             descriptor = _open_locked(lock, wait=False)
     except BlockingIOError as error:
-        raise UserError(f"{path}: another process is writing it", "wait for it, then run again") from error
+        raise UserError("{path}: another process is writing it", "wait for it, then run again", path=path) from error
     try:
         yield
     finally:
@@ -212,7 +216,9 @@ def exclusive(folder: Path, *, what: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the system however the process ends
         except BlockingIOError as error:
-            raise UserError(f"{folder}: another process is running this {what}", "wait for it, then run again") from error
+            raise UserError(
+                "{folder}: another process is running this {what}", "wait for it, then run again", folder=folder, what=what
+            ) from error
         for leftover in folder.glob(".*.tmp"):
             leftover.unlink()
         yield
@@ -253,8 +259,12 @@ def require_free(folder: Path, need_bytes: int, *, what: str) -> None:
     free = free_bytes(folder)
     if free < need_bytes:
         raise UserError(
-            f"{_existing(folder)}: {free / 1e9:.1f} GB free, {what} needs {need_bytes / 1e9:.1f} GB",
+            "{folder}: {free_gb:.1f} GB free, {what} needs {need_gb:.1f} GB",
             "free some space (`make clean-cache`, `dvc gc -w`)",
+            folder=_existing(folder),
+            free_gb=free / 1e9,
+            what=what,
+            need_gb=need_bytes / 1e9,
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from voz.pipeline.command import UserError
 from voz.pipeline.files import csv_text, read_csv, write_text
+from voz.pipeline.language import tr
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 STAGES = ("convert", "segment", "transcribe", "curate")  # the stages that keep a ledger
@@ -95,8 +96,14 @@ class Account:
 
     def summary(self) -> str:
         """The counts in one line: inputs, accepted items, rejected items by reason."""
-        rejected = ", ".join(f"{count} {reason}" for reason, count in self.reasons.items()) or "none"
-        return f"{self.stage}: {len(self.inputs)} in, {self.accepted} accepted, rejected: {rejected}"
+        rejected = ", ".join(f"{count} {tr(reason)}" for reason, count in self.reasons.items()) or tr("none")
+        return tr(
+            "{stage}: {count} in, {accepted} accepted, rejected: {rejected}",
+            stage=self.stage,
+            count=len(self.inputs),
+            accepted=self.accepted,
+            rejected=rejected,
+        )
 
 
 def read(path: Path) -> list[Row]:
@@ -108,7 +115,13 @@ def read(path: Path) -> list[Row]:
     rows = read_csv(path)
     for number, row in enumerate(rows or [[]], start=1):
         if len(row) != len(_HEADER) or (number == 1 and row != _HEADER):
-            raise UserError(f"{path}:{number}: not {','.join(_HEADER)}", "`dvc checkout` restores the file, `dvc repro` writes it again")
+            raise UserError(
+                "{path}:{number}: not {header}",
+                "`dvc checkout` restores the file, `dvc repro` writes it again",
+                path=path,
+                number=number,
+                header=",".join(_HEADER),
+            )
     return [Row(*row) for row in rows[1:]]
 
 

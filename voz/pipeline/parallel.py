@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import joblib
 from tqdm import tqdm
 
 from voz.pipeline import cluster
@@ -67,6 +66,8 @@ def _results(function: Callable[[A], B], items: Sequence[A], engine: Engine) -> 
     processes = min(cores(engine.workers), len(items))
     if processes <= 1 or len(items) < FEW_ITEMS:
         return (function(item) for item in items)
+    import joblib  # only here: the pages that are served have an environment without it
+
     pool = joblib.Parallel(n_jobs=processes, return_as="generator", backend="loky")
     results: Iterator[B] = pool(joblib.delayed(function)(item) for item in items)
     return results

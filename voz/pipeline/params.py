@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from voz.pipeline import parallel
 from voz.pipeline.checked import first_error, section
 from voz.pipeline.command import UserError
+from voz.pipeline.language import tr
 
 PATH = Path("params.yaml")
 T = TypeVar("T")
@@ -45,13 +46,16 @@ def read(path: Path = PATH) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"{path}: missing", "run from the top folder of the repository") from error
+        raise UserError("{path}: missing", "run from the top folder of the repository", path=path) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(
-            f"{path}: not YAML in UTF-8 ({str(error).splitlines()[0]})", "fix that line, or `git checkout params.yaml`"
+            "{path}: not YAML in UTF-8 ({reason})",
+            "fix that line, or `git checkout params.yaml`",
+            path=path,
+            reason=str(error).splitlines()[0],
         ) from error
     if not isinstance(data, dict):
-        raise UserError(f"{path}: has no sections", "`git checkout params.yaml`")
+        raise UserError("{path}: has no sections", "`git checkout params.yaml`", path=path)
     return data
 
 
@@ -63,18 +67,20 @@ def load(name: str, cls: type[T], path: Path = PATH) -> T:
     """
     values = read(path).get(name)
     if not isinstance(values, dict):
-        raise UserError(f"{path}: section `{name}` missing", "`git checkout params.yaml`")
+        raise UserError("{path}: section `{name}` missing", "`git checkout params.yaml`", path=path, name=name)
     types = typing.get_type_hints(cls)
     needed = {name for name, field in vars(cls)["__pydantic_fields__"].items() if field.is_required()}
     unknown, missing = sorted(set(values) - set(types)), sorted(needed - set(values))
     if unknown or missing:
-        what = f"unknown {unknown}" if unknown else f"missing {missing}"
-        raise UserError(f"{path}: {name}: {what}", f"the keys are {sorted(types)}")
+        what = tr("unknown {keys}", keys=unknown) if unknown else tr("missing {keys}", keys=missing)
+        raise UserError("{path}: {name}: {what}", "the keys are {keys}", path=path, name=name, what=what, keys=sorted(types))
     try:
         return cls(**{key: _as_number(value) if types[key] is float else value for key, value in values.items()})
     except ValidationError as error:
         field, what = first_error(error)
-        raise UserError(f"{path}: {name}{'.' * bool(field)}{field}: {what}", "correct the value") from error
+        raise UserError(
+            "{path}: {key}: {what}", "correct the value", path=path, key=f"{name}.{field}" if field else name, what=what
+        ) from error
 
 
 def _as_number(value: Any) -> Any:

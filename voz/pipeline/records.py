@@ -17,6 +17,7 @@ from pydantic import ValidationError, field_validator
 from voz.pipeline import files
 from voz.pipeline.checked import first_error, record
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later
 
 MANIFEST = "manifest.jsonl"
 Split = Literal["train", "eval", "test"]
@@ -31,8 +32,8 @@ ID = re.compile(r"(?P<note>[0-9a-f]{12})(?P<cut>-\d{7,8}-\d{7,8})?\Z")  # of a n
 class BadRecord(UserError):
     """A manifest with a record that has a missing, unknown or invalid field."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what, "`dvc checkout` restores the file, `dvc repro` writes it again")
+    def __init__(self, what: str, fix: str = later("`dvc checkout` restores the file, `dvc repro` writes it again")) -> None:
+        super().__init__(what, fix)
 
 
 @record
@@ -156,7 +157,7 @@ def read(folder: Path, cls: type[R], *, name: str = MANIFEST) -> list[R]:
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError as error:
-        raise UserError(f"{path}: missing", "run `dvc repro`, or `dvc pull`") from error
+        raise UserError("{path}: missing", "run `dvc repro`, or `dvc pull`", path=path) from error
     for number, line in enumerate(lines, start=1):
         try:
             records.append(cls(**json.loads(line.decode("utf-8"))))

@@ -27,7 +27,7 @@ if (blindData) {
     try {
       localStorage.setItem(STORED, JSON.stringify({ answers, finished }));
     } catch {
-      say("This browser stores nothing for a page from the disk: save your answers as a file before you close it.");
+      say(tr("This browser stores nothing for a page from the disk: save your answers as a file before you close it."));
     }
   }
 
@@ -52,10 +52,10 @@ if (blindData) {
     try {
       saved = JSON.parse(await file.text());
     } catch {
-      return say(`${file.name}: not a saved file of a blind test.`);
+      return say(tr("{file}: not a saved file of a blind test.", { file: file.name }));
     }
-    if (saved?.test !== test.id) return say(`${file.name}: answers to another test. The recordings, their names or the seed differ.`);
-    if (!resume({ ...saved, answers: saved.answers?.map((each) => each.choice) })) return say(`${file.name}: damaged.`);
+    if (saved?.test !== test.id) return say(tr("{file}: answers to another test. The recordings, their names or the seed differ.", { file: file.name }));
+    if (!resume({ ...saved, answers: saved.answers?.map((each) => each.choice) })) return say(tr("{file}: damaged.", { file: file.name }));
     store();
     show();
   }
@@ -82,7 +82,7 @@ if (blindData) {
 
   function showTrial() {
     const trial = test.trials[answers.length];
-    part("place").textContent = `Pair ${answers.length + 1} of ${test.trials.length}`;
+    part("place").textContent = tr("Pair {number} of {count}", { number: answers.length + 1, count: test.trials.length });
     part("done").value = answers.length;
     part("text").textContent = test.lines[trial.line];
     part("position").value = 0;
@@ -120,7 +120,7 @@ if (blindData) {
 
   function allowAnswers() {
     CHOICES.forEach((choice) => (button(choice).disabled = !bothHeard()));
-    part("hint").textContent = bothHeard() ? "Which one do you prefer?" : "Listen to both, then answer.";
+    part("hint").textContent = bothHeard() ? tr("Which one do you prefer?") : tr("Listen to both, then answer.");
   }
 
   function hear(which) {
@@ -160,10 +160,11 @@ if (blindData) {
   function verdict(pair) {
     const [a, b] = [test.voices[pair.a], test.voices[pair.b]];
     const counted = pair.for_a + pair.for_b;
-    if (pair.preferred) return `You prefer ${test.voices[pair.preferred]} to ${test.voices[pair.preferred === pair.a ? pair.b : pair.a]}.`;
+    const other = pair.preferred === pair.a ? b : a;
+    if (pair.preferred) return tr("You prefer {voice} to {other}.", { voice: test.voices[pair.preferred], other });
     const clearest = counted ? test.outcomes[counted][counted][0] : 1;
-    const more = counted && clearest > test.significant ? ` ${counted} answers with a preference are too few to show one.` : "";
-    return `${a} and ${b}: no difference shown.${more}`;
+    const more = counted && clearest > test.significant ? tr(" {counted} answers with a preference are too few to show one.", { counted }) : "";
+    return tr("{a} and {b}: no difference shown.", { a, b }) + more;
   }
 
   const percent = (share) => `${Math.round(100 * share)} %`;
@@ -187,9 +188,9 @@ if (blindData) {
         const [more, less] = pair.for_a >= pair.for_b ? [pair.a, pair.b] : [pair.b, pair.a];
         const [count, counted] = [Math.max(pair.for_a, pair.for_b), pair.for_a + pair.for_b];
         const numbers = counted
-          ? [`${count} of ${counted}`, pair.neither, percent(count / counted), `${percent(pair.low)} to ${percent(pair.high)}`, pair.p.toFixed(3)]
+          ? [tr("{count} of {counted}", { count, counted }), pair.neither, percent(count / counted), tr("{low} to {high}", { low: percent(pair.low), high: percent(pair.high) }), pair.p.toFixed(3)]
           : ["0", pair.neither, "–", "–", "–"];
-        return row([`${test.voices[more]} rather than ${test.voices[less]}`], ...numbers.map((each) => [each, "n"]));
+        return row([tr("{voice} rather than {other}", { voice: test.voices[more], other: test.voices[less] })], ...numbers.map((each) => [each, "n"]));
       }),
     );
     part("answers").replaceChildren(
@@ -259,6 +260,6 @@ if (blindData) {
   allPlayers.forEach((audio) => audio.addEventListener("play", () => Object.values(heard).forEach((other) => other.pause())));
   const before = stored();
   if (resume(before) && (answers.length || finished)) {
-    button("start").textContent = ended() ? "Show the result" : `Go on with pair ${answers.length + 1}`;
+    button("start").textContent = ended() ? tr("Show the result") : tr("Go on with pair {number}", { number: answers.length + 1 });
   }
 }

@@ -15,6 +15,8 @@ from markupsafe import Markup, escape
 from matplotlib import colormaps
 from PIL import Image
 
+from voz.pipeline.language import tr
+
 WIDTH, HEIGHT = 640, 240  # of a chart, in SVG units; the page scales it
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 26, 34  # margins of a chart for tick labels, in SVG units
 MAX_POINTS = 60  # of a smoothed curve
@@ -96,7 +98,7 @@ def line_chart(series: Sequence[Series], *, x: str, y: str, mark_x: float | None
             )
             parts.append(Markup("").join(dots))
     legend = Markup("").join(Markup('<span class="key {}">{}</span>').format(each.style, each.name) for each in series)
-    return Markup('<figure class="chart">{}<figcaption>{}</figcaption></figure>').format(_svg(parts, f"{y} by {x}"), legend)
+    return Markup('<figure class="chart">{}<figcaption>{}</figcaption></figure>').format(_svg(parts, tr("{y} by {x}", y=y, x=x)), legend)
 
 
 def histogram(values: Sequence[float], *, bins: int, x: str, y: str) -> Markup:
@@ -110,7 +112,7 @@ def histogram(values: Sequence[float], *, bins: int, x: str, y: str) -> Markup:
         left, top = frame.x(float(start)), frame.y(float(count))
         box = (left + 1, top, max(round(frame.x(float(end)) - left - 2, 1), 1), round(HEIGHT - BOTTOM - top, 1))
         parts.append(Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(*box))
-    return Markup('<figure class="chart">{}</figure>').format(_svg(parts, f"{y} by {x}"))
+    return Markup('<figure class="chart">{}</figure>').format(_svg(parts, tr("{y} by {x}", y=y, x=x)))
 
 
 class _Frame:

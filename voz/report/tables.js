@@ -4,5 +4,5 @@ document.querySelectorAll(".wide").forEach((box) => {
   const above = headings.filter((each) => each.compareDocumentPosition(box) & Node.DOCUMENT_POSITION_FOLLOWING);
   box.tabIndex = 0;
   box.setAttribute("role", "region");
-  box.setAttribute("aria-label", `Table: ${above[above.length - 1].textContent.trim()}`);
+  box.setAttribute("aria-label", tr("Table: {name}", { name: above[above.length - 1].textContent.trim() }));
 });

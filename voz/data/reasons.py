@@ -1,0 +1,50 @@
+"""The reason codes of all ledgers (docs/data-format.md). The codes stay as they are in files; a page shows them in its language."""
+
+from voz.pipeline.language import later
+
+CODES = (
+    # convert
+    later("empty_file"),
+    later("not_audio"),
+    later("playlist"),
+    later("no_audio_stream"),
+    later("no_samples"),
+    later("unreadable"),
+    later("link"),
+    later("not_a_file"),
+    later("truncated"),
+    later("damaged"),
+    later("too_short"),
+    later("too_long"),
+    later("silent"),
+    later("duplicate"),
+    later("decoder_crashed"),
+    later("decoder_memory"),
+    later("decoder_timeout"),
+    # segment
+    later("no_speech"),
+    later("no_safe_cut"),
+    later("cut_in_speech"),
+    # curate
+    later("no_text"),
+    later("unknown_characters"),
+    later("too_many_tokens"),
+    later("audio_too_short"),
+    later("audio_too_long"),
+    later("rejected_by_person"),
+    later("hallucination"),
+    later("loop"),
+    later("wrong_language"),
+    later("prompt_leak"),
+    later("low_confidence"),
+    later("too_slow"),
+    later("incomplete"),
+    later("too_fast"),
+    later("too_few_words"),
+    later("text_too_long"),
+    later("near_duplicate"),
+    later("low_snr"),
+    later("clipping"),
+    later("music"),
+    later("other_speaker"),
+)
