@@ -35,7 +35,7 @@ def _replacement(path: Path) -> Iterator[Path]:
     """Yield a temporary file, locked for this process; it replaces `path` when the block ends without an exception."""
     temporary = path.with_name(f".{path.name}.tmp")
     with named_in_errors(path):
-        descriptor = _open_locked(temporary, wait=True)
+        descriptor = open_locked(temporary, wait=True)
         try:
             yield temporary
             os.replace(temporary, path)
@@ -158,7 +158,7 @@ def _being_written(path: Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock.tmp")
     try:
         with named_in_errors(path):
-            descriptor = _open_locked(lock, wait=False)
+            descriptor = open_locked(lock, wait=False)
     except BlockingIOError as error:
         raise UserError(f"{path}: another process is writing it", "wait for it, then run again") from error
     try:
@@ -168,10 +168,10 @@ def _being_written(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _open_locked(path: Path, *, wait: bool) -> int:
+def open_locked(path: Path, *, wait: bool) -> int:
     """Create a file, or open what a killed process left of it, and lock it for this process. Returns the descriptor.
 
-    The owner of the lock may rename or remove the file before it closes the descriptor.
+    The owner of the lock may rename or remove the file, or a folder above it, before it closes the descriptor.
 
     Raises:
         BlockingIOError: another process holds the lock, and `wait` is False.
