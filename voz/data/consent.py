@@ -41,7 +41,8 @@ class Consent:
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, str) or not value.strip():
-                raise ValueError(f"{field.name}: {value!r} is empty or not text")
+                shown = repr(value) if isinstance(value, str) else f"a {type(value).__name__}"  # a list may be endless
+                raise ValueError(f"{field.name}: {shown} is empty or not text")
         try:
             datetime.date.fromisoformat(self.date)
         except ValueError as error:
@@ -59,7 +60,7 @@ def read(path: Path) -> Consent:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no consent record: who speaks in these notes, and do they agree?", MAKE) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date such as 2026-05-32
         raise UserError(f"{path}: not YAML ({str(error).splitlines()[0]})", MAKE) from error
     if not isinstance(data, dict):
         raise UserError(f"{path}: has no fields", MAKE)
