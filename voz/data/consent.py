@@ -19,6 +19,7 @@ from voz.pipeline import files
 from voz.pipeline.command import UserError
 
 NAME = "consent.yaml"
+MAX_BYTES = 2**16  # of the file; reading YAML takes seconds per megabyte
 MAKE = "make notes ZIP=… SENDER=… asks for it; by hand: a consent.yaml with speaker, date (YYYY-MM-DD), statement, scope"
 STATEMENT = "I am the speaker of these notes and agree that a synthetic voice is trained from them."
 SCOPE = "private use by the speaker; not to be published, sold or passed on"
@@ -57,6 +58,8 @@ def read(path: Path) -> Consent:
     """
     path = path / NAME if path.is_dir() else path
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path}: larger than {MAX_BYTES // 1024} KiB", MAKE)
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no consent record: who speaks in these notes, and do they agree?", MAKE) from error
