@@ -67,12 +67,13 @@ def test_two_writers_of_an_entry_do_not_disturb_each_other() -> None:
 
 FILL_AND_WAIT = """
 import sys, time
-from voz.pipeline import cache
+from voz.pipeline import cache, sandbox
 store = cache.Cache("step", 1, params={"lr": 1.0})
 with store.put(store.key("clip")) as folder:
     (folder / "x").write_text("1")
+    sandbox.call(int, 1, limit_s=60)  # a child is forked while the entry is locked, and outlives this process for some seconds
     print("filling", flush=True)
-    time.sleep(60)
+    sandbox.call(time.sleep, 20, limit_s=60)
 """
 
 

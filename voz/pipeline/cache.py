@@ -209,7 +209,7 @@ def _temporary_entry(parent: Path) -> Iterator[Path]:
         yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        os.close(descriptor)
+        files.unlock(descriptor)
 
 
 def _remove_abandoned(parent: Path) -> None:
@@ -220,7 +220,7 @@ def _remove_abandoned(parent: Path) -> None:
         except OSError:  # somebody is filling it, or just renamed it; or it may not be written, which filling an entry will report
             continue
         shutil.rmtree(temporary, ignore_errors=True)
-        os.close(descriptor)
+        files.unlock(descriptor)
 
 
 def _sizes(entry: Path) -> dict[str, int]:
