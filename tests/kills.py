@@ -49,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         work = Path(folder) / "work"
         work.mkdir()
-        if wait(fork(lambda: made(work, args.workers))):
+        if wait(fork(lambda: made(work, args.stages, args.workers))):
             sys.exit("the stages do not run")
         for stage in args.stages:
             try:
@@ -59,9 +59,10 @@ def main() -> None:
             print(f"{stage}: killed {kills} times, ended {rounds} times with the same bytes", flush=True)
 
 
-def made(work: Path, workers: int) -> int:
-    """Make the folder in which the stages run. Returns the exit status of a process that did so."""
-    tiny_run.make(work, workers=workers)
+def made(work: Path, stages: list[str], workers: int) -> int:
+    """Make the folder in which the stages run, with what those before them write. Returns the exit status of a process that did so."""
+    last = max(map([*tiny_run.COMMANDS].index, stages))
+    tiny_run.make(work, stages=[*tiny_run.COMMANDS][: last + 1], workers=workers)
     return 0
 
 

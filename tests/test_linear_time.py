@@ -43,7 +43,7 @@ def test_records(piece: str, tmp_path: Path) -> None:
     assert seconds(lambda: records.read(tmp_path, records.Note)) < LIMIT_S
 
 
-@pytest.mark.parametrize("piece", [",", '"', '""', "\n", "\r", 'a"', '","', "0123456789ab-0000000-0003000,reject,\n", "\0", " "])
+@pytest.mark.parametrize("piece", [",", '"', '""', "\n", 'a"', '","', "0123456789ab-0000000-0003000,reject,\n", "\0", " "])
 def test_tables(piece: str, tmp_path: Path) -> None:
     for module, header in HEADERS.items():
         path = tmp_path / origins.NAME

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ COMMANDS = {  # {out} is the folder of the outputs
 }
 
 
-def make(folder: Path, *, stages: tuple[str, ...] = tuple(COMMANDS), workers: int = 1) -> None:
+def make(folder: Path, *, stages: Iterable[str] = COMMANDS, workers: int = 1) -> None:
     """Write notes, a dataset, models and parameters into a folder, and run the stages in it."""
     (folder / "notes").mkdir()
     for n in range(4):
