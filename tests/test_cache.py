@@ -1,5 +1,8 @@
 """The cache returns an entry only for the same item, parameters, model and version, and never a partial one."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,44 @@ def test_two_writers_of_an_entry_do_not_disturb_each_other() -> None:
         (second / "x").write_text("1")
     found = store().get(key)
     assert found is not None and (found / "x").read_text() == "1"
+
+
+FILL_AND_WAIT = """
+import sys, time
+from voz.pipeline import cache, sandbox
+store = cache.Cache("step", 1, params={"lr": 1.0})
+with store.put(store.key("clip")) as folder:
+    (folder / "x").write_text("1")
+    sandbox.call(int, 1, limit_s=60)  # a child is forked while the entry is locked, and outlives this process for some seconds
+    print("filling", flush=True)
+    sandbox.call(time.sleep, 20, limit_s=60)
+"""
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_and_a_living_one_keeps_its_folder(tmp_path: Path) -> None:
+    def temporary() -> list[Path]:
+        return list(tmp_path.glob(".cache/step/*/.tmp-*"))
+
+    running = subprocess.Popen([sys.executable, "-c", FILL_AND_WAIT], stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None and running.stdout.readline() == "filling\n"
+    (theirs,) = temporary()
+    with store().put(store().key("clip")):
+        assert theirs in temporary() and len(temporary()) == 2
+    shutil.rmtree(store().path(store().key("clip")))
+    running.kill()
+    running.wait()
+    assert temporary() == [theirs]
+    with store().put(store().key("clip")):
+        assert theirs not in temporary()
+    assert not temporary()
+
+
+def test_an_abandoned_folder_without_a_label_goes_too(tmp_path: Path) -> None:
+    """A process may be killed between making the folder and locking its label."""
+    parent = store().path(store().key("clip")).parent
+    (parent / ".tmp-abandoned").mkdir(parents=True)
+    with store().put(store().key("clip")) as folder:
+        assert [*parent.iterdir()] == [folder]
 
 
 def test_trim_removes_the_least_recently_used_entry_and_keeps_the_log() -> None:

@@ -164,3 +164,8 @@ def test_names_are_composed_and_marks_are_removed() -> None:
     assert clean_sender(f"\u202a~{NNBSP}{decomposed}\u202c ") == "José Núñez"
     assert clean_sender("👨\u200d👩\u200d👧 familia") == "👨\u200d👩\u200d👧 familia"  # joiners are part of the emoji
     assert clean_sender("~~ Ana") == "~ Ana"  # one mark is WhatsApp's, the other hers
+
+
+def test_control_characters_of_a_name_reach_no_terminal() -> None:
+    (found,) = parse(f"12/5/23, 17:45 - \x1b[31mAna\x07\x9b: {LRM}a\0.opus (archivo adjunto)").attachments
+    assert (found.sender, found.name) == ("[31mAna", "a.opus")

@@ -1,5 +1,6 @@
 """The consent record is complete, or refused in one line that says what is wrong."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,22 @@ def test_a_record_reads_back_and_a_bad_one_is_named(tmp_path: Path) -> None:
     path.write_text("speaker: [Ana\n")
     with pytest.raises(UserError, match="not YAML"):
         consent.read(tmp_path)
+
+
+ALIASES = "a: &a [x]\n" + "".join(f"{after}: &{after} [{f'*{each}, ' * 9}]\n" for each, after in itertools.pairwise("abcdefghij"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "speaker: Ana\ndate: 2026-05-32\nstatement: sí\nscope: privado\n",
+        "[" * 5000,
+        f"{ALIASES}speaker: *j\ndate: 2026-05-12\nstatement: sí\nscope: privado\n",
+    ],
+    ids=["no such day", "nested", "ten levels of aliases"],
+)
+def test_odd_yaml_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / consent.NAME).write_text(text)
+    with pytest.raises(UserError) as caught:
+        consent.read(tmp_path)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 400

@@ -175,3 +175,31 @@ def test_an_export_in_the_repository_is_warned_about(
     shutil.move("chat.zip", tmp_path)
     run(tmp_path / "chat.zip", "--sender", "Ana")
     assert capsys.readouterr().err.count("lies in the repository") == 0
+
+
+def test_a_member_that_begins_before_the_zip_is_left_out(tmp_path: Path) -> None:
+    whole = archive(tmp_path / "a.zip", {CHAT: LINE, NOTE: b"x"})
+    whole.write_bytes(whole.read_bytes()[1:])
+    with export.opened(whole) as source:
+        assert [name for name, _ in source.left_out] == [CHAT] and [each.name for each in source.members] == [NOTE]
+
+
+def test_a_member_whose_own_header_has_another_name_is_damaged(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.zip", {"ñ.opus": b"x"})
+    data = path.read_bytes()
+    path.write_bytes(data.replace("ñ".encode(), b"\xff\xff", 1))  # the first is the member's header, the second the zip's list
+    with export.opened(path) as source, pytest.raises(export.Damaged):
+        source.copy(source.members[0], tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_member_without_a_name_is_none(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.zip", {"q": b"x", NOTE: b"x"})
+    data = bytearray(path.read_bytes())
+    at = data.index(b"PK\1\2")
+    data[at + 28], data[at + 46 : at + 47] = 0, b""  # of the first entry of the list: the length of its name, and its name
+    end = data.index(b"PK\5\6")
+    data[end + 12] -= 1  # bytes of the list
+    path.write_bytes(data)
+    with export.opened(path) as source:
+        assert [each.name for each in source.members] == [NOTE]

@@ -6,102 +6,25 @@ said in the note.
 """
 
 import csv
-import hashlib
-import html
 import io
-import json
-import re
 import wave
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from tools.forgetting.trail import HEX, MAX_BYTES, Trail, parsed_json, read_text
 from voz.audio import wav
 from voz.data import notes
 from voz.pipeline import cache, files, parallel
 from voz.pipeline.records import ID_DIGITS
 
-MAX_BYTES = 512 * 2**20  # larger files are model weights: their content is not searched
-MIN_WORDS = 3  # a shorter sentence could be anybody's
 TRAINING = "train"  # the cache's folder of checkpoints, which are made from all notes together
 VOICES = "voices"  # the cache's folder of voices of earlier commits (`make speak REV=…`)
 TEMPORARY = ("*/??/.tmp-*", "import-*", "review-*")  # in the cache, of interrupted commands
 _VOICE_FILES = {"model.pth", "reference.wav"}  # a folder in DVC's store that has these is a voice
-_HEX = re.compile(rb"(?<![0-9a-f])[0-9a-f]{12,64}(?![0-9a-f])")
-_WORD_FIELDS = ("text", "normalized", "heard")  # the names of record fields that hold words start with these
 _TABLES = (".jsonl", ".csv")
 
 Listing = list[dict[str, str]]  # how DVC stores a folder: [{"md5": ..., "relpath": ...}, ...]
-
-
-@dataclass
-class Trail:
-    """What identifies the traces of the notes. It grows during the search: each trace that is found can lead to more.
-
-    Attributes:
-        ids: the ids of the notes, 12 hex digits.
-        names: the names of their files in the notes folder.
-        hashes: SHA-256 of the files that were made from these notes alone.
-        md5s: MD5 of the same files, which is how DVC names them.
-        words: sentences that were said in the notes.
-        trained: True if a dataset had a clip of the notes in its train or eval split.
-    """
-
-    ids: set[str]
-    names: set[str] = field(default_factory=set)
-    hashes: set[str] = field(default_factory=set)
-    md5s: set[str] = field(default_factory=set)
-    words: set[str] = field(default_factory=set)
-    trained: bool = False
-
-    def add_file(self, path: Path) -> None:
-        """Add a file that was made from these notes alone, so that its copies and what was made from it are found too."""
-        data = path.read_bytes()
-        if not data:  # an empty file identifies nothing: every other empty file has the same hash
-            return
-        self.hashes.add(hashlib.sha256(data).hexdigest())
-        self.md5s.add(hashlib.md5(data, usedforsecurity=False).hexdigest())
-
-    def holds(self, path: Path) -> bool:
-        """True if the file is one that was made from these notes, or is text that names them or holds a sentence of theirs."""
-        if path.stat().st_size > MAX_BYTES:
-            return False
-        text = _read_text(path)
-        if text is not None:
-            return self.occurs_in(text)
-        data = path.read_bytes()
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        sha256 = hashlib.sha256(data).hexdigest()
-        return md5 in self.md5s or sha256 in self.hashes or sha256[:ID_DIGITS] in self.ids
-
-    def is_named_in(self, text: str | bytes) -> bool:
-        """True if `text` contains an id of the notes, or the SHA-256 of one of their files. (A note's own SHA-256 starts with its id.)"""
-        data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-        tokens = {token.decode() for token in _HEX.findall(data)}
-        return not tokens.isdisjoint(self.hashes) or any(token[:ID_DIGITS] in self.ids for token in tokens)
-
-    def occurs_in(self, data: bytes) -> bool:
-        """True if `data` names the notes, or contains a sentence of theirs as plain text, JSON or HTML."""
-        return self.is_named_in(data) or any(form in data for words in self.words for form in _encodings(words))
-
-    def learn_from_manifest(self, data: bytes) -> None:
-        """Learn, from the lines of a JSONL file that name the notes, what was said in them and whether they were trained on."""
-        for line in data.splitlines():
-            if line.startswith(b"{") and self.is_named_in(line):
-                self._learn_record(_parsed_json(line))
-
-    def learn_from_json(self, data: bytes) -> None:
-        """The same from a JSON file that was made from these notes alone, and so does not have to name them."""
-        self._learn_record(_parsed_json(data))
-
-    def _learn_record(self, record: Any) -> None:
-        if not isinstance(record, dict):
-            return
-        self.trained |= record.get("split") in ("train", "eval")
-        for key, value in record.items():
-            if key.startswith(_WORD_FIELDS) and isinstance(value, str) and len(value.split()) >= MIN_WORDS:
-                self.words.add(value)
 
 
 @dataclass
@@ -130,7 +53,7 @@ def in_workspace(roots: Iterable[Path], trail: Trail, *, loose: Iterable[Path] =
     removal = Removal({path for path in candidates if trail.is_named_in(path.name) or hashes[path][:ID_DIGITS] in trail.ids})
     for path in sorted(removal.files):
         trail.add_file(path)
-    texts = {path: data for path in candidates if path not in removal.files and (data := _read_text(path)) is not None}
+    texts = {path: data for path in candidates if path not in removal.files and (data := read_text(path)) is not None}
     for data in texts.values():
         trail.learn_from_manifest(data)
     removal.files |= {path for path in candidates if hashes[path] in trail.hashes}
@@ -214,7 +137,7 @@ def in_store(folder: Path, trail: Trail, *, protected: set[str], weights: bool) 
         The objects that are traces, of every version, and the listings that name one.
     """
     objects = {path.parent.name + path.name: path for path in sorted(folder.glob("??/*")) if path.is_file()}
-    listings: dict[str, Listing] = {oid: _parsed_json(path.read_bytes()) for oid, path in objects.items() if oid.endswith(".dir")}
+    listings: dict[str, Listing] = {oid: parsed_json(path.read_bytes()) for oid, path in objects.items() if oid.endswith(".dir")}
     contents = {oid: path for oid, path in objects.items() if oid not in listings and oid not in protected}
     texts = _add_recordings(contents, trail, label=f"search {folder}")
     for listing in listings.values():
@@ -229,8 +152,8 @@ def in_store(folder: Path, trail: Trail, *, protected: set[str], weights: bool) 
 
 def ids_in_store(folder: Path) -> set[str]:
     """The ids in all file names that a listing of a DVC store has: those of every note that DVC ever tracked."""
-    names = [entry["relpath"] for path in sorted(folder.glob("??/*.dir")) for entry in _parsed_json(path.read_bytes())]
-    return {token.decode() for name in names for token in _HEX.findall(name.encode()) if len(token) == ID_DIGITS}
+    names = [entry["relpath"] for path in sorted(folder.glob("??/*.dir")) for entry in parsed_json(path.read_bytes())]
+    return {token.decode() for name in names for token in HEX.findall(name.encode()) if len(token) == ID_DIGITS}
 
 
 def _add_recordings(objects: dict[str, Path], trail: Trail, *, label: str) -> dict[str, Path]:
@@ -239,7 +162,7 @@ def _add_recordings(objects: dict[str, Path], trail: Trail, *, label: str) -> di
     for oid, path in parallel.progress(objects.items(), total=len(objects), label=label, unit="object"):
         if not 0 < path.stat().st_size <= MAX_BYTES:
             continue
-        if _read_text(path) is not None:
+        if read_text(path) is not None:
             texts[oid] = path
         elif notes.id_of(path) in trail.ids:
             trail.md5s.add(oid)
@@ -285,32 +208,6 @@ def _add_entry(entry: Path, trail: Trail) -> None:
     for path in sorted(entry.rglob("*")):
         if path.is_file() and path.name != cache.LABEL:
             trail.add_file(path)
-            data = _read_text(path)
+            data = read_text(path)
             if data is not None and path.suffix == ".json":
                 trail.learn_from_json(data)
-
-
-def _read_text(path: Path) -> bytes | None:
-    """The bytes of a file if they are UTF-8 text without NUL in the first 8 KiB; else None."""
-    with open(path, "rb") as file:
-        if b"\0" in file.read(8192):
-            return None
-    data = path.read_bytes()
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return data
-
-
-def _parsed_json(data: bytes) -> Any:
-    """The value of a JSON text; an empty list if it is not JSON."""
-    try:
-        return json.loads(data)
-    except ValueError:
-        return []
-
-
-def _encodings(words: str) -> set[bytes]:
-    """How a sentence can be written: plain, as a JSON string with escapes, in HTML."""
-    return {words.encode(), json.dumps(words)[1:-1].encode(), html.escape(words).encode()}

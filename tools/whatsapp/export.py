@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -93,11 +94,11 @@ class Export(abc.ABC):
 
     def _add(self, path: str, size_bytes: int, handle: bytes | zipfile.ZipInfo, problem: str) -> None:
         """Add a file to `members`, or to `left_out` if it has a problem or is too large."""
-        if any(_is_hidden(part) for part in path.split("/")):
+        pure = PurePosixPath(path)
+        if not pure.name or any(_is_hidden(part) for part in path.split("/")):
             return
         if size_bytes > MAX_BYTES:
             problem = tr("larger than {most_gib:.0f} GiB", most_gib=MAX_BYTES / 2**30)
-        pure = PurePosixPath(path)
         if problem:
             self.left_out.append((pure.name, problem))
         else:
@@ -116,7 +117,7 @@ class ZipExport(Export):
                 "{path}: damaged, or not a zip ({error})", "export the chat again, and copy the file whole", path=path, error=error
             ) from error
         for info in sorted(self._zip.infolist(), key=lambda each: each.filename):
-            if info.is_dir():
+            if info.filename.endswith("/"):  # zipfile's own is_dir fails for an empty name
                 continue
             if info.flag_bits & 0x1:
                 raise UserError("{path}: encrypted", "unpack it with your password and give the folder", path=path)
@@ -125,7 +126,10 @@ class ZipExport(Export):
 
     def _open(self, member: Member) -> BinaryIO:
         assert isinstance(member.handle, zipfile.ZipInfo)
-        return cast(BinaryIO, self._zip.open(member.handle))  # zipfile stops at the stated size and checks the CRC
+        try:
+            return cast(BinaryIO, self._zip.open(member.handle))  # zipfile stops at the stated size and checks the CRC
+        except (ValueError, RuntimeError, struct.error) as error:  # its header contradicts the zip's list, or its name is not UTF-8
+            raise zipfile.BadZipFile(str(error)) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -225,6 +229,8 @@ def _zip_problem(info: zipfile.ZipInfo) -> str:
         return _not_regular(mode)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & _UNSUPPORTED_FLAGS:
         return tr("packed by method {method}", method=info.compress_type)
+    if info.header_offset < 0:
+        return tr("damaged: said to begin before the start of the zip")
     if info.file_size > RATIO_FROM_BYTES and info.file_size > MAX_RATIO * max(info.compress_size, 1):
         return tr("packed more than {ratio} : 1", ratio=MAX_RATIO)
     return ""

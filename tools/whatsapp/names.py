@@ -5,8 +5,9 @@ import unicodedata
 
 # Direction marks, isolates, BOM and zero-width space, which WhatsApp inserts. The zero-width joiner stays: it is part of emoji.
 _MARKS = dict.fromkeys([0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
+_CONTROLS = dict.fromkeys(code for code in [*range(0x20), *range(0x7F, 0xA0)] if not chr(code).isspace())  # a terminal may obey them
 _SPACES = {code: " " for code in range(0x3001) if unicodedata.category(chr(code)) == "Zs"}
-_PLAIN = _MARKS | _SPACES
+_PLAIN = _MARKS | _CONTROLS | _SPACES
 _JOINER = "\u200d"
 _ALIKE = dict.fromkeys([*range(0x2010, 0x2016), 0x2212], "-") | {0x2018: "'", 0x2019: "'", 0x02BC: "'"}
 _PHONE = re.compile(r"\+?[\d\s().\-]{6,}")
@@ -14,7 +15,7 @@ MAX_CHARS = 512  # of a sender's or a file's name; composing a long run of accen
 
 
 def plain(text: str) -> str:
-    """The text without invisible marks, and with every kind of space as a plain space."""
+    """The text without invisible marks and control characters, and with every kind of space as a plain space."""
     return text.translate(_PLAIN)
 
 

@@ -4,7 +4,6 @@ The wav is read and resampled block by block, so a note of 3 h takes a few megab
 """
 
 import functools
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,20 +59,20 @@ class NoteAnalysis:
 def analyse(path: Path) -> NoteAnalysis:
     """Analyse a mono wav of 22 050 Hz. The same bytes give the same result."""
     with wav.opened(path) as sound:
-        return _analyse(iter(lambda: sound.read(_BLOCK, dtype="float32"), None))
+        return _analyse(sound.blocks(_BLOCK, dtype="float32"))
 
 
 def analyse_pcm(pcm: np.ndarray) -> NoteAnalysis:
     """Analyse samples at 22 050 Hz. float32 [T]"""
-    return _analyse(pcm[start : start + _BLOCK] for start in range(0, len(pcm) + 1, _BLOCK))
+    return _analyse(pcm[start : start + _BLOCK] for start in range(0, len(pcm), _BLOCK))
 
 
 def _analyse(blocks: Iterator[np.ndarray]) -> NoteAnalysis:
-    """Analyse a recording in blocks of `_BLOCK` samples, up to the first empty one. [T] each"""
+    """Analyse a recording in blocks of `_BLOCK` samples, of which the last may be shorter. [T] each"""
     silero = _Silero()
     to_16k = soxr.ResampleStream(SAMPLE_RATE_HZ, ASR_RATE_HZ, 1, dtype="float32", quality="HQ")
     energies, probabilities, rest, samples = [], [], np.zeros(0, np.float32), 0
-    for block in itertools.takewhile(len, blocks):
+    for block in blocks:
         samples += len(block)
         padded = np.pad(block, (0, -len(block) % HOP)).astype(np.float64)
         energies.append((padded.reshape(-1, HOP) ** 2).mean(axis=1))

@@ -20,6 +20,7 @@ from voz.pipeline.command import UserError
 from voz.pipeline.language import later
 
 NAME = "consent.yaml"
+MAX_BYTES = 2**16  # of the file; reading YAML takes seconds per megabyte
 MAKE = later("make notes ZIP=… SENDER=… asks for it; by hand: a consent.yaml with speaker, date (YYYY-MM-DD), statement, scope")
 STATEMENT = later("I am the speaker of these notes and agree that a synthetic voice is trained from them.")
 SCOPE = later("private use by the speaker; not to be published, sold or passed on")
@@ -42,7 +43,8 @@ class Consent:
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, str) or not value.strip():
-                raise ValueError(f"{field.name}: {value!r} is empty or not text")
+                shown = repr(value) if isinstance(value, str) else f"a {type(value).__name__}"  # a list may be endless
+                raise ValueError(f"{field.name}: {shown} is empty or not text")
         try:
             datetime.date.fromisoformat(self.date)
         except ValueError as error:
@@ -57,10 +59,12 @@ def read(path: Path) -> Consent:
     """
     path = path / NAME if path.is_dir() else path
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError("{path}: larger than {most_kib} KiB", MAKE, path=path, most_kib=MAX_BYTES // 1024)
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError("{path}: no consent record: who speaks in these notes, and do they agree?", MAKE, path=path) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date such as 2026-05-32
         raise UserError("{path}: not YAML ({reason})", MAKE, path=path, reason=str(error).splitlines()[0]) from error
     if not isinstance(data, dict):
         raise UserError("{path}: has no fields", MAKE, path=path)

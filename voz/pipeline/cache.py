@@ -5,8 +5,9 @@ that affect it, the model, and the version of the step. The version is an intege
 code would train again after every changed comment.
 
 An entry is filled under a temporary name and then renamed, so a killed stage leaves no partial entry and two processes may write
-the same one. Entries are not flushed to the disk, which would take longer than the work itself. Instead each stores the sizes of
-its files, and an entry that a power cut shortened is computed again.
+the same one. What a killed process left is removed when the next one writes beside it: a run computes the same item again. Entries
+are not flushed to the disk, which would take longer than the work itself. Instead each stores the sizes of its files, and an entry
+that a power cut shortened is computed again.
 
 Deleting `.cache` costs only time. DVC sets DVC_ROOT to the main checkout even in its temporary copies, so experiments share the cache.
 """
@@ -30,6 +31,7 @@ import numpy as np
 from voz.pipeline import files, parallel
 
 LOG = "log"
+TEMPORARY = ".tmp-"  # the start of the name of a folder that is to become an entry
 LABEL = ".label.json"  # in each entry: what its key was made of (`make forget` searches it), and the sizes of its files
 
 A = TypeVar("A")
@@ -96,19 +98,16 @@ class Cache:
         """Yield an empty temporary folder to fill; it becomes the entry when the block ends without an exception."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
-        try:
-            with files.named_in_errors(path):
-                yield temporary
-                label = json.dumps({"made_of": key.made_of, "bytes": _sizes(temporary)})
-                (temporary / LABEL).write_text(label, encoding="utf-8")
+        _remove_abandoned(path.parent)
+        with files.named_in_errors(path), _temporary_entry(path.parent) as temporary:
+            yield temporary
+            label = json.dumps({"made_of": key.made_of, "bytes": _sizes(temporary)})
+            (temporary / LABEL).write_text(label, encoding="utf-8")
             try:
                 os.replace(temporary, path)
             except OSError:
                 if not path.is_dir():  # else another process was faster, with the same content
                     raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
     def map(
         self,
@@ -188,6 +187,40 @@ def _fill(cache: Cache, work: Callable[[A, Path], None], missing: tuple[Key, A])
     except Uncached as uncached:
         return uncached
     return None
+
+
+@contextmanager
+def _temporary_entry(parent: Path) -> Iterator[Path]:
+    """Yield a new folder in `parent`, and remove it at the end if it is still there.
+
+    Its label is locked meanwhile. The system releases the lock however the process ends, so whoever gets it may remove the folder.
+    """
+    while True:
+        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=parent))
+        try:
+            descriptor = files.open_locked(temporary / LABEL, wait=False)
+            break
+        except (BlockingIOError, FileNotFoundError):  # another process took it for abandoned before the lock was there
+            continue
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        files.unlock(descriptor)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the temporary folders in `parent` whose process is gone."""
+    for temporary in parent.glob(f"{TEMPORARY}*"):
+        try:
+            descriptor = files.open_locked(temporary / LABEL, wait=False)
+        except OSError:  # somebody is filling it, or just renamed it; or it may not be written, which filling an entry will report
+            continue
+        shutil.rmtree(temporary, ignore_errors=True)
+        files.unlock(descriptor)
 
 
 def _sizes(entry: Path) -> dict[str, int]:

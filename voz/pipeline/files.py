@@ -14,6 +14,8 @@ from typing import IO, Any
 
 from voz.pipeline.command import DISK_FAULTS, UserError
 
+_locks: set[int] = set()  # descriptors of the locks that this process holds
+
 
 @contextmanager
 def atomic(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
@@ -35,7 +37,7 @@ def _replacement(path: Path) -> Iterator[Path]:
     """Yield a temporary file, locked for this process; it replaces `path` when the block ends without an exception."""
     temporary = path.with_name(f".{path.name}.tmp")
     with named_in_errors(path):
-        descriptor = _open_locked(temporary, wait=True)
+        descriptor = open_locked(temporary, wait=True)
         try:
             yield temporary
             os.replace(temporary, path)
@@ -43,7 +45,7 @@ def _replacement(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             raise
         finally:
-            os.close(descriptor)
+            unlock(descriptor)
 
 
 @contextmanager
@@ -162,20 +164,20 @@ def _being_written(path: Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock.tmp")
     try:
         with named_in_errors(path):
-            descriptor = _open_locked(lock, wait=False)
+            descriptor = open_locked(lock, wait=False)
     except BlockingIOError as error:
         raise UserError("{path}: another process is writing it", "wait for it, then run again", path=path) from error
     try:
         yield
     finally:
         lock.unlink(missing_ok=True)
-        os.close(descriptor)
+        unlock(descriptor)
 
 
-def _open_locked(path: Path, *, wait: bool) -> int:
-    """Create a file, or open what a killed process left of it, and lock it for this process. Returns the descriptor.
+def open_locked(path: Path, *, wait: bool) -> int:
+    """Create a file, or open what a killed process left of it, and lock it for this process. Returns the descriptor, for `unlock`.
 
-    The owner of the lock may rename or remove the file before it closes the descriptor.
+    The owner of the lock may rename or remove the file, or a folder above it, before that.
 
     Raises:
         BlockingIOError: another process holds the lock, and `wait` is False.
@@ -186,11 +188,24 @@ def _open_locked(path: Path, *, wait: bool) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))  # released by the system however the process ends
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), path.stat()):
+                    _locks.add(descriptor)
                     return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)  # the owner renamed or removed it between the two calls
+
+
+def unlock(descriptor: int) -> None:
+    """Release a lock."""
+    _locks.discard(descriptor)
+    os.close(descriptor)
+
+
+def leave_locks_to_the_parent() -> None:
+    """Called in a forked process: a lock lasts while any copy of its descriptor is open, so this one would outlive a killed parent."""
+    while _locks:
+        os.close(_locks.pop())
 
 
 def _remove(path: Path) -> None:

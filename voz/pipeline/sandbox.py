@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from voz.pipeline import files
+
 GIB = 2**30
 CALLS = 100  # a child is replaced after this many calls, which frees what the decoders leaked
 
@@ -106,6 +108,7 @@ def call(function: Callable[..., Any], *args: Any, limit_s: float, limit_bytes: 
 def _serve(connection: Connection, parents_end: Connection, limit_bytes: int) -> None:
     """The child: set the limits, then compute calls until the parent closes the connection."""
     parents_end.close()  # or this copy would keep the connection open after the parent's death
+    files.leave_locks_to_the_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which kills this process
     ceiling = _used_bytes() + limit_bytes

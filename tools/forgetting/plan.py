@@ -1,0 +1,163 @@
+"""Search every place for traces of notes, and put together what will be removed and what no command here can remove."""
+
+import argparse
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from tools.forgetting import traces
+from tools.forgetting.traces import Removal
+from tools.forgetting.trail import Trail
+from voz.pipeline import cache
+from voz.pipeline.language import tr
+
+DVC_CACHE = "DVC cache"
+
+
+@dataclass
+class Plan:
+    """What will be removed, by place, and what cannot be."""
+
+    workspace: Removal = field(default_factory=Removal)
+    cache_entries: set[Path] = field(default_factory=set)
+    stores: dict[str, set[Path]] = field(default_factory=dict)  # objects by store: "DVC cache", and remotes in a folder of this machine
+    remote_objects: dict[str, list[str]] = field(default_factory=dict)  # names of objects, by remote on another machine
+    out_of_reach: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        here = self.workspace.files or self.workspace.tables or self.cache_entries
+        return bool(here or any(self.stores.values()) or any(self.remote_objects.values()))
+
+
+def make_plan(repo: Repo, trail: Trail, args: argparse.Namespace, values: dict[str, Any]) -> Plan:
+    """Search every place.
+
+    Args:
+        values: the content of params.yaml.
+    """
+    outputs, added = tracked(repo)
+    personal = [Path(values["notes"]), Path(values["corrections"])]  # the inputs that hold the speaker's data, unlike the base models
+    if args.all:
+        trail.ids |= {note_id for folder in _local_stores(repo) for note_id in traces.ids_in_store(folder)}
+    plan = Plan(workspace=_search_workspace(repo, trail, args, [*personal, *outputs], bases=added - set(personal)))
+    protected = {md5 for path in added - set(personal) for md5 in md5s_of(repo, path)}
+    if args.all or args.weights:
+        whole = [*outputs, *personal] if args.all else [args.voice]
+        trail.md5s |= {md5 for path in whole for md5 in md5s_of(repo, path)} - protected
+        trail.trained = True
+    _search_stores(repo, trail, protected, plan, weights=args.all or args.weights)
+    root = cache.root()
+    plan.cache_entries = (
+        {path for path in root.glob("*") if path.is_dir()} if args.all else traces.in_cache(root, trail, weights=args.weights)
+    )
+    plan.out_of_reach += _out_of_reach(repo, trail, [*personal, *outputs], args)
+    return plan
+
+
+def tracked(repo: Repo) -> tuple[list[Path], set[Path]]:
+    """(outputs of the stages that DVC caches, what `dvc add` put under DVC), relative to the working directory."""
+    here = Path.cwd().resolve()
+    outs = [out for out in repo.index.outs if out.use_cache and Path(out.fs_path).is_relative_to(here)]
+    added = {Path(out.fs_path).relative_to(here) for out in outs if out.stage.is_data_source}
+    return sorted(Path(out.fs_path).relative_to(here) for out in outs if not out.stage.is_data_source), added
+
+
+def md5s_of(repo: Repo, path: Path) -> set[str]:
+    """MD5s of a tracked output and of all files in it, as far as DVC's cache knows them."""
+    found: set[str] = set()
+    for out in repo.index.outs:
+        if Path(out.fs_path) == path.resolve() and out.hash_info:
+            found.add(out.hash_info.value)
+            tree = out.get_obj() if out.hash_info.isdir else None
+            found |= {each.value for _, _, each in tree} if tree is not None else set()
+    return found
+
+
+def _search_workspace(repo: Repo, trail: Trail, args: argparse.Namespace, paths: list[Path], *, bases: set[Path]) -> Removal:
+    """Search inputs and outputs, the log of the cache, copies that killed commands left, and all other files that git does not hold."""
+    left = [Path(repo.dvc_dir) / "tmp" / "exps", *sorted(Path(tempfile.gettempdir()).glob("review-*"))]
+    roots = [path for path in [*paths, cache.root() / cache.LOG, *left] if path.exists()]
+    loose = _outside_git(repo, bases)
+    removal = traces.in_workspace(roots, trail, loose=loose)
+    if args.all or args.weights:
+        removal.files |= traces.spoken(loose)
+    if args.all:
+        removal.files |= {path for root in paths for path in [root, *root.rglob("*")] if path.is_file()}
+        removal.tables = {path: text for path, text in removal.tables.items() if path not in removal.files}
+    elif args.weights:
+        removal.files |= {path for path in args.voice.rglob("*") if path.is_file()}
+    return removal
+
+
+def _outside_git(repo: Repo, bases: set[Path]) -> list[Path]:
+    """The files of the checkout that git does not hold, without the environment, the caches and the base models."""
+    not_ours = [".venv", ".cache", ".dvc", *sorted(map(str, bases))]
+    command = ["git", "ls-files", "--others", "-z", "--", ".", *(f":(exclude,literal){path}" for path in not_ours)]
+    listed = subprocess.run(command, capture_output=True, check=True).stdout.split(b"\0")
+    return sorted(Path(os.fsdecode(name)) for name in listed if name)
+
+
+def _local_stores(repo: Repo) -> list[Path]:
+    """The folders of objects on this machine: DVC's cache, and those remotes that are folders."""
+    remotes = [repo.config["remote"][name]["url"] for name in sorted(repo.config["remote"])]
+    stores = [Path(repo.cache.local.path), *(Path(url, "files", "md5") for url in remotes if Path(url).is_dir())]
+    return [*stores, *map(_legacy, stores)]
+
+
+def _legacy(store: Path) -> Path:
+    """Where DVC 2 stored its objects: above `files/md5`."""
+    return store.parents[1]
+
+
+def _search_stores(repo: Repo, trail: Trail, protected: set[str], plan: Plan, *, weights: bool) -> None:
+    """Search DVC's cache, then each remote.
+
+    A remote in a folder of this machine is searched completely. On any other remote, only the objects that are known by
+    then can be looked up by name.
+    """
+
+    def search(name: str, store: Path) -> None:
+        for label, folder in ((name, store), (f"{name}, as DVC 2 stored", _legacy(store))):
+            found = traces.in_store(folder, trail, protected=protected, weights=weights)
+            if found or folder == store:
+                plan.stores[label] = found
+
+    search(DVC_CACHE, Path(repo.cache.local.path))
+    for name in sorted(repo.config["remote"]):
+        try:
+            odb = repo.cloud.get_remote_odb(name)
+            if odb.fs.protocol == "local":
+                search(f"remote {name}", Path(odb.path))
+                continue
+            known = trail.md5s | {path.parent.name + path.name for objects in plan.stores.values() for path in objects}
+            plan.remote_objects[name] = [oid for oid in sorted(known) if odb.exists(oid)]
+            plan.out_of_reach.append(
+                f"remote {name}: older versions that were never on this machine (`dvc gc --cloud` removes what no commit needs)"
+            )
+        except (DvcException, OSError) as error:
+            plan.out_of_reach.append(f"remote {name}: not reachable ({error}); run this again when it is")
+
+
+def _out_of_reach(repo: Repo, trail: Trail, paths: list[Path], args: argparse.Namespace) -> list[str]:
+    """What no command on this machine can remove."""
+    git = ["git", "log", "--all", "--oneline", "--", *map(str, paths)]
+    commits = subprocess.run(git, capture_output=True, text=True, check=False, cwd=repo.root_dir).stdout.splitlines()
+    history = tr("names, hashes and aggregate numbers only")
+    if commits:
+        history = tr("{count} commits hold files of these folders: `git filter-repo` rewrites them", count=len(commits))
+    copies = tr("other people's copies: clones that pulled, backups, the phone, the chat itself")
+    lines = [tr("git history: {history}", history=history), copies]
+    if trail.trained:
+        weights = tr("trained weights: every copy of a voice that was trained with the note has learnt from it")
+        if not (args.all or args.weights):
+            weights += tr(
+                "; {voice} stays until `dvc repro`, DVC's cache keeps it longer: --weights (WEIGHTS=1) removes both", voice=args.voice
+            )
+        lines.append(weights)
+    return lines
