@@ -29,7 +29,8 @@ from voz.model import xtts
 from voz.pipeline import command, files, ledger, params, records
 from voz.pipeline.checked import section
 from voz.pipeline.language import tr
-from voz.text import normalize, reader, tokens, unspoken
+from voz.text import normalize, tokens, unspoken
+from voz.text.reader import aloud
 from voz.text.tokens import LANGUAGE
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def candidate(
     written = correction.text if correction else ""
     cut = unspoken.Cut(written, ()) if written else unspoken.cut(transcript.text)
     text = " ".join(cut.text.replace("|", ",").split())
-    reading = reader.read(text)
+    reading = aloud.read(text)
     normalized = tokens.fit(reading.text, tokenizer)
     return Candidate(clip, transcript, correction, text, normalized, cut_off=cut.pieces, dropped=reading.dropped, unread=reading.unread)
 

@@ -31,7 +31,7 @@ from voz.model.voice import Voice, load_voice
 from voz.pipeline import cache, command, files, params, records
 from voz.pipeline.checked import section
 from voz.pipeline.language import tr
-from voz.text import reader
+from voz.text.reader import aloud
 
 SLUG_LENGTH = 40  # characters of a file name that come from the text
 
@@ -172,7 +172,7 @@ def print_reading(text: str, as_read: str) -> None:
     """Print how a text was read, where that differs from how it is written, and what in it was not read."""
     if as_read != text:
         print(tr("   read as: {as_read}", as_read=as_read))
-    if left_out := reader.read(text).left_out:
+    if left_out := aloud.read(text).left_out:
         print(tr("   not read: {left_out}", left_out=left_out))
 
 

@@ -20,11 +20,15 @@ def end(body: str) -> subprocess.CompletedProcess[str]:
     [
         ("pass", 0, ""),
         ("raise UserError('a.ogg: no audio', 'remove it')", 2, "error: a.ogg: no audio; remove it\n"),
-        ("raise OSError(errno.ENOSPC, 'x', '/out')", 1, "error: /out: no space left; nothing was changed: fix that and run again\n"),
+        (
+            "raise OSError(errno.ENOSPC, 'x', '/out')",
+            1,
+            "error: /out: no space left on /; free some (`make clean-cache`, `dvc gc -w`), then run again: no output is left half written\n",
+        ),
         (
             "raise PermissionError(errno.EACCES, 'x', '/out')",
             1,
-            "error: /out: permission denied; nothing was changed: fix that and run again\n",
+            "error: /out: permission denied; change its permissions, then run again: no output is left half written\n",
         ),
         ("raise KeyboardInterrupt", 130, "interrupted; run the same command again to go on\n"),
         ("os.kill(os.getpid(), signal.SIGTERM)", 128 + signal.SIGTERM, "terminated; run the same command again to go on\n"),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voz.text import normalize, reader
+from voz.text import normalize
+from voz.text.reader import aloud
 
 SAID = {
     "fraction": {
@@ -185,9 +186,9 @@ def test_reading_is_linear(piece: str) -> None:
 
 
 def test_nothing_is_left_out_in_silence() -> None:
-    reading = reader.read("Comprá ⊕ kilo 😀 (risas) :) de pan ☎ ⊕")
+    reading = aloud.read("Comprá ⊕ kilo 😀 (risas) :) de pan ☎ ⊕")
     assert reading.text == "Comprá kilo de pan"
     assert reading.unread == "⊕"
     assert reading.dropped == ("😀", "☎", "(risas)", ":)")
     assert reading.left_out == "⊕ 😀 ☎ (risas) :)"
-    assert reader.read("Che, ¿½ kilo? «Sí» *dale*").left_out == ""
+    assert aloud.read("Che, ¿½ kilo? «Sí» *dale*").left_out == ""

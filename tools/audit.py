@@ -35,12 +35,14 @@ def main() -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if not result.stdout:
         reason = (result.stderr.strip().splitlines() or ["no answer"])[-1]
-        raise UserError(f"pip-audit failed: {reason}", "run it where a network is")
+        raise UserError("pip-audit failed: {reason}", "run it where a network is", reason=reason)
     report = json.loads(result.stdout)
     unknown = [package["name"] for package in report["dependencies"] if "skip_reason" in package]
     asked = len(report["dependencies"]) - len(unknown)
     if not asked:
-        raise UserError(f"none of {len(unknown)} packages could be asked about", "run it where a network is; a mirror may know none")
+        raise UserError(
+            "none of {count} packages could be asked about", "run it where a network is; a mirror may know none", count=len(unknown)
+        )
     found = vulnerable(report)
     not_asked = f"; not asked about: {', '.join(unknown)}" if unknown else ""
     print("\n".join([*found, f"{asked} packages, {len(found)} known vulnerabilities{not_asked}"]))

@@ -10,7 +10,7 @@ from tools.review.doubt import Case, Closeness
 from voz.data.corrections import Correction
 from voz.metrics import filters
 from voz.pipeline.language import later, tr
-from voz.text import reader
+from voz.text.reader import aloud
 
 NEAR = 0.8  # share of a limit from which a score is marked as close to it
 BEFORE, AFTER = 3, 8  # rows of the list around the current clip: ten thousand clips take no longer than ten
@@ -71,7 +71,7 @@ def transcript(backend: Backend, case: Case, text: str) -> Markup:
 
     The others: Whisper, and the phone, whose transcript is of the whole note.
     """
-    reading = reader.read(text)
+    reading = aloud.read(text)
     lines = (
         (later("Whisper transcribed: “{text}”"), case.transcript if case.transcript != text else ""),
         (later("The phone transcribed the whole note: “{text}”"), backend.hints.get(case.clip.note, "")),

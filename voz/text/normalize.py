@@ -7,12 +7,12 @@ How each kind of token is read: voz/text/reader.
 
 import re
 
-from voz.text import reader
+from voz.text.reader import aloud
 
 
 def normalize(text: str) -> str:
     """The text for XTTS: one line of letters and plain punctuation, everything else in words. Keeps case; idempotent."""
-    return reader.read(text).text
+    return aloud.read(text).text
 
 
 def spoken(text: str) -> str:
