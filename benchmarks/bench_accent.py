@@ -132,7 +132,7 @@ def score_bent(line: Bent, tally: Tally) -> None:
     up, down = slopes
     if up is not None and down is not None:
         tally["final slope", "real, es-MX", "order"].append(up > down)
-        tally["final slope", "real, es-MX", "difference within a third"].append(abs(up - down - line.difference) <= line.difference / 3)
+        tally["final slope, its change", "real, es-MX", "within a third"].append(abs(up - down - line.difference) <= line.difference / 3)
 
 
 def score_order(figure: str, truth: Sequence[float], found: Sequence[float], tally: Tally) -> None:

@@ -48,7 +48,7 @@ FIGURES = {  # by name in `evaluate.json`, in the order of all tables
     "last_vowel": Figure("Last vowel, over the others", "ratio", 2, 0, "signal", "rhythm"),
     "final_slope": Figure("Pitch at the end of statements", "semitones per second", 1, 0, "signal", "melody; below 0 it falls"),
     "questions_rise": Figure("Questions that rise at the end", "share", 2, 0, "signal", "melody; the others fall or stay level"),
-    "early_peaks": Figure("Peaks of pitch within the stressed vowel", "share", 2, 0, "signal", "melody; the others lie after it"),
+    "early_peaks": Figure("Pitch highest in the stressed vowel", "share", 2, 0, "signal", "melody; in the others, in the next vowel"),
     "mcd_db": Figure("Mel-cepstral distortion", "dB", 2, -1, "signal", "distance of the sound from the recording", True),
     "f0_mean_hz": Figure("Pitch, mean", "Hz", 0, 0, "signal", ""),
     "f0_range_hz": Figure("Pitch, range", "Hz", 0, 0, "signal", "5th to 95th percentile"),

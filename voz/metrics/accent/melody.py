@@ -27,7 +27,8 @@ class Melody:
 
     final_slopes: semitones per second from the last stressed vowel to the end of each sentence that is no question.
     questions_rise: of each question, whether it rises there by at least RISE_ST.
-    early_peaks: of each stressed vowel before an unstressed one, the last of a phrase left out, whether the pitch of the two peaks in it.
+    early_peaks: of each stressed vowel before an unstressed one, the last of a phrase left out, whether the pitch of the two is highest
+        in it.
     """
 
     final_slopes: list[float] = field(default_factory=list)
