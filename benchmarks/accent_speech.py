@@ -80,8 +80,13 @@ def voice(number: int, rng: random.Random) -> espeak.Speaker:
 
 
 def through_phone(spoken: str, speaker: espeak.Speaker, rng: random.Random) -> np.ndarray:
-    """Speak, add noise, set a level, code as a phone does, decode. float32 at 22 050 Hz [T]"""
+    """Speak, then as `coded`."""
     pcm, rate_hz, _ = espeak.synthesize(spoken, speaker, espeak.PHONEME)
+    return coded(pcm, rate_hz, rng)
+
+
+def coded(pcm: np.ndarray, rate_hz: int, rng: random.Random) -> np.ndarray:
+    """Add noise, set a level, code as a phone does, decode. [T] -> float32 at 22 050 Hz [T']"""
     narrow = wav.resample(pcm, rate_hz, opus.SAMPLE_RATE_HZ) * 10 ** (rng.uniform(*LEVEL_DB) / 20)
     noisy = acoustics.with_noise(narrow, np.random.default_rng(rng.getrandbits(32)), snr_db=rng.uniform(*NOISE_DB))
     return wav.resample(opus.roundtrip(noisy, bitrate_bps=BITRATE_BPS), opus.SAMPLE_RATE_HZ, SAMPLE_RATE_HZ)

@@ -12,16 +12,17 @@ right one has more. A figure is as good as the mean over its classes; below 90 %
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks import accent_speech, stress_cues
+from benchmarks import accent_speech, melody_speech, stress_cues
 from benchmarks.accent_speech import KEPT, SHE, YE, ZHE, RealLine, Rendition
-from voz.metrics.accent import alignment, palatals, rhythm, sibilants
+from benchmarks.melody_speech import Bent, Sung
+from voz.metrics.accent import alignment, melody, palatals, rhythm, sibilants
 from voz.metrics.accent.spectrum import Spectrum
 from voz.pipeline import command
 
@@ -83,8 +84,7 @@ def score_rhythm(text: str, pair: list[accent_speech.Timed], tally: Tally) -> No
     if all(truth) and all(found):
         (one, other), (mine, others) = ([asdict(each) for each in values if each] for values in (truth, found))
         for name in one:
-            if abs(one[name] - other[name]) >= LEAST_DIFFERENCE * (one[name] + other[name]) / 2:
-                tally[f"rhythm: {name}", "synthetic", "order"].append((one[name] > other[name]) == (mine[name] > others[name]))
+            score_order(f"rhythm: {name}", (one[name], other[name]), (mine[name], others[name]), tally)
 
 
 def score_stress(text: str, pcm: np.ndarray, stress: dict[int, str], kind: str, tally: Tally) -> None:
@@ -95,6 +95,51 @@ def score_stress(text: str, pcm: np.ndarray, stress: dict[int, str], kind: str, 
         for word, said in stress.items():
             if word in found:
                 tally["stress (not in the product)", kind, said].append(found[word] == said)
+
+
+def score_melody(pair: list[Sung], tally: Tally) -> None:
+    """Classify peaks and the ends of questions; order the ends of two renditions' statements."""
+    slopes = []
+    for each in pair:
+        aligned, heard = alignment.align(each.text, each.pcm), melody.curve(each.pcm)
+        score_peaks(each, aligned.sounds, heard, tally)
+        truth, found = melody.measure(each.text, each.sounds, each.curve), melody.measure(each.text, aligned, heard)
+        if len(truth.questions_rise) == len(found.questions_rise):
+            for said, one in zip(truth.questions_rise, found.questions_rise, strict=True):
+                tally["questions rise", "synthetic", "rise" if said else "fall"].append(one == said)
+        if truth.final_slopes and found.final_slopes:
+            slopes.append((float(np.mean(truth.final_slopes)), float(np.mean(found.final_slopes))))
+    if len(slopes) == 2:
+        score_order("final slope", *zip(*slopes, strict=True), tally)
+
+
+def score_peaks(sung: Sung, sounds: Sequence[alignment.Sound], heard: melody.Curve, tally: Tally) -> None:
+    """Classify the peaks of a line."""
+    places = [[place for phrase in alignment.spoken(each) for place in melody.peak_places(phrase)] for each in (sung.sounds.sounds, sounds)]
+    for true, own in zip(*places, strict=True):
+        said, found = melody.peaks_early(*true, sung.curve), melody.peaks_early(*own, heard)
+        if said is not None and found is not None:
+            tally["peak of a stressed vowel", "synthetic", "in it" if said else "after it"].append(found == said)
+
+
+def score_bent(line: Bent, tally: Tally) -> None:
+    """Order two versions of a real end, of which the first one is bent up."""
+    slopes = []
+    for pcm in line.pcms:
+        aligned = alignment.align(line.text, pcm)
+        end = melody.end_of(alignment.spoken(aligned.sounds)[-1])
+        slopes.append(melody.slope_of(melody.curve(pcm).between(*end)) if end else None)
+    up, down = slopes
+    if up is not None and down is not None:
+        tally["final slope", "real, es-MX", "order"].append(up > down)
+        tally["final slope, its change", "real, es-MX", "within a third"].append(abs(up - down - line.difference) <= line.difference / 3)
+
+
+def score_order(figure: str, truth: Sequence[float], found: Sequence[float], tally: Tally) -> None:
+    """Whether the larger of two true values is found to be larger, if they differ by LEAST_DIFFERENCE."""
+    one, other = truth
+    if abs(one - other) >= LEAST_DIFFERENCE * (abs(one) + abs(other)) / 2:
+        tally[figure, "synthetic", "order"].append((one > other) == (found[0] > found[1]))
 
 
 def table(tally: Tally) -> Iterable[str]:
@@ -116,10 +161,14 @@ def main() -> None:
         score_rhythm(text, pair, tally)
     for line in tqdm(stress_cues.renditions(args.lines, SEED), mininterval=5):
         score_stress(line.text, line.pcm, line.stress, "synthetic", tally)
+    for sung in tqdm(melody_speech.pairs(args.lines // 2, SEED), total=args.lines // 2, mininterval=5):
+        score_melody(sung, tally)
     if not args.skip_real:
         for prompt in tqdm(accent_speech.real_lines(args.folder, SEED), mininterval=5):
             score_real(prompt, tally)
             score_stress(prompt.said, prompt.pcm, stress_cues.of_text(prompt.said), "real, es-MX", tally)
+        for bent in tqdm(melody_speech.bent_lines(args.folder, SEED), mininterval=5):
+            score_bent(bent, tally)
     print("\n".join(table(tally)))
 
 

@@ -18,7 +18,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import soundfile
-import swift_f0
 from scipy.interpolate import CubicSpline
 
 from pocket.corpus import opus
@@ -161,7 +160,7 @@ def yin(pcm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def swift(pcm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Times in s and Hz, NaN where unvoiced."""
     hz = pitch.track(pcm)
-    return np.arange(len(hz)) * swift_f0.FRAME_PERIOD, hz
+    return np.arange(len(hz)) * pitch.HOP_S, hz
 
 
 def scores(truth: Truth, track: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from benchmarks import accent_speech, bench_accent, stress_cues
+from benchmarks import accent_speech, bench_accent, melody_speech, stress_cues
 from voz.metrics import espeak
 from voz.metrics.accent.alignment import Sound
 
@@ -31,6 +31,15 @@ def test_the_end_of_a_false_word_is_lost_and_its_other_s_kept() -> None:
 @needs_espeak
 def test_the_stress_of_a_text_is_that_of_the_language() -> None:
     assert stress_cues.of_text("vení tenés la casa rápido") == {0: stress_cues.LAST, 1: stress_cues.LAST, 3: stress_cues.PENULT}
+
+
+@needs_espeak
+def test_a_drawn_melody_is_found_again() -> None:
+    tally: bench_accent.Tally = defaultdict(list)
+    for pair in melody_speech.pairs(3, seed=4):
+        bench_accent.score_melody(pair, tally)
+    assert {name for name, _, _ in tally} >= {"final slope", "peak of a stressed vowel"}
+    assert np.mean([right for found in tally.values() for right in found]) > 0.9
 
 
 def test_the_table_has_a_row_per_figure_and_kind_of_speech() -> None:

@@ -36,6 +36,17 @@ def test_each_phoneme_knows_its_word() -> None:
     assert spoken["Podés"] == "poDes" and spoken["ver"] == "ber" and spoken["Acá"] == "aka" and spoken["25"].endswith("sinko")
 
 
+@needs_espeak
+def test_the_vowel_of_a_stressed_syllable_is_stressed() -> None:
+    phones = espeak.say("¿Vos tenés, Guillermo? Rápido, [[la k'a::sa]].").phones
+    assert [each.name for each in phones if each.stressed] == ["o", "e", "e", "a", "a"]
+
+
+def test_a_phoneme_that_the_mnemonics_lack_is_unstressed() -> None:
+    marks = [espeak.Mark(espeak.PHONEME, name, 0, 0, 0) for name in ("p", "a", "_:", "X", "o")]
+    assert [each.stressed for each in espeak._with_stress(marks, "p'a_:'o")] == [False, True, False, False, True]
+
+
 def test_without_espeak_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
     espeak._library_name.cache_clear()

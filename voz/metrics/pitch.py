@@ -11,11 +11,12 @@ import swift_f0
 from voz.audio import wav
 
 MIN_HZ, MAX_HZ = 60.0, 500.0  # from a low man's voice to a child's
+HOP_S = swift_f0.FRAME_PERIOD  # from frame to frame; the first is at 0
 VOICED = 0.5  # swift-f0's confidence from which on a frame is voiced, as its authors calibrated it
 
 
 def track(pcm: np.ndarray) -> np.ndarray:
-    """Hz of each 16 ms, NaN where it is unvoiced or silent. float32 in [-1, 1] at 22 050 Hz, [T] -> [N]"""
+    """Hz of each HOP_S (16 ms), NaN where it is unvoiced or silent. float32 in [-1, 1] at 22 050 Hz, [T] -> [N]"""
     if not np.any(pcm):
         return np.full(1, np.nan)
     found = _detector().detect(wav.resample(pcm, wav.SAMPLE_RATE_HZ, swift_f0.SAMPLE_RATE), swift_f0.SAMPLE_RATE, MIN_HZ, MAX_HZ)

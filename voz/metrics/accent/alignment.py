@@ -33,20 +33,29 @@ PAUSES = ("_:", "_", "_!", "_|")  # espeak-ng's; "_" alone is the gap before a w
 
 @dataclass(frozen=True)
 class Sound:
-    """A phoneme of the text, by espeak-ng's mnemonic, where a recording speaks it. word: index into `Aligned.words`."""
+    """A phoneme of the text, by espeak-ng's mnemonic, where a recording speaks it.
+
+    word: index into `Aligned.words`.
+    stressed: it is the vowel of a syllable that espeak-ng stresses.
+    """
 
     name: str
     start_s: float
     end_s: float
     word: int
+    stressed: bool = False
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """The sounds of a recording, pauses included, in order, and the words as written."""
+    """The sounds of a recording, pauses included, in order, and the words as written.
+
+    word_ends: how many characters of the text each word and what is before it are.
+    """
 
     sounds: list[Sound]
     words: list[str]
+    word_ends: list[int]
 
 
 def align(text: str, pcm: np.ndarray) -> Aligned:
@@ -60,14 +69,15 @@ def align(text: str, pcm: np.ndarray) -> Aligned:
     """
     reference = espeak.say(text)
     if not reference.phones or not np.any(pcm):
-        return Aligned([], reference.words)
+        return Aligned([], reference.words, reference.word_ends)
     silence = np.zeros(int(LEAD_S * SAMPLE_RATE_HZ), np.float32)
     speech = wav.resample(reference.pcm, reference.rate_hz, SAMPLE_RATE_HZ)
     path = dtw.align(cdist(features(np.concatenate([silence, speech, silence])), features(pcm)))
     edges_s = [phone.start_s for phone in reference.phones] + [reference.phones[-1].end_s]
     times_s = map_times(path, np.array(edges_s) + LEAD_S)
     pairs = zip(reference.phones, times_s, times_s[1:], strict=False)
-    return Aligned([Sound(phone.name, float(start), float(end), phone.word) for phone, start, end in pairs], reference.words)
+    sounds = [Sound(phone.name, float(start), float(end), phone.word, phone.stressed) for phone, start, end in pairs]
+    return Aligned(sounds, reference.words, reference.word_ends)
 
 
 def map_times(path: dtw.Path, times_s: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Rhythm of a line, from the durations of its vocalic intervals: vowels and glides that follow each other within a phrase.
 
 %V and the idea: Ramus, Nespor and Mehler, "Correlates of linguistic rhythm in the speech signal", 1999. VarcoV: White and Mattys,
-"Calibrating rhythm", 2007. nPVI: Grabe and Low, "Durational variability in speech and the rhythm class hypothesis", 2002.
+"Calibrating rhythm", 2007.
 """
 
 import itertools
@@ -23,13 +23,11 @@ class Rhythm:
 
     vowel_share: of the time without pauses, 0 to 1 (%V).
     varco: standard deviation of the intervals over their mean (VarcoV / 100).
-    npvi: mean difference of neighbours in a phrase over their mean (nPVI-V / 100).
     last_vowel: mean length of the last intervals of phrases over that of all others.
     """
 
     vowel_share: float
     varco: float
-    npvi: float
     last_vowel: float
 
 
@@ -40,12 +38,10 @@ def measure(sounds: Sequence[Sound]) -> Rhythm | None:
     others_s = np.array([length for phrase in phrases for length in phrase[:-1]])
     if len(lengths_s) < LEAST or not len(others_s):
         return None
-    steps = [abs(a - b) / ((a + b) / 2) for phrase in phrases for a, b in itertools.pairwise(phrase)]
     total_s = sum(phrase[-1].end_s - phrase[0].start_s for phrase in alignment.spoken(sounds))
     return Rhythm(
         vowel_share=float(lengths_s.sum() / total_s),
         varco=float(lengths_s.std() / lengths_s.mean()),
-        npvi=float(np.mean(steps)),
         last_vowel=float(np.mean([phrase[-1] for phrase in phrases]) / others_s.mean()),
     )
 
