@@ -23,7 +23,8 @@ def end(body: str) -> subprocess.CompletedProcess[str]:
         (
             "raise OSError(errno.ENOSPC, 'x', '/out')",
             1,
-            "error: /out: no space left on /; free some (`make clean-cache`, `dvc gc -w`), then run again: no output is left half written\n",
+            "error: /out: no space left on /; free some (`make clean-cache`, `dvc gc -w`), then run again: "
+            "no output is left half written\n",
         ),
         (
             "raise PermissionError(errno.EACCES, 'x', '/out')",
