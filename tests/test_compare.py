@@ -100,7 +100,7 @@ def test_the_page_has_every_line_twice_and_what_the_commits_say(inside: Path, mo
     page, text = Page(html), " ".join(Page(html).text.split())
     assert page.count("audio") == 2 * 3 * 4  # three texts are spoken four times, to have ten lines
     assert text.count("take 1 of 4") == 3
-    assert "A: HEAD~1" in text and "the first <b>voice</b>" in text and page.count("script") == 2
+    assert "A: HEAD~1" in text and "the first <b>voice</b>" in text and page.count("script") == 3
     assert HOSTILE in page.text and not any(attrs.get("onerror") for _, attrs in page.tags)
     assert "params.yaml train.lr 0.001 0.002 +0.001" in text
     assert "train.json best_epoch 1 2 +1" in text

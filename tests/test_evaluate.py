@@ -208,7 +208,7 @@ def test_another_voice_is_compared_line_by_line(folder: Path, monkeypatch: pytes
 
 
 def test_what_is_missing_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(command.UserError, match="no voice"):
+    with pytest.raises(command.UserError, match=r"no reference\.wav"):
         run(folder, monkeypatch, voice="base")
     untested = folder / "untested"
     shutil.copytree(folder / "dataset", untested)

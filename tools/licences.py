@@ -23,6 +23,7 @@ ALLOWED = frozenset(  # to use and pass on beside code under MIT; SPDX names, an
 # Packages whose metadata do not say it, or that need a reason: what their own licence files say.
 BY_HAND = {
     "asyncssh": "EPL-2.0 OR GPL-2.0-or-later: used unchanged, for DVC's remotes over SSH",
+    "atheris": "Apache-2.0",
     "grandalf": "GPL-2.0 OR EPL-1.0: used unchanged, by `dvc dag`",
     "pygit2": "GPL-2.0 with an exception for linking: used unchanged, by DVC",
     "torchcodec": "BSD-3-Clause",

@@ -143,7 +143,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
     content = read_checkpoint(path)
     state: Any = content.get("model", content) if isinstance(content, dict) else None
-    if not state or not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
+        state = {}
+    if not any(key.removeprefix("xtts.").startswith("gpt.") for key in state):
         raise UserError("{path}: not an XTTS checkpoint (it has no weights of a model)", _RESTORE, path=path)
     copies = ("gpt.gpt_inference.", "gpt.gpt.wte.")  # init_gpt_for_inference adds them: the same tensors under other names
     unused = ("torch_mel_spectrogram_style_encoder", "torch_mel_spectrogram_dvae", "dvae")
