@@ -15,7 +15,7 @@ _MAGIC = [
     (b"caff", "caf"),
     (b"ID3", "mp3"),
 ]
-_PLAYLIST = re.compile(rb"\s*+(\xef\xbb\xbf)?+\s*+(#EXTM3U|ffconcat|\[playlist\]|<\?xml[^>]*+>\s*+<(playlist|MPD|smil))", re.IGNORECASE)
+_PLAYLIST = re.compile(rb"\s*+(\xef\xbb\xbf)?\s*+(#EXTM3U|ffconcat|\[playlist\]|<\?xml[^>]*+>\s*+<(playlist|MPD|smil))", re.IGNORECASE)
 _AMR_FRAME_BYTES = {  # by frame type, with the header byte: 3GPP TS 26.101 and 26.201
     "amr": (13, 14, 16, 18, 20, 21, 27, 32, 6, 1, 1, 1, 1, 1, 1, 1),
     "amr-wb": (18, 24, 33, 37, 41, 47, 51, 59, 61, 6, 1, 1, 1, 1, 1, 1),

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 LETTER = r"[^\W\d_]"
 CAPITAL = r"[A-ZÁÉÍÓÚÜÑ]"
-NUMBER = r"(?<!\d)(?<!\d[.,])\d++(?:[.,]\d++)*+"  # with its thousands and decimal marks; begins once, so that a search stays linear
+# With its thousands and decimal marks; it begins and ends once, so that a search stays linear. No possessive group: before Python 3.11.5
+# one that fails halfway keeps what it has read (https://github.com/python/cpython/issues/106052), and a comma was lost.
+NUMBER = r"(?<!\d)(?<!\d[.,])\d++(?:[.,]\d++)*(?![.,]\d)"
 SIGNED = rf"(?:(?<![\w)-])-(?=\d))?{NUMBER}"
 MONTHS = ("enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre")
 # The dot of an abbreviation, unless it also ends the sentence: at the end of the text, or before a capital.
