@@ -118,7 +118,7 @@ def test_plots_have_titles_and_one_picture_for_what_belongs_together(checkout: C
     drawn = json.loads(checkout.run("dvc", "plots", "show", "--json").splitlines()[-1])["data"]
     (loss,) = drawn["loss"]
     assert {Path(row["filename"]).stem for row in loss["content"]["data"]["values"]} == {"train", "eval"}
-    (bars,) = drawn["reports/plots/evaluate/similarity.csv"]
+    (bars,) = drawn["reports/plots/evaluate/cer.csv"]
     assert [row["voice"] for row in bars["content"]["data"]["values"]] == ["real", "base", "fine_tuned"]
     assert all(each["content"]["title"]["text"] for plots in drawn.values() for each in plots)
 
