@@ -22,7 +22,7 @@ import torch
 from stages import train
 from voz.data import dataset
 from voz.metrics import epoch_lines, eval_lines, reference
-from voz.model import batches, clip_features, device, gpt_trainer, training_loop, transcriber, xtts
+from voz.model import batches, device, gpt_trainer, training_loop, transcriber, xtts
 from voz.model.history import SELECTED, History, Scores
 from voz.pipeline import command, params
 
@@ -44,9 +44,7 @@ def run(args: argparse.Namespace, p: train.Params) -> Run:
     material = train.gather(args.dataset, args.base, min_minutes=0.0)
     material = train.encoded(material, args.base, torch.device("cpu"))
     model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
-    model.learning(False)
-    if p.conditioning == "other_clip":
-        material = replace(material, train=clip_features.with_latents(material.train, model.xtts, material.base_hash))
+    material = train.conditioned(material, model, p)
     held_out, tested = (dataset.read(args.dataset, split) for split in ("eval", "test"))
     test_clips = batches.load(tested, args.dataset / "wavs", xtts.read_tokenizer(args.base))
     given = {"model": model.xtts, "base_hash": material.base_hash, "asr": asr, "seed": p.seed}

@@ -163,6 +163,14 @@ def encoded(material: Material, base: Path, where: torch.device) -> Material:
     return replace(material, train=samples[: len(material.train)], held_out=samples[len(material.train) :])
 
 
+def conditioned(material: Material, model: gpt_trainer.Trainer, p: Params) -> Material:
+    """The material with the latents that `conditioning: other_clip` needs; unchanged for same_clip. The conditioning encoder is frozen."""
+    model.learning(False)
+    if p.conditioning == "same_clip":
+        return material
+    return replace(material, train=clip_features.with_latents(material.train, model.xtts, material.base_hash))
+
+
 def training_folder(material: Material, p: Params, asr: transcriber.Transcriber) -> Path:
     """Where this training keeps its state. Its name depends on all that the weights depend on: on Whisper only where it chooses."""
     chosen_by = (
@@ -253,9 +261,7 @@ def main() -> None:
     material = encoded(material, args.base, where)
     model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps, layers=p.layers).to(where)
     announce(material, p, model, folder)
-    model.learning(False)
-    if p.conditioning == "other_clip":
-        material = replace(material, train=clip_features.with_latents(material.train, model.xtts, material.base_hash))
+    material = conditioned(material, model, p)
     held_out = [example for example in material.examples if example.split == "eval"]
     lines = eval_lines.choose(held_out, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
     clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)

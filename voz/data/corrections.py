@@ -4,7 +4,6 @@
 id is made of the note's hash and the cut times, so a decision survives a new transcription and changes to other notes.
 """
 
-import csv
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from voz.pipeline import records
 from voz.pipeline.command import UserError
-from voz.pipeline.files import csv_text, write_text
+from voz.pipeline.files import csv_text, read_csv, write_text
 
 HEADER = ["clip", "action", "text"]
 ACTIONS = ("text", "accept", "reject")
@@ -40,15 +39,11 @@ def read(path: Path) -> dict[str, Correction]:
     Raises:
         UserError: the file is missing, has another header or an invalid row; names the line.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file))
-    except FileNotFoundError as error:
+    if not path.is_file():
         raise UserError(
             "{path}: missing", "create it with the one line `{header}`, or run `make review`", path=path, header=",".join(HEADER)
-        ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError("{path}: not a UTF-8 CSV ({error})", "save it as CSV UTF-8 with commas", path=path, error=error) from error
+        )
+    rows = read_csv(path)
     if not rows or [name.strip() for name in rows[0]] != HEADER:
         raise UserError(
             "{path}:1: the first line is {found!r}",

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from voz.pipeline.command import UserError
-from voz.pipeline.files import csv_text, read_csv, write_text
+from voz.pipeline.files import csv_text, read_table, write_text
+from voz.pipeline.language import later
 
 NAME = "notes.csv"
 _FILE = re.compile(r"(?:[0-9-]+_)?(?P<id>[0-9a-f]{12})\.[a-z0-9]{3,4}\Z")
@@ -30,6 +30,9 @@ class Origin:
         return match["id"] if match else ""
 
 
+HEADER = [field.name for field in fields(Origin)]
+
+
 def file_name(note_id: str, date: str, extension: str) -> str:
     """The name of an imported note, `2026-05-12_3fa9c1d2e4b5.opus`: it sorts by date and holds nothing from the chat."""
     return f"{date[:10]}_{note_id}{extension}" if date else f"{note_id}{extension}"
@@ -41,20 +44,13 @@ def read(folder: Path) -> list[Origin]:
     Raises:
         UserError: not a UTF-8 CSV, another header, or a row has a different number of columns; names the line.
     """
-    path, names = folder / NAME, [field.name for field in fields(Origin)]
+    path = folder / NAME
     if not path.is_file():
         return []
-    rows = read_csv(path)
-    for number, row in enumerate(rows or [[]], start=1):
-        if len(row) != len(names) or (number == 1 and row != names):
-            raise UserError(
-                "{path}:{number}: not {names}", "`dvc checkout` restores the file", path=path, number=number, names=",".join(names)
-            )
-    return [Origin(*row) for row in rows[1:]]
+    return [Origin(*row) for row in read_table(path, HEADER, fix=later("`dvc checkout` restores the file"))]
 
 
 def write(folder: Path, origins: Iterable[Origin]) -> None:
     """Write `notes.csv` sorted by date, atomically."""
-    header = [field.name for field in fields(Origin)]
     ordered = sorted(origins, key=lambda origin: (origin.date, origin.file))
-    write_text(folder / NAME, csv_text([header, *map(astuple, ordered)]))
+    write_text(folder / NAME, csv_text([HEADER, *map(astuple, ordered)]))

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -99,6 +99,22 @@ def read_csv(path: Path) -> list[list[str]]:
         raise UserError(
             "{path}: not a UTF-8 CSV ({error})", "save it as CSV UTF-8 with commas, or `dvc checkout`", path=path, error=error
         ) from error
+
+
+def read_table(path: Path, header: Sequence[str], *, fix: str) -> list[list[str]]:
+    """The rows of a CSV file below its header, each with as many columns.
+
+    Args:
+        fix: what to do about a file that is not such a table.
+
+    Raises:
+        UserError: see `read_csv`; or another header, or a row of another width; names the line.
+    """
+    rows = read_csv(path)
+    for number, row in enumerate(rows or [[]], start=1):
+        if len(row) != len(header) or (number == 1 and row != list(header)):
+            raise UserError("{path}:{number}: not {header}", fix, path=path, number=number, header=",".join(header))
+    return rows[1:]
 
 
 def read_json(path: Path) -> dict[str, Any]:

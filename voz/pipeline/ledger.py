@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from voz.pipeline.command import UserError
-from voz.pipeline.files import csv_text, read_csv, write_text
-from voz.pipeline.language import tr
+from voz.pipeline.files import csv_text, read_table, write_text
+from voz.pipeline.language import later, tr
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 STAGES = ("convert", "segment", "transcribe", "curate")  # the stages that keep a ledger
@@ -112,17 +111,8 @@ def read(path: Path) -> list[Row]:
     Raises:
         UserError: missing, not UTF-8, or not such a ledger; names the line.
     """
-    rows = read_csv(path)
-    for number, row in enumerate(rows or [[]], start=1):
-        if len(row) != len(_HEADER) or (number == 1 and row != _HEADER):
-            raise UserError(
-                "{path}:{number}: not {header}",
-                "`dvc checkout` restores the file, `dvc repro` writes it again",
-                path=path,
-                number=number,
-                header=",".join(_HEADER),
-            )
-    return [Row(*row) for row in rows[1:]]
+    fix = later("`dvc checkout` restores the file, `dvc repro` writes it again")
+    return [Row(*row) for row in read_table(path, _HEADER, fix=fix)]
 
 
 def _time(seconds: float | None) -> str:
