@@ -33,6 +33,7 @@ def end(body: str) -> subprocess.CompletedProcess[str]:
         ),
         ("raise KeyboardInterrupt", 130, "interrupted; run the same command again to go on\n"),
         ("os.kill(os.getpid(), signal.SIGTERM)", 128 + signal.SIGTERM, "terminated; run the same command again to go on\n"),
+        ("os.kill(os.getpid(), signal.SIGHUP)", 128 + signal.SIGHUP, "terminated; run the same command again to go on\n"),
     ],
 )
 def test_status_and_line(body: str, status: int, said: str) -> None:

@@ -54,7 +54,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     line = process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:\d+/", line)
+    found = re.search(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}/", line)
     assert found, line
     yield Site(folder, process, found.group())
     children = psutil.Process(process.pid).children()
@@ -111,7 +111,10 @@ def test_a_voice_that_is_not_chosen_is_silent_and_an_unspeakable_text_is_said(si
 def test_only_this_machine_and_nothing_from_others(site: Site, page: Browser) -> None:
     found = page.requests()
     assert len(found) > 20
-    assert not [address for address in found if not address.removeprefix("blob:").startswith((site.address, "data:"))]
+    server = site.address.removesuffix("/").rpartition("/")[0] + "/"
+    assert not [address for address in found if not address.removeprefix("blob:").startswith((server, "data:"))]
+    assert status(urllib.request.Request(server)) == 401  # without the token
+    assert status(urllib.request.Request(site.address, headers={"Origin": "http://evil.example"})) == 403
     processes = [psutil.Process(site.process.pid), *psutil.Process(site.process.pid).children(recursive=True)]
     listening = [each.laddr.ip for one in processes for each in one.net_connections("inet") if each.status == psutil.CONN_LISTEN]
     assert listening == ["127.0.0.1"]

@@ -5,35 +5,18 @@
 Reads   the stages' outputs, and from params.yaml: `notes`, `corrections` and the limits of `curate`
 Writes  the corrections file, after every decision; `dvc repro` applies them
 
-Only who has the address can open the page: it is on this machine alone (127.0.0.1) and holds a token (guard.py). The page
-fetches nothing from others. Gradio needs an older Pillow than
-the stages, so it has an environment of its own (requirements-review.txt).
+Who can open the page, and why it has an environment of its own: tools/local_page.
 """
 
 import argparse
-import os
-import signal
 import tempfile
-import threading
 from pathlib import Path
-from types import FrameType
 
-from tools.review import guard
+from tools.local_page import serve as local_page
 from voz.pipeline import command, params
 from voz.pipeline.command import UserError
-from voz.pipeline.language import tr
 
-HOST = "127.0.0.1"
 COPIES_IN = Path(".cache")  # voz.pipeline.cache's folder, which this environment cannot import: `make forget` finds there what kill -9 left
-
-
-def set_environment(copies: Path) -> None:
-    """Set Gradio's environment, before it is imported: no analytics, its files in `copies`, no GRADIO_SHARE or the like."""
-    for name in [name for name in os.environ if name.startswith("GRADIO_")]:
-        del os.environ[name]
-    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(copies), HF_HUB_DISABLE_TELEMETRY="1")
-    for name in ("no_proxy", "NO_PROXY"):  # Gradio requests its own page once to check that it is up
-        os.environ[name] = ",".join(part for part in (os.environ.get(name, ""), HOST) if part)
 
 
 def read_path(key: str) -> Path:
@@ -50,60 +33,22 @@ def read_path(key: str) -> Path:
 
 def serve(args: argparse.Namespace, copies: Path) -> None:
     """Serve the page until Ctrl-C."""
-    set_environment(copies)
+    local_page.set_environment(copies)
     # Imported only now: Gradio reads its environment when it is imported.
-    from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-
     from tools.review import page
     from tools.review.backend import Backend, Folders
 
     paths = (args.clips, args.transcripts, args.wav, read_path("notes"), args.ledger, read_path("corrections"), copies)
-    token = guard.new_token()
     blocks = page.build(Backend(Folders(*paths)))
-    try:
-        blocks.launch(
-            server_name=HOST,
-            server_port=args.port or None,
-            share=False,
-            quiet=True,
-            prevent_thread_lock=True,
-            footer_links=[],
-            run_history=False,  # the browser would store texts
-            ssr_mode=False,
-            mcp_server=False,
-            enable_monitoring=False,
-            # A web site whose name resolves to 127.0.0.1 must not read the page.
-            app_kwargs={
-                "middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(guard.Guard, token=token)]
-            },
-            theme=page.THEME,
-            css_paths=page.CSS,
-            js=page.KEYS.read_text(encoding="utf-8"),
-        )
-    except OSError as error:
-        raise UserError(
-            "port {port}: in use", "stop the other server, or choose another port: make review PORT=7999", port=args.port or 7860
-        ) from error
-    print(tr("review: {url}{token}/ (for you alone: do not pass it on; Ctrl-C stops it)", url=blocks.local_url, token=token), flush=True)
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        print()
-    finally:
-        blocks.close(verbose=False)
+    keys = page.KEYS.read_text(encoding="utf-8")
+    local_page.serve(blocks, name="review", port=args.port, theme=page.THEME, css_paths=page.CSS, js=keys)
 
 
 def main() -> None:
     args = parse_args()
-    signal.signal(signal.SIGHUP, _hang_up)  # the terminal was closed
     COPIES_IN.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="review-", dir=COPIES_IN.resolve()) as copies:
         serve(args, Path(copies))
-
-
-def _hang_up(number: int, frame: FrameType | None) -> None:
-    raise command.Terminated
 
 
 def parse_args() -> argparse.Namespace:

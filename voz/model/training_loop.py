@@ -1,7 +1,7 @@
 """The training loop: Hugging Face Accelerate around the trainer, with a state that survives kill -9.
 
-The state (weights, optimizer, position, history) in the training's folder is replaced atomically at the end of each epoch, on SIGINT
-and SIGTERM, and every few minutes. Before each update the random generators are seeded from (seed, epoch, update), so they need not
+The state (weights, optimizer, position, history) in the training's folder is replaced atomically at the end of each epoch, on SIGINT,
+SIGTERM and SIGHUP, and every few minutes. Before each update the random generators are seeded from (seed, epoch, update), so they need not
 be saved: a training that was killed at any moment and started again ends with the same bytes as one that was not.
 """
 
@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import os
-import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from voz.model.history import History, Scores, is_finite, mean_losses
 from voz.model.interpolation import Interpolation
 from voz.model.schedule import Schedule
 from voz.pipeline import command, files, parallel
-from voz.pipeline.command import Terminated, UserError
+from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
 
 SAVE_EVERY_S = 600.0  # a full-size state is 5.3 GB: seconds of writing every ten minutes
@@ -255,11 +254,11 @@ class TrainingLoop:
         """Save and stop if a signal came; save if the last time is long ago.
 
         Raises:
-            KeyboardInterrupt, Terminated: SIGINT or SIGTERM came.
+            KeyboardInterrupt, Terminated: a signal came.
         """
         if signals:
             self._save()
-            raise KeyboardInterrupt if signals[0] == signal.SIGINT else Terminated
+            raise command.interruption(signals[0])
         if time.monotonic() - self.saved_at > SAVE_EVERY_S:
             self._save()
 

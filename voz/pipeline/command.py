@@ -1,7 +1,7 @@
 """How every command ends: one-line errors, exit statuses, signals; and libraries kept quiet.
 
 Exit status: 0 done · 2 the user can fix it (one line: what and where, what to do) · 1 the machine failed (disk full,
-read-only, out of memory) · 130 interrupted · 143 terminated.
+read-only, out of memory) · 130 interrupted · 143 terminated · 129 the terminal was closed.
 """
 
 import errno
@@ -11,7 +11,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePath
 from types import FrameType
 
@@ -65,21 +65,29 @@ class UserError(Exception):
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived. Raised wherever the program was, so that `finally` blocks run and a stage can save."""
+    """SIGTERM arrived, or SIGHUP: the terminal was closed. Raised wherever the program was, so that `finally` blocks run.
+
+    number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def run(main: Callable[[], None]) -> None:
     """Run a command's `main` and exit with the status that its outcome calls for. Never returns."""
     quiet_libraries()
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in _heeded(signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         main()
     except UserError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
-        _fail(tr("interrupted; run the same command again to go on"), 130)
-    except Terminated:
-        _fail(tr("terminated; run the same command again to go on"), 143)
+        _end(tr("interrupted; run the same command again to go on"), 128 + signal.SIGINT)
+    except Terminated as terminated:
+        _end(tr("terminated; run the same command again to go on"), 128 + terminated.number)
     except MemoryError:
         _fail(tr(_OUT_OF_MEMORY), 1)
     except RuntimeError as error:
@@ -97,23 +105,28 @@ def run(main: Callable[[], None]) -> None:
 
 @contextmanager
 def deferred_signals() -> Iterator[list[int]]:
-    """Within the block, the first SIGINT or SIGTERM is only appended to the list, so that long work can stop where it can save.
+    """Within the block, the first SIGINT, SIGTERM or SIGHUP is only appended to the list, so that long work can stop where it can save.
 
-    A second signal raises `KeyboardInterrupt` or `Terminated` at once.
+    A second signal raises `interruption` at once.
     """
     received: list[int] = []
 
     def receive(number: int, frame: FrameType | None) -> None:
         if received:
-            raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+            raise interruption(number)
         received.append(number)
 
-    previous = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, receive) for number in _heeded(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield received
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def interruption(number: int) -> KeyboardInterrupt | Terminated:
+    """What a signal raises."""
+    return KeyboardInterrupt() if number == signal.SIGINT else Terminated(number)
 
 
 def quiet_libraries() -> None:
@@ -146,10 +159,20 @@ def _mount_point(path: str) -> str:
     return path
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+def _heeded(*numbers: int) -> list[int]:
+    """Those of the signals that this process is not told to ignore, as `nohup` tells it of SIGHUP."""
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise interruption(number)
 
 
 def _fail(line: str, status: int) -> None:
-    print(tr("error: {line}", line=line) if status not in (130, 143) else line, file=sys.stderr)
+    _end(tr("error: {line}", line=line), status)
+
+
+def _end(line: str, status: int) -> None:
+    with suppress(OSError):  # the terminal is gone
+        print(line, file=sys.stderr, flush=True)
     sys.exit(status)

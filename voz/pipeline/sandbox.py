@@ -109,7 +109,8 @@ def _serve(connection: Connection, parents_end: Connection, limit_bytes: int) ->
     """The child: set the limits, then compute calls until the parent closes the connection."""
     parents_end.close()  # or this copy would keep the connection open after the parent's death
     files.leave_locks_to_the_parent()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which kills this process
     ceiling = _used_bytes() + limit_bytes
     resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))

@@ -1,4 +1,4 @@
-"""Who may talk to the review page: only who has its address, from the page itself, and without sending files.
+"""Who may talk to a local page: only who has its address, from the page itself, and without sending files.
 
 The page's address holds a token (http://127.0.0.1:7860/<token>/), so another user of this machine cannot open it. It is in the path
 and not in a cookie, because a browser sends the cookies of 127.0.0.1 to every port, also to other users' servers.

@@ -1,0 +1,1 @@
+"""How a Gradio page is served to one person on this machine: `make review`, `make listen`."""
