@@ -4,9 +4,10 @@ import json
 import math
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -72,31 +73,14 @@ def losses(
     lower_layers_alpha: float = 1.0,
 ) -> list[float]:
     """Eval losses of two epochs over the seeded clips."""
-    AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate keeps one precision per process
-    train, held_out = noise_clips(folder)
     schedule = Schedule(
         2, 2 // accumulate, accumulate, 0.01, 1.0, precision, seed=1, conditioning=conditioning, lower_layers_alpha=lower_layers_alpha
     )
-    model = gpt_trainer.build(base, lr=1e-3, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8)
-    if conditioning == "other_clip":
-        model.learning(False)
-        train = [replace(sample, latents=xtts.conditioning(model.xtts, batches.pcm(sample)).latents[0]) for sample in train]
     evaluations: list[int] = []
-    loop = training_loop.TrainingLoop(
-        model,
-        train,
-        held_out,
-        schedule,
-        folder=folder / "training",
-        device=torch.device("cpu"),
-        listen=lambda epoch: SILENT,
-        on_epoch=lambda history: evaluations.append(len(history.clips)),
-    )
+    loop = loop_in(base, folder, schedule, on_epoch=lambda history: evaluations.append(len(history.clips)))
     history = loop.run()
     assert evaluations == [1, 2, 3] and loop.computed == 4
-    assert 1 <= history.best_epoch(schedule) <= 2 and set(training_loop.best_weights(folder / "training")) == set(
-        model.xtts.gpt.state_dict()
-    )
+    assert 1 <= history.best_epoch(schedule) <= 2 and set(training_loop.best_weights(folder / "training")) == set(loop.gpt.state_dict())
     return [row["loss"] for row in history.eval_losses(schedule)]
 
 
@@ -140,13 +124,23 @@ PLAN = Schedule(3, 2, 1, 0.01, 1.0, "fp32", seed=1, conditioning="same_clip", lo
 
 
 def loop_in(
-    base: Path, folder: Path, schedule: Schedule, *, lr: float = 1e-3, scores: Sequence[Scores] = (), layers: int | str = "all"
+    base: Path,
+    folder: Path,
+    schedule: Schedule,
+    *,
+    lr: float = 1e-3,
+    scores: Sequence[Scores] = (),
+    layers: Literal["all"] | int = "all",
+    on_epoch: Callable[[History], None] = lambda history: None,
 ) -> training_loop.TrainingLoop:
     """A training over the seeded clips, two updates an epoch; `scores` are those of the eval lines, by evaluation."""
-    AcceleratorState._reset_state(reset_partial_state=True)
+    AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate keeps one precision per process
     folder.mkdir(parents=True, exist_ok=True)
     train, held_out = noise_clips(folder)
-    model = gpt_trainer.build(base, lr=lr, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8, layers=layers)  # type: ignore[arg-type]
+    model = gpt_trainer.build(base, lr=lr, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8, layers=layers)
+    if schedule.conditioning == "other_clip":
+        model.learning(False)
+        train = [replace(sample, latents=xtts.conditioning(model.xtts, batches.pcm(sample)).latents[0]) for sample in train]
     return training_loop.TrainingLoop(
         model,
         train,
@@ -155,7 +149,7 @@ def loop_in(
         folder=folder / "training",
         device=torch.device("cpu"),
         listen=lambda epoch: scores[epoch] if scores else SILENT,
-        on_epoch=lambda history: None,
+        on_epoch=on_epoch,
     )
 
 

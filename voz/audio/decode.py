@@ -192,17 +192,21 @@ def _first(blocks: Iterator[Block], seconds: float) -> Iterator[Block]:
 
 def _blocks(file: BinaryIO, name: str, demuxer: str, findings: _Findings) -> Iterator[Block]:
     """Decode with libsndfile, or with PyAV what libsndfile cannot open."""
-    if name in _SNDFILE:
-        try:
-            file.seek(0)
-            opened = soundfile.SoundFile(file)
-        except soundfile.LibsndfileError:  # a codec that it lacks, or a damaged header, which FFmpeg may still read
-            pass
-        else:
-            yield from _sndfile_blocks(opened, name, findings)
-            return
+    opened = _opened_by_sndfile(file) if name in _SNDFILE else None
+    if opened is not None:
+        yield from _sndfile_blocks(opened, name, findings)
+        return
     file.seek(0)
     yield from _av_blocks(file, demuxer, findings)
+
+
+def _opened_by_sndfile(file: BinaryIO) -> soundfile.SoundFile | None:
+    """The file as libsndfile reads it; None for a codec that it lacks or a damaged header, which FFmpeg may still read."""
+    file.seek(0)
+    try:
+        return soundfile.SoundFile(file)
+    except soundfile.LibsndfileError:
+        return None
 
 
 def _sndfile_blocks(opened: soundfile.SoundFile, name: str, findings: _Findings) -> Iterator[Block]:
