@@ -47,6 +47,14 @@ def test_noise_after_the_words_is_cut_off(gap_s: float, noise_s: float, share: f
     assert len(kept.pcm) > len(clean) - 0.4 * RATE_HZ
 
 
+@pytest.mark.parametrize("under_db", [12, 20, 26])
+def test_a_background_as_loud_between_the_words_as_after_them_is_the_voice_and_not_cut(under_db: float) -> None:
+    clean = np.concatenate([speech("mine-0"), silence(0.4), speech("mine-1"), silence(1.5)])
+    level = float(np.sqrt(np.mean(clean[clean != 0] ** 2))) * 10 ** (-under_db / 20)
+    noisy = clean + noise(len(clean) / RATE_HZ, level)[: len(clean)]
+    assert line_faults.cut_noise(noisy).cut_s == 0.0
+
+
 def test_sound_without_any_word_is_left_to_whisper() -> None:
     pcm = noise(2.0, 0.1)
     assert line_faults.cut_noise(pcm).cut_s == 0.0

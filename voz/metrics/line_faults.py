@@ -5,6 +5,7 @@ XTTS babbles, stops early or reads the full stop aloud now and then; another try
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from voz.text import normalize
 TOO_SHORT, TOO_LONG, NOISE, FULL_STOP, MISHEARD = "too_short", "too_long", "noise", "full_stop_read", "misheard"
 FASTEST_CHARS_PER_S, SLOWEST_CHARS_PER_S = 25.0, 5.0  # people speak 10 to 20; with its pauses a line has 9 to 16
 LEAD_S = 1.0  # a slow line may last this much longer: the silence around one short word
+# Tried on 383 clips of eight real speakers (Asterisk's prompts, five languages): no speech was ever cut, two beeps were.
 NOISE_DB = 30.0  # what follows the words and is less than this under their level is noise: silence and echo are quieter
+OVER_PAUSES_DB = 6.0  # and so much over the pauses between the words: a voice from noisy notes has their background everywhere
 NOISE_S = 0.15  # if it lasts this long
 KEPT_S, FADE_S = 0.1, 0.03  # after the last word, where noise is cut off: silero ends a word before its last fricative does
 MAX_CUT_S = 0.7  # more noise than this is worth another try
@@ -43,9 +46,11 @@ def cut_noise(pcm: np.ndarray) -> WithoutNoise:
     if not spoken:
         return WithoutNoise(pcm, 0.0)
     end = spoken[-1][1]
-    level_db = decibel(float(found.energy[found.mask].mean()))
-    after = frames_db(found.energy)[end + round(KEPT_S / vad.HOP_S) :]
-    if (after > level_db - NOISE_DB).sum() * vad.HOP_S < NOISE_S:
+    energy_db = frames_db(found.energy)
+    pauses_db = [energy_db[first:last] for (_, first), (last, _) in pairwise(spoken)]
+    quiet_db = float(np.median(np.concatenate(pauses_db))) + OVER_PAUSES_DB if pauses_db else -np.inf
+    noise_db = max(decibel(float(found.energy[found.mask].mean())) - NOISE_DB, quiet_db)
+    if (energy_db[end + round(KEPT_S / vad.HOP_S) :] > noise_db).sum() * vad.HOP_S < NOISE_S:
         return WithoutNoise(pcm, 0.0)
     kept = pcm[: round((end * vad.HOP_S + KEPT_S) * OUTPUT_RATE_HZ)].copy()
     fade = round(FADE_S * OUTPUT_RATE_HZ)
