@@ -184,7 +184,7 @@ def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a folder outside the repository, or .cache/real")
-    parser.add_argument("--notes", type=int, help="so many notes (default: all 46)")
+    parser.add_argument("--notes", type=int, help="so many notes (default: all 49)")
     parser.add_argument("--base", type=Path, default=Path("models/pocket/xtts"), help="whose speaker encoder and tokenizer curate uses")
     parser.add_argument("--ours-alone", action="store_true", help="do not run whisper's own transcribe() beside ours")
     return parser.parse_args()

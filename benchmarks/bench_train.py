@@ -1,103 +1,216 @@
-"""What an epoch of fine-tuning costs and brings: the clip's own slice as its voice (coqui's recipe) against another clip's latents.
+"""One update of the recipe at full size: coqui's GPTTrainer as it ships, and ours with one lever after the other.
 
-    python -m benchmarks.bench_train FOLDER --dataset data/dataset --base models/pocket/xtts [--epochs 8] [--turns 3]
+    python -m benchmarks.bench_train FOLDER [--dataset data/dataset] [--updates 3] [--device cpu]
 
-Reads   the dataset's train and eval clips, the base, section `train` of params.yaml
-Writes  FOLDER (codes, states); tables on stdout, ready for benchmarks/README.md
+Reads   the two longest train clips of the dataset
+Writes  FOLDER/base, a base of XTTS_v2's sizes with random weights, kept for the next run (2.1 GB); a table on stdout, ready for
+        benchmarks/README.md
 
-Both are `voz.model.training_loop` with the same clips, order and rate: `train.conditioning` same_clip and other_clip. Turn by turn the
-updates of one epoch of each are timed, and the latents that `other_clip` computes once before the first. Then both run all epochs.
+Each row has the levers of the rows above it. coqui's row is its own `format_batch_on_device`, `train_step` and optimizer, on the batch that
+its own dataset would make; it is measured first and last. Ours is `TrainingLoop.one_update`. The weights are random: times and memory are
+the real ones, losses mean nothing (`bench_parity` compares these). About ten minutes and 12 GB on two cores.
 """
 
 import argparse
 import statistics
-import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from transformers.activations import NewGELUActivation
 
-from stages import train
-from voz.model import batches, clip_features, device, gpt_trainer, training_loop, xtts
+from benchmarks.bench_full_size import make_base
+from voz.audio import limits
+from voz.model import batches, device, dvae, gpt_trainer, training_loop, xtts
+from voz.model.batches import Sample
 from voz.model.history import Scores
-from voz.pipeline import command, params
+from voz.model.schedule import Schedule
+from voz.pipeline import command, records
 
-WAYS = ("same_clip", "other_clip")
+ROOT = Path(__file__).parent.parent
+CLIPS = 2  # the recipe's batch
+ADAMW = {"lr": 5e-6, "weight_decay": 1e-2, "betas": [0.9, 0.96], "eps": 1e-8}  # the recipe's
+SCHEDULE = Schedule(
+    epochs=1,
+    batch_size=CLIPS,
+    grad_accumulation=1,
+    text_loss_weight=0.01,
+    mel_loss_weight=1.0,
+    precision="fp32",
+    seed=1,
+    conditioning="same_clip",
+    lower_layers_alpha=1.0,
+)
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training: seconds in updates, eval losses by epoch (0 = the base)."""
+class Way:
+    """How an update is made.
 
-    update_s: float
-    losses: list[float]
+    threads: of the CPU; 0 = all that torch would take.
+    plain: without what `gpt_trainer.build` always does for speed: fused AdamW, fused GELU, memory that is not filled before it is written.
+    """
+
+    name: str
+    threads: int = 0
+    plain: bool = False
+    conditioning: str = "same_clip"
+    precision: str = "fp32"
+    deterministic: bool = True
 
 
-def run(material: train.Material, p: train.Params, base: Path, folder: Path) -> Run:
-    """Train from the base in a fresh folder."""
-    device.seed_everything(p.seed)
-    model = gpt_trainer.build(base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
-    with tempfile.TemporaryDirectory(dir=folder) as states:
-        loop = training_loop.TrainingLoop(
-            model,
-            material.train,
-            material.held_out,
-            p.schedule,
-            folder=Path(states),
-            device=torch.device("cpu"),
-            listen=lambda epoch: Scores(0.0, 0.0, ()),
-            on_epoch=lambda history: None,
+ON_CPU = (
+    Way("ours: codes from the cache, no key/value cache; one thread", threads=1, plain=True),
+    Way("all threads", plain=True),
+    Way("fused AdamW and GELU, memory not filled"),
+    Way("`conditioning: other_clip` (latents from the cache)", conditioning="other_clip"),
+    Way("`precision: bf16`", conditioning="other_clip", precision="bf16"),
+)
+ON_GPU = (
+    Way("ours: codes from the cache, no key/value cache", plain=True),
+    Way("fused AdamW and GELU, memory not filled"),
+    Way("`deterministic: false` (TF32, any kernel)", deterministic=False),
+    Way("`conditioning: other_clip` (latents from the cache)", conditioning="other_clip", deterministic=False),
+    Way("`precision: bf16`", conditioning="other_clip", precision="bf16", deterministic=False),
+)
+
+
+def longest_clips(dataset: Path, base: Path, where: torch.device) -> list[Sample]:
+    """The longest train clips, with codes, and with latents that mean nothing (their time is not an update's)."""
+    examples = [e for e in records.read(dataset, records.Example) if e.split == "train"]
+    examples = sorted(examples, key=lambda e: (-e.duration_s, e.id))[:CLIPS]
+    encoder = dvae.Dvae(base, where)
+    loaded = batches.load(examples, dataset / "wavs", xtts.read_tokenizer(base))
+    return [replace(sample, codes=encoder.encode(batches.pcm(sample)), latents=torch.zeros(32, 1024)) for sample in loaded]
+
+
+def coquis(base: Path, samples: list[Sample], where: torch.device) -> Callable[[], None]:
+    """An update by coqui's GPTTrainer as it ships, with the key/value cache and the optimizer that it has."""
+    model = gpt_trainer.stock(base, **ADAMW).to(where)
+    model.on_train_epoch_start(_CoquisTrainer(model))
+    optimizer = model.get_optimizer()
+    read = batches.epoch(samples, batch_size=CLIPS, seed=1, number=1, other_clip=False)[0].read()
+    order = {sample.length: sample for sample in samples}
+    wavs = [torch.from_numpy(batches.pcm(order[int(length)])) for length in read.wav_lengths]
+
+    def update() -> None:
+        batch = {
+            "padded_text": read.text,
+            "text_lengths": read.text_lengths,
+            "wav": torch.nn.utils.rnn.pad_sequence(wavs, batch_first=True)[:, None],
+            "wav_lengths": read.wav_lengths,
+            "conditioning": read.conditioning[:, None, None, : limits.MAX_CONDITIONING_SAMPLES],
+            "cond_idxs": read.slices,
+            "cond_lens": torch.full((CLIPS,), torch.nan),
+        }
+        on_device = model.format_batch_on_device({name: value.to(where) for name, value in batch.items()})
+        _, losses = model.train_step(on_device, None)
+        losses["loss"].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return update
+
+
+class _CoquisTrainer:
+    """What `on_train_epoch_start` reads of coqui's Trainer."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self.model = model
+
+
+def ours(base: Path, samples: list[Sample], way: Way, folder: Path, where: torch.device) -> Callable[[], None]:
+    """An update by our loop."""
+    model = gpt_trainer.build(base, **ADAMW).to(where)
+    loop = training_loop.TrainingLoop(
+        model,
+        samples,
+        samples,
+        replace(SCHEDULE, conditioning=way.conditioning, precision=way.precision),
+        folder=folder,
+        device=where,
+        listen=lambda epoch: Scores(0.0, 0.0, ()),
+        on_epoch=lambda history: None,
+    )
+    if way.plain:
+        for block in model.xtts.gpt.gpt.h:
+            block.mlp.act = NewGELUActivation()
+        for group in loop.optimizer.param_groups:
+            group["fused"] = False
+    torch.utils.deterministic.fill_uninitialized_memory = way.plain  # torch's default
+    model.learning(True)
+    planned = batches.epoch(samples, batch_size=CLIPS, seed=1, number=1, other_clip=way.conditioning == "other_clip")
+    return lambda: loop.one_update(planned)
+
+
+def timed(update: Callable[[], object], count: int, where: torch.device) -> list[float]:
+    """Seconds of each update, after one to warm up."""
+    found = []
+    for _ in range(count + 1):
+        start = time.perf_counter()
+        update()
+        if where.type == "cuda":
+            torch.cuda.synchronize(where)
+        found.append(time.perf_counter() - start)
+    return found[1:]
+
+
+def measure(base: Path, samples: list[Sample], folder: Path, where: torch.device, count: int) -> list[tuple[str, list[float], float]]:
+    """Name, seconds of each update, and peak memory of the device in GB (nan on a CPU) of each row."""
+    every = torch.get_num_threads()
+
+    def row(name: str, make: Callable[[], Callable[[], object]], threads: int) -> tuple[str, list[float], float]:
+        torch.set_num_threads(threads or every)
+        if where.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(where)
+        took = timed(make(), count, where)
+        return name, took, torch.cuda.max_memory_allocated(where) / 1e9 if where.type == "cuda" else float("nan")
+
+    alone = 1 if where.type == "cpu" else 0
+    rows = [row("coqui's GPTTrainer", lambda: coquis(base, samples, where), alone)]
+    for way in ON_CPU if where.type == "cpu" else ON_GPU:
+        device.seed_everything(1, deterministic=way.deterministic)
+        rows.append(row(way.name, lambda way=way: ours(base, samples, way, folder, where), way.threads))
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    return [*rows, row("coqui's GPTTrainer again", lambda: coquis(base, samples, where), alone)]
+
+
+def table(rows: list[tuple[str, list[float], float]]) -> str:
+    """Median and range of each, and how many times faster than coqui's first row, as Markdown."""
+    stock_s = statistics.median(rows[0][1])
+    lines = []
+    for name, took, peak_gb in rows:
+        middle_s = statistics.median(took)
+        memory = "" if peak_gb != peak_gb else f"{peak_gb:.1f}"
+        lines.append(
+            f"| {name} | {middle_s:.2f} ({min(took):.2f} to {max(took):.2f}) | {stock_s / middle_s:.2f} "
+            f"({stock_s / max(took):.2f} to {stock_s / min(took):.2f}) | {memory} |"
         )
-        history = loop.run()
-    return Run(loop.update_s, [row["loss"] for row in history.eval_losses(p.schedule)])
-
-
-def latents_s(model: gpt_trainer.Trainer, samples: list[batches.Sample]) -> float:
-    """Seconds that the latents of `other_clip` take, once, before the first epoch."""
-    start = time.monotonic()
-    for sample in samples:
-        xtts.conditioning(model.xtts, batches.pcm(sample))
-    return time.monotonic() - start
-
-
-def span(values: list[float], digits: int) -> str:
-    """Median and range."""
-    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    return "\n".join(["| each row has the levers above it | an update, s | coqui / this | peak GB |", "|---|---|---|---|", *lines])
 
 
 def main() -> None:
-    """Time the turns, then train to the end."""
+    """Make the base, measure every row."""
     args = parse_args()
-    args.folder.mkdir(parents=True, exist_ok=True)
-    p = params.load("train", train.Params)
-    model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
-    material = train.encoded(train.gather(args.dataset, args.base, min_minutes=p.min_minutes), args.base, torch.device("cpu"))
-    clips = material.train
-    model.learning(False)
-    material = replace(material, train=clip_features.with_latents(clips, model.xtts, material.base_hash))
-    one = {way: replace(p, epochs=1, conditioning=way) for way in WAYS}
-    turns = [{way: run(material, one[way], args.base, args.folder).update_s for way in WAYS} for _ in range(args.turns)]
-    once = [latents_s(model, clips) for _ in range(args.turns)]
-    print(f"\n{len(clips)} clips, {args.turns} turns; the latents of other_clip, once: {span(once, 1)} s\n")
-    print("| conditioning | an epoch, s |\n|---|---|")
-    for way in WAYS:
-        print(f"| {way} | {span([turn[way] for turn in turns], 1)} |")
-    print(f"| same_clip / other_clip | **{span([turn['same_clip'] / turn['other_clip'] for turn in turns], 2)}** |")
-    whole = {way: run(material, replace(p, epochs=args.epochs, conditioning=way), args.base, args.folder) for way in WAYS}
-    print(f"\n| eval loss after epoch | {' | '.join(map(str, range(args.epochs + 1)))} |\n|{'---|' * (args.epochs + 2)}")
-    for way in WAYS:
-        print(f"| {way} | {' | '.join(f'{loss:.3f}' for loss in whole[way].losses)} |")
+    base = args.folder / "base"
+    if not (base / "config.json").is_file():
+        make_base(base, ROOT / "models" / "pocket" / "xtts")
+    where = device.pick(args.device)
+    samples = longest_clips(args.dataset, base, where)
+    seconds = ", ".join(f"{sample.length / 22050:.1f} s" for sample in samples)
+    print(f"{CLIPS} clips of {seconds}; {where}, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
+    print(table(measure(base, samples, args.folder, where, args.updates)))
 
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where states go")
-    parser.add_argument("--dataset", type=Path, required=True)
-    parser.add_argument("--base", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--dataset", type=Path, default=Path("data/dataset"))
+    parser.add_argument("--updates", type=int, default=3, help="timed, of each row (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     return parser.parse_args()
 
 
