@@ -6,7 +6,7 @@
 Reads   data/dataset/{manifest.jsonl, wavs/<id>.wav, consent.yaml}; the splits train and eval, of test only that there are clips
         BASE/{model.pth, config.json, vocab.json, dvae.pth, mel_stats.pth}, never written
         ASR, the Whisper checkpoint that transcribes the eval lines
-Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.md}
+Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.md}; with `method: lora` adapter.pth, no model.pth
         reports/epochs/epochs.json                     by epoch (0 = base): losses, CER and similarity of the eval lines; both choices
         reports/epochs/epoch-NN/<clip>-<take>.wav      the eval lines as they were spoken after each epoch
         reports/epochs/live/                           DVCLive's curves; during the training they grow in reports/.epochs.tmp/live/
@@ -20,6 +20,7 @@ continues, and ends with the same bytes.
 import argparse
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,13 +34,15 @@ from voz.metrics.epoch_lines import EpochLines
 from voz.metrics.reference import Candidate
 from voz.model import (
     batches,
-    checkpoint,
     clip_features,
     device,
     dvae,
     export,
     gpt_trainer,
+    learned,
+    lora,
     needs,
+    stored,
     train_log,
     training_loop,
     transcriber,
@@ -58,6 +61,11 @@ STEP_VERSION = 2  # raise when the same data and parameters give other weights; 
 class Params:
     """Section `train` of params.yaml."""
 
+    method: Literal["full", "lora"]
+    lora_rank: int = Field(ge=1)
+    lora_alpha: float = Field(gt=0)
+    lora_dropout: float = Field(ge=0, lt=1)
+    export_dtype: Literal["fp16", "fp32"]
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     grad_accumulation: int = Field(ge=1)
@@ -94,8 +102,14 @@ class Params:
 
     @property
     def affecting(self) -> dict[str, Any]:
-        """The parameters that decide the weights."""
-        return {name: value for name, value in asdict(self).items() if name != "min_minutes"}
+        """The parameters that decide the weights in training."""
+        without = {"min_minutes", "export_dtype"} | (set() if self.adapters else {"lora_rank", "lora_alpha", "lora_dropout"})
+        return {name: value for name, value in asdict(self).items() if name not in without}
+
+    @property
+    def adapters(self) -> lora.Settings | None:
+        """Those of `method: lora`."""
+        return lora.Settings(self.lora_rank, self.lora_alpha, self.lora_dropout, self.seed) if self.method == "lora" else None
 
 
 @dataclass(frozen=True)
@@ -183,13 +197,14 @@ def announce(material: Material, p: Params, model: gpt_trainer.Trainer, folder: 
     files.require_free(folder, needed.disk, what="training")
 
 
-def aggregate(material: Material, history: History, p: Params) -> dict[str, float | int]:
+def aggregate(material: Material, history: History, loss_as_stored: float, p: Params) -> dict[str, float | int]:
     """The metrics."""
     rows, best = train_log.evaluations(history, p.schedule), history.best_epoch(p.schedule)
     return {
         "best_epoch": best,
         "eval_loss_base": rows[0]["loss"],
         "eval_loss": rows[best]["loss"],
+        "eval_loss_stored": loss_as_stored,
         "eval_text_loss": rows[best]["text"],
         "eval_mel_loss": rows[best]["mel"],
         "eval_cer_base": rows[0]["cer"],
@@ -203,8 +218,14 @@ def aggregate(material: Material, history: History, p: Params) -> dict[str, floa
     }
 
 
-def learn(model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, spoken: EpochLines, log: train_log.TrainLog) -> History:
-    """Train to the end and leave the best epoch's weights in `model`. The optimizer, twice as large as the weights, is freed on return."""
+def learn(
+    model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, spoken: EpochLines, log: train_log.TrainLog
+) -> tuple[History, float]:
+    """Train to the end and leave the best epoch's weights in `model`, as they are stored. The optimizer is freed on return.
+
+    Returns:
+        the history, and the eval loss of the weights as they are stored.
+    """
     loop = training_loop.TrainingLoop(
         model,
         material.train,
@@ -217,9 +238,29 @@ def learn(model: gpt_trainer.Trainer, material: Material, p: Params, folder: Pat
     )
     history = loop.run()
     cache.log("train", device=str(model.device), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
-    model.xtts.gpt.load_state_dict(training_loop.best_weights(folder))
+    loop.learned.load(training_loop.best_weights(folder))
+    loop.learned.round_to(stored.DTYPES[p.export_dtype])
     model.learning(False)
-    return history
+    return history, stored_loss(loop, folder, p.export_dtype)
+
+
+def stored_loss(loop: training_loop.TrainingLoop, folder: Path, dtype: str) -> float:
+    """The eval loss of the weights as they are stored, from the cache where this training was stored before.
+
+    Raises:
+        UserError: a weight is too large for `dtype`.
+    """
+    store = cache.Cache("stored_loss", STEP_VERSION, params={"export_dtype": dtype}, model=folder.name)
+    (loss,) = store.map(
+        [loop],
+        key=lambda _: store.key(),
+        work=lambda each, entry: cache.save_json(entry, "loss.json", {"loss": each.eval_loss()}),
+        load=lambda entry: float(cache.load_json(entry, "loss.json")["loss"]),
+        label="stored weights",
+    )
+    if not math.isfinite(loss):
+        raise command.UserError(f"training: stored in {dtype} the eval loss is {loss}", "write train.export_dtype: fp32")
+    return loss
 
 
 def main() -> None:
@@ -234,7 +275,7 @@ def main() -> None:
     folder = training_folder(material, p, asr)
     device.seed_everything(p.seed)
     material = encoded(material, args.base, where)
-    model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps, layers=p.layers).to(where)
+    model = build(args.base, p).to(where)
     announce(material, p, model, folder)
     model.learning(False)
     if p.conditioning == "other_clip":
@@ -244,43 +285,61 @@ def main() -> None:
     clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
     spoken = EpochLines(folder, lines, model.xtts, clips[0])
     with files.whole_folder(args.epochs) as epochs:
-        history = learn(model, material, p, folder, spoken, train_log.TrainLog(epochs, p.schedule))
-        candidates = reference.choose(model.xtts, folder.name, clips, material.held_out, lines)
+        history, loss = learn(model, material, p, folder, spoken, train_log.TrainLog(epochs, p.schedule))
+        candidates = reference.choose(model.xtts, f"{folder.name} {p.export_dtype}", clips, material.held_out, lines)
         epoch_lines.write(epochs, history, p.schedule, spoken, candidates)
-    metrics = aggregate(material, history, p)
-    card = card_of(material, history, candidates, p, given, args.base)
+    card = card_of(material, history, loss, candidates, p, given, args.base)
     with files.whole_folder(args.voice) as folder_of_voice:
-        export.write(folder_of_voice, args.base, checkpoint.weights(model.xtts.gpt), candidates[0].sample, card)
+        export.write(folder_of_voice, args.base, to_store(model, args.base, p), candidates[0].sample, card)
     with files.whole_folder(args.plots) as plots:
         train_log.write_curves(plots, history, p.schedule, clips=len(material.train))
-    files.write_json(args.metrics, metrics)
+    files.write_json(args.metrics, aggregate(material, history, loss, p))
     cache.trim(compute.cache_gb)
-    print_summary(history, candidates[0], p)
+    print_summary(history, loss, candidates[0], p)
+
+
+def build(base: Path, p: Params) -> gpt_trainer.Trainer:
+    """The model to train."""
+    return gpt_trainer.build(base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps, layers=p.layers, adapters=p.adapters)
+
+
+def to_store(model: gpt_trainer.Trainer, base: Path, p: Params) -> dict[str, torch.Tensor] | lora.Adapter:
+    """What the voice's folder holds of the model."""
+    weights = learned.of(model.xtts.gpt).stored(stored.DTYPES[p.export_dtype])
+    return lora.adapter_of(weights, base=stored.hash_of(base), scaling=p.adapters.scaling) if p.adapters else weights
 
 
 def card_of(
-    material: Material, history: History, candidates: list[Candidate], p: Params, given: consent.Consent, base: Path
+    material: Material,
+    history: History,
+    loss_as_stored: float,
+    candidates: list[Candidate],
+    p: Params,
+    given: consent.Consent,
+    base: Path,
 ) -> export.Card:
     """The values of the model card."""
     return export.Card(
         base=str(base),
         base_hash=material.base_hash,
         data_hash=material.data_hash,
-        params=p.affecting,
+        params=p.affecting | {"export_dtype": p.export_dtype},
         consent=given,
         epoch=history.best_epoch(p.schedule),
         evaluations=train_log.evaluations(history, p.schedule),
+        stored_loss=loss_as_stored,
         references=[export.Reference(c.sample.id, c.loss, c.scores.cer, c.scores.similarity) for c in candidates],
         train_clips=len(material.train),
         eval_clips=len(material.held_out),
     )
 
 
-def print_summary(history: History, chosen: Candidate, p: Params) -> None:
+def print_summary(history: History, loss_as_stored: float, chosen: Candidate, p: Params) -> None:
     """A few lines for a person."""
     rows, best = train_log.evaluations(history, p.schedule), history.best_epoch(p.schedule)
     figures = ", ".join(f"{name} {rows[best][name]:.4f} (base {rows[0][name]:.4f})" for name in ("loss", "cer", "similarity"))
     print(f"train: epoch {best} of {len(rows) - 1} has the best {SELECTED[p.select]}: {figures}; reference {chosen.sample.id}")
+    print(f"train: stored in {p.export_dtype}: eval loss {loss_as_stored:.4f} ({loss_as_stored - rows[best]['loss']:+.1e})")
     if rows[best]["loss"] >= rows[0]["loss"]:
         print("train: the chosen epoch is not better than the base on eval: lower train.lr, or add notes")
     if history.skipped():

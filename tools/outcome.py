@@ -13,6 +13,7 @@ from voz.audio import wav
 from voz.pipeline import command
 from voz.pipeline.command import UserError
 
+WEIGHTS = ("model.pth", "adapter.pth")  # of a voice: `train.method: full`, `lora`
 CHANGED = """
 `git status` now shows dvc.lock and files of reports/ as changed. That is no fault: they hold the demo's numbers, and their last
 digits are this machine's. Your own notes will replace them. To put the shipped ones back: git checkout dvc.lock reports"""
@@ -21,10 +22,11 @@ digits are this machine's. Your own notes will replace them. To put the shipped 
 def main() -> None:
     args = parse_args()
     samples = sorted(args.samples.glob("*.wav"))
-    for path in (args.voice / "model.pth", args.report, *(samples or [args.samples / "*.wav"])):
+    weights = next((path for name in WEIGHTS if (path := args.voice / name).is_file()), args.voice / WEIGHTS[0])
+    for path in (weights, args.report, *(samples or [args.samples / "*.wav"])):
         if not path.is_file():
             raise UserError(f"{path}: missing", "run `make demo`")
-    print(f"\nvoice    {args.voice}/  (model.pth, {(args.voice / 'model.pth').stat().st_size / 1e6:.0f} MB)")
+    print(f"\nvoice    {args.voice}/  ({weights.name}, {weights.stat().st_size / 1e6:.0f} MB)")
     for path in samples:
         print(f"sample   {path}  ({wav.samples(path, rate_hz=wav.OUTPUT_RATE_HZ) / wav.OUTPUT_RATE_HZ:.1f} s)")
     print(f"report   {args.report.resolve().as_uri()}")

@@ -6,12 +6,14 @@ from pathlib import Path
 import psutil
 import torch
 
+from voz.model import learned
 from voz.model.batches import Sample
 from voz.model.dvae import STRIDE
 from voz.model.gpt_trainer import Trainer
 from voz.pipeline import files
 
-DISK_PER_WEIGHT = 36  # bytes: weights 4 and Adam 8, both twice while a state replaces another; best weights twice; the export
+DISK_PER_LEARNING_WEIGHT = 32  # bytes: weights 4 and Adam 8, both twice while a state replaces another; best weights twice
+DISK_PER_EXPORTED_WEIGHT = 4
 MEMORY_PER_WEIGHT = 4  # bytes, of every weight
 MEMORY_PER_LEARNING_WEIGHT = 12  # more: gradient 4, Adam 8
 LATENTS = 32  # positions of the conditioning before a text
@@ -35,11 +37,12 @@ class Needs:
 def of(trainer: Trainer, train: list[Sample], batch_size: int, folder: Path) -> Needs:
     """What a training of these clips needs. `folder` is the training's."""
     weights = sum(weight.numel() for weight in trainer.xtts.parameters())
-    gpt = sum(weight.numel() for weight in trainer.xtts.gpt.parameters())
-    learning = sum(weight.numel() for weight in trainer.xtts.gpt.parameters() if weight.requires_grad)
+    parts = learned.of(trainer.xtts.gpt)
+    learning, exported = (sum(weight.numel() for weight in part.values()) for part in (parts.trained, parts.exported))
     memory = weights * MEMORY_PER_WEIGHT + learning * MEMORY_PER_LEARNING_WEIGHT + activations(trainer, train, batch_size)
     free = torch.cuda.mem_get_info(trainer.device)[0] if trainer.device.type == "cuda" else psutil.virtual_memory().available
-    return Needs(memory, free, gpt * DISK_PER_WEIGHT, files.free_bytes(folder))
+    disk = learning * DISK_PER_LEARNING_WEIGHT + exported * DISK_PER_EXPORTED_WEIGHT
+    return Needs(memory, free, disk, files.free_bytes(folder))
 
 
 def activations(trainer: Trainer, train: list[Sample], batch_size: int) -> int:
