@@ -40,7 +40,7 @@ PIPELINE_TESTS := $(wildcard tests/test_pipeline*.py tests/test_dvc*.py)
 FAST_TESTS := $(filter-out $(PIPELINE_TESTS),$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private remote push verify-remote detect compare listen messages fuzz licences audit sbom
+.PHONY: help setup demo test test-slow check-real check-demo lint doctor notes forget review base profile speak clean-cache pocket check-private remote push verify-remote detect compare listen export messages fuzz licences audit sbom
 
 help: ## show this list
 	@$(or $(PYTHON),python3) -m tools.help
@@ -135,6 +135,9 @@ profile: setup ## apply profiles/NAME.yaml to params.yaml (NAME=xtts_v2, NAME=po
 
 speak: setup ## speak TEXT="..." into OUT=spoken.wav (or .mp3, .opus) with the voice, an earlier one (REV=<commit or experiment>), or any (VOICE=folder SPEAKER_WAV=file); STREAM=1: to a player
 	@python -m tools.speak --text="$$TEXT" --rev="$$REV" --voice="$$VOICE" --speaker-wav="$$SPEAKER_WAV" --out="$$OUT" $(if $(STREAM),--stream)
+
+export: setup ## write the voice (REV=<commit or experiment>, VOICE=folder) as a folder that coqui-tts loads, an adapter merged into its base: OUT=models/exported
+	@python -m tools.export_voice --rev="$$REV" --voice="$$VOICE" --out="$(if $(filter-out spoken.wav,$(OUT)),$$OUT)"
 
 # Status 3 says that a file carries no mark: an answer, no failure of make.
 detect: setup ## tell whether audio files carry the watermark: FILES="spoken.wav 'my note.ogg'"

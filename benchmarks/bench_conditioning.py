@@ -19,8 +19,9 @@ from pathlib import Path
 import torch
 
 from stages import train
-from voz.model import batches, clip_features, device, gpt_trainer, training_loop, xtts
+from voz.model import batches, device, gpt_trainer, training_loop, training_material, xtts
 from voz.model.history import Scores
+from voz.model.training_material import Material
 from voz.pipeline import command, params
 
 WAYS = ("same_clip", "other_clip")
@@ -34,10 +35,10 @@ class Run:
     losses: list[float]
 
 
-def run(material: train.Material, p: train.Params, base: Path, folder: Path) -> Run:
+def run(material: Material, p: train.Params, base: Path, folder: Path) -> Run:
     """Train from the base in a fresh folder."""
     device.seed_everything(p.seed)
-    model = gpt_trainer.build(base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
+    model = train.build(base, p)
     with tempfile.TemporaryDirectory(dir=folder) as states:
         loop = training_loop.TrainingLoop(
             model,
@@ -71,11 +72,10 @@ def main() -> None:
     args = parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     p = params.load("train", train.Params)
-    model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
-    material = train.encoded(train.gather(args.dataset, args.base, min_minutes=p.min_minutes), args.base, torch.device("cpu"))
+    model = train.build(args.base, p)
+    material = training_material.gather(args.dataset, args.base, min_minutes=p.min_minutes)
+    material = material.encoded(args.base, torch.device("cpu")).conditioned(model, "other_clip")
     clips = material.train
-    model.learning(False)
-    material = replace(material, train=clip_features.with_latents(clips, model.xtts, material.base_hash))
     one = {way: replace(p, epochs=1, conditioning=way) for way in WAYS}
     turns = [{way: run(material, one[way], args.base, args.folder).update_s for way in WAYS} for _ in range(args.turns)]
     once = [latents_s(model, clips) for _ in range(args.turns)]

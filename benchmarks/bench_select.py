@@ -22,7 +22,7 @@ import torch
 from stages import train
 from voz.data import dataset
 from voz.metrics import epoch_lines, eval_lines, reference
-from voz.model import batches, device, gpt_trainer, training_loop, transcriber, xtts
+from voz.model import batches, device, training_loop, training_material, transcriber, xtts
 from voz.model.history import SELECTED, History, Scores
 from voz.pipeline import command, params
 
@@ -41,10 +41,9 @@ def run(args: argparse.Namespace, p: train.Params) -> Run:
     """Train, and let every epoch speak the eval and the test lines."""
     device.seed_everything(p.seed)
     folder, asr = args.folder / f"seed-{p.seed}", transcriber.Transcriber(args.asr, torch.device("cpu"))
-    material = train.gather(args.dataset, args.base, min_minutes=0.0)
-    material = train.encoded(material, args.base, torch.device("cpu"))
-    model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps)
-    material = train.conditioned(material, model, p)
+    model = train.build(args.base, p)
+    material = training_material.gather(args.dataset, args.base, min_minutes=0.0)
+    material = material.encoded(args.base, torch.device("cpu")).conditioned(model, p.conditioning)
     held_out, tested = (dataset.read(args.dataset, split) for split in ("eval", "test"))
     test_clips = batches.load(tested, args.dataset / "wavs", xtts.read_tokenizer(args.base))
     given = {"model": model.xtts, "base_hash": material.base_hash, "asr": asr, "seed": p.seed}

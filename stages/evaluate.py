@@ -297,7 +297,7 @@ def main() -> None:
     args = parse_args()
     p, where = params.load("evaluate", Params), device.pick(params.load("compute", params.Compute).device)
     device.seed_everything(p.seed)
-    fine_tuned, ears = load_voice(args.voice, where), transcribers(args.asr, args.judge, where)
+    fine_tuned, ears = load_voice(args.voice, where, base=args.base), transcribers(args.asr, args.judge, where)
     voices = {"base": Voice(args.base, fine_tuned.reference, where), "fine_tuned": fine_tuned}
     if not espeak.available():
         print(tr("the accent is not measured: espeak-ng is missing (`make doctor` says how to get it)"))

@@ -1,8 +1,8 @@
 """Speak a list of texts with the voice; a line that went wrong is spoken again. What is written carries a watermark.
 
-    python -m stages.synthesize models/voice outputs --texts data/texts.txt --asr models/pocket/whisper.pt
+    python -m stages.synthesize models/voice outputs --base models/pocket/xtts --texts data/texts.txt --asr models/pocket/whisper.pt
 
-Reads   models/voice/{model.pth,config.json,vocab.json,reference.wav}
+Reads   models/voice/{model.pth,config.json,vocab.json,reference.wav}; or adapter.pth, with BASE/{model.pth,config.json,vocab.json}
         data/texts.txt                     one text a line, UTF-8; empty lines are skipped
 Writes  outputs/<nn>-<slug>.wav            mono PCM16, 24 000 Hz
         outputs/manifest.jsonl             records.SpokenLine, one per line
@@ -217,7 +217,7 @@ def main() -> None:
     p, where = params.load("synthesize", Params), device.pick(params.load("compute", params.Compute).device)
     device.seed_everything(p.seed)
     mark = watermark.marker(p.watermark, where)
-    voice, asr = load_voice(args.voice, where), transcriber.Transcriber(args.asr, where)
+    voice, asr = load_voice(args.voice, where, base=args.base), transcriber.Transcriber(args.asr, where)
     texts = read_texts(args.texts)
     lines = lines_of(texts, voice, seed=p.seed)
     takes = speak_well(voice, lines, asr, p)
@@ -230,6 +230,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voice", type=Path, help="folder of the voice")
     parser.add_argument("outputs", type=Path, help="folder for the wavs, made anew")
+    parser.add_argument("--base", type=Path, required=True, help="folder of the XTTS base that the voice was trained from")
     parser.add_argument("--texts", type=Path, required=True, help="file of texts, one a line")
     parser.add_argument("--asr", type=Path, required=True, help="Whisper checkpoint that transcribes the lines")
     return parser.parse_args()

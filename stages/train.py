@@ -6,7 +6,7 @@
 Reads   data/dataset/{manifest.jsonl, wavs/<id>.wav, consent.yaml}; the splits train and eval, of test only that there are clips
         BASE/{model.pth, config.json, vocab.json, dvae.pth, mel_stats.pth}, never written
         ASR, the Whisper checkpoint that transcribes the eval lines
-Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.md}
+Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.md}; with `method: lora` adapter.pth, no model.pth
         reports/epochs/epochs.json                     by epoch (0 = base): losses, CER and similarity of the eval lines; both choices
         reports/epochs/epoch-NN/<clip>-<take>.wav      the eval lines as they were spoken after each epoch
         reports/epochs/live/                           DVCLive's curves; during the training they grow in reports/.epochs.tmp/live/
@@ -18,9 +18,7 @@ continues, and ends with the same bytes.
 """
 
 import argparse
-import hashlib
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,23 +30,24 @@ from voz.metrics import epoch_lines, eval_lines, reference
 from voz.metrics.epoch_lines import EpochLines
 from voz.metrics.reference import Candidate
 from voz.model import (
-    batches,
-    checkpoint,
-    clip_features,
     device,
-    dvae,
     export,
     gpt_trainer,
+    learned,
+    lora,
     needs,
+    stored,
     train_log,
     training_loop,
+    training_material,
     transcriber,
     voice,
     xtts,
 )
 from voz.model.history import SELECTED, History
 from voz.model.schedule import Schedule
-from voz.pipeline import cache, command, files, language, params, records
+from voz.model.training_material import Material
+from voz.pipeline import cache, command, files, language, params
 from voz.pipeline.checked import section
 from voz.pipeline.language import tr
 
@@ -59,6 +58,11 @@ STEP_VERSION = 2  # raise when the same data and parameters give other weights; 
 class Params:
     """Section `train` of params.yaml."""
 
+    method: Literal["full", "lora"]
+    lora_rank: int = Field(ge=1)
+    lora_alpha: float = Field(gt=0)
+    lora_dropout: float = Field(ge=0, lt=1)
+    export_dtype: Literal["fp16", "fp32"]
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     grad_accumulation: int = Field(ge=1)
@@ -95,80 +99,27 @@ class Params:
 
     @property
     def affecting(self) -> dict[str, Any]:
-        """The parameters that decide the weights."""
-        return {name: value for name, value in asdict(self).items() if name != "min_minutes"}
+        """The parameters that decide the weights in training."""
+        without = {"min_minutes", "export_dtype"} | (set() if self.adapters else {"lora_rank", "lora_alpha", "lora_dropout"})
+        return {name: value for name, value in asdict(self).items() if name not in without}
+
+    @property
+    def adapters(self) -> lora.Settings | None:
+        """Those of `method: lora`."""
+        return lora.Settings(self.lora_rank, self.lora_alpha, self.lora_dropout, self.seed) if self.method == "lora" else None
 
 
 @dataclass(frozen=True)
-class Material:
-    """The data of a training.
+class Trained:
+    """What a training came to.
 
-    examples: of the train and the eval split.
-    minutes: of both splits, by name.
-    train, held_out: the samples of the train and the eval split.
-    data_hash: of the clips and texts of both splits.
-    base_hash: of the base's files.
-    dvae_hash: of those that decide the codes.
+    stored_loss: eval loss of the weights as they are stored.
+    candidates: for the reference recording, the best first.
     """
 
-    examples: list[records.Example]
-    minutes: dict[str, float]
-    train: list[batches.Sample]
-    held_out: list[batches.Sample]
-    data_hash: str
-    base_hash: str
-    dvae_hash: str
-
-
-def gather(dataset: Path, base: Path, *, min_minutes: float) -> Material:
-    """Read and check the train and eval clips.
-
-    Raises:
-        UserError: a split is empty, the train split has less than `min_minutes`, or a clip cannot be used (it is named).
-    """
-    tokenizer = xtts.read_tokenizer(base)
-    everything = records.read(dataset, records.Example)
-    splits: dict[str, list[records.Example]] = {name: [e for e in everything if e.split == name] for name in records.SPLITS}
-    for name, found in splits.items():
-        if not found:
-            raise command.UserError(
-                "{dataset}: no clip in the {name} split", "add notes, or see reports/ledger/curate.csv", dataset=dataset, name=name
-            )
-    minutes = {name: sum(e.duration_s for e in found) / 60 for name, found in splits.items()}
-    if minutes["train"] < min_minutes:
-        raise command.UserError(
-            "{dataset}: {minutes:.1f} min of training speech, and train.min_minutes is {least:g}",
-            "add notes (see reports/ledger/curate.csv for what was left out), or lower it for a trial",
-            dataset=dataset,
-            minutes=minutes["train"],
-            least=min_minutes,
-        )
-    train, held_out = (batches.load(splits[name], dataset / "wavs", tokenizer) for name in ("train", "eval"))
-    examples = [e for e in everything if e.split != "test"]
-    hashes = {name: files.hash_file(base / name) for name in xtts.BASE_FILES}
-    dvae_hash = files.combined_hash({name: hashes[name] for name in dvae.FILES})
-    return Material(examples, minutes, train, held_out, hash_of(examples, [*train, *held_out]), files.combined_hash(hashes), dvae_hash)
-
-
-def hash_of(examples: list[records.Example], samples: list[batches.Sample]) -> str:
-    """Of clips and their texts."""
-    sha256 = {sample.id: sample.sha256 for sample in samples}
-    lines = [json.dumps([e.id, e.split, e.normalized, sha256[e.id]]) for e in sorted(examples, key=lambda e: e.id)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def encoded(material: Material, base: Path, where: torch.device) -> Material:
-    """The material with the audio codes of all clips."""
-    samples = clip_features.with_codes([*material.train, *material.held_out], base, material.dvae_hash, where)
-    return replace(material, train=samples[: len(material.train)], held_out=samples[len(material.train) :])
-
-
-def conditioned(material: Material, model: gpt_trainer.Trainer, p: Params) -> Material:
-    """The material with the latents that `conditioning: other_clip` needs; unchanged for same_clip. The conditioning encoder is frozen."""
-    model.learning(False)
-    if p.conditioning == "same_clip":
-        return material
-    return replace(material, train=clip_features.with_latents(material.train, model.xtts, material.base_hash))
+    history: History
+    stored_loss: float
+    candidates: list[Candidate]
 
 
 def training_folder(material: Material, p: Params, asr: transcriber.Transcriber) -> Path:
@@ -180,41 +131,15 @@ def training_folder(material: Material, p: Params, asr: transcriber.Transcriber)
     return store.path(store.key(material.data_hash, *chosen_by))
 
 
-def announce(material: Material, p: Params, model: gpt_trainer.Trainer, folder: Path) -> None:
-    """Say what the training has to learn from and what it needs. A finished one needs nothing more.
-
-    Raises:
-        UserError: the disk has too little space.
-    """
-    if (folder / training_loop.DONE).is_file():
-        return
-    counted = ", ".join(f"{name} {minutes:.1f} min" for name, minutes in material.minutes.items())
-    updates = p.schedule.updates(len(material.train))
-    per_update = p.batch_size * p.grad_accumulation
-    print(
-        tr(
-            "train: {counted}; {clips} clips, {updates} updates of {per_update} clips in {epochs} epochs",
-            counted=counted,
-            clips=len(material.train),
-            updates=updates,
-            per_update=per_update,
-            epochs=p.epochs,
-        )
-    )
-    needed = needs.of(model, material.train, p.batch_size, folder)
-    print(tr("train: {line}", line=needed.describe()))
-    if needed.memory > needed.free_memory:
-        print(tr("train: that may be too much memory: close other programs, or lower train.batch_size and raise train.grad_accumulation"))
-    files.require_free(folder, needed.disk, what=tr("training"))
-
-
-def aggregate(material: Material, history: History, p: Params) -> dict[str, float | int]:
+def aggregate(material: Material, trained: Trained, p: Params) -> dict[str, float | int]:
     """The metrics."""
+    history = trained.history
     rows, best = train_log.evaluations(history, p.schedule), history.best_epoch(p.schedule)
     return {
         "best_epoch": best,
         "eval_loss_base": rows[0]["loss"],
         "eval_loss": rows[best]["loss"],
+        "eval_loss_stored": trained.stored_loss,
         "eval_text_loss": rows[best]["text"],
         "eval_mel_loss": rows[best]["mel"],
         "eval_cer_base": rows[0]["cer"],
@@ -228,8 +153,19 @@ def aggregate(material: Material, history: History, p: Params) -> dict[str, floa
     }
 
 
-def learn(model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, spoken: EpochLines, log: train_log.TrainLog) -> History:
-    """Train to the end and leave the best epoch's weights in `model`. The optimizer, twice as large as the weights, is freed on return."""
+def build(base: Path, p: Params) -> gpt_trainer.Trainer:
+    """The model to train."""
+    return gpt_trainer.build(base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps, layers=p.layers, adapters=p.adapters)
+
+
+def learn(
+    model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, spoken: EpochLines, log: train_log.TrainLog
+) -> tuple[History, float]:
+    """Train to the end and leave the best epoch's weights in `model`, as they are stored. The optimizer is freed on return.
+
+    Returns:
+        the history, and the eval loss of the weights as they are stored.
+    """
     loop = training_loop.TrainingLoop(
         model,
         material.train,
@@ -242,9 +178,16 @@ def learn(model: gpt_trainer.Trainer, material: Material, p: Params, folder: Pat
     )
     history = loop.run()
     cache.log("train", device=str(model.device), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
-    model.xtts.gpt.load_state_dict(training_loop.best_weights(folder))
+    loop.learned.load(training_loop.best_weights(folder))
+    loop.learned.round_to(stored.DTYPES[p.export_dtype])
     model.learning(False)
-    return history
+    return history, stored.eval_loss(loop.eval_loss, folder.name, p.export_dtype)
+
+
+def to_store(model: gpt_trainer.Trainer, base: Path, p: Params) -> dict[str, torch.Tensor] | lora.Adapter:
+    """What the voice's folder holds of the model."""
+    weights = learned.of(model.xtts.gpt).stored(stored.DTYPES[p.export_dtype])
+    return lora.adapter_of(weights, base=stored.hash_of(base), scaling=p.adapters.scaling) if p.adapters else weights
 
 
 def main() -> None:
@@ -255,53 +198,52 @@ def main() -> None:
     given = consent.read(args.dataset)
     xtts.require(args.base)
     asr = transcriber.Transcriber(args.asr, where)
-    material = gather(args.dataset, args.base, min_minutes=p.min_minutes)
+    material = training_material.gather(args.dataset, args.base, min_minutes=p.min_minutes)
     folder = training_folder(material, p, asr)
     device.seed_everything(p.seed)
-    material = encoded(material, args.base, where)
-    model = gpt_trainer.build(args.base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps, layers=p.layers).to(where)
-    announce(material, p, model, folder)
-    material = conditioned(material, model, p)
-    held_out = [example for example in material.examples if example.split == "eval"]
-    lines = eval_lines.choose(held_out, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
+    material = material.encoded(args.base, where)
+    model = build(args.base, p).to(where)
+    needs.announce(model, material, p.schedule, folder)
+    material = material.conditioned(model, p.conditioning)
+    lines = eval_lines.choose(material.held_out_examples, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
     clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
     spoken = EpochLines(folder, lines, model.xtts, clips[0])
     with files.whole_folder(args.epochs) as epochs:
-        history = learn(model, material, p, folder, spoken, train_log.TrainLog(epochs, p.schedule))
-        candidates = reference.choose(model.xtts, folder.name, clips, material.held_out, lines)
+        history, loss = learn(model, material, p, folder, spoken, train_log.TrainLog(epochs, p.schedule))
+        candidates = reference.choose(model.xtts, f"{folder.name} {p.export_dtype}", clips, material.held_out, lines)
         with language.used(args.language):
             epoch_lines.write(epochs, history, p.schedule, spoken, candidates)
-    metrics = aggregate(material, history, p)
-    card = card_of(material, history, candidates, p, given, args.base)
+    trained = Trained(history, loss, candidates)
     with files.whole_folder(args.voice) as folder_of_voice, language.used(args.language):
-        export.write(folder_of_voice, args.base, checkpoint.weights(model.xtts.gpt), candidates[0].sample, card)
+        card = card_of(material, trained, p, given, args.base)
+        export.write(folder_of_voice, args.base, to_store(model, args.base, p), candidates[0].sample, card)
     with files.whole_folder(args.plots) as plots:
         train_log.write_curves(plots, history, p.schedule, clips=len(material.train))
-    files.write_json(args.metrics, metrics)
+    files.write_json(args.metrics, aggregate(material, trained, p))
     cache.trim(compute.cache_gb)
-    print_summary(history, candidates[0], p)
+    print_summary(trained, p)
 
 
-def card_of(
-    material: Material, history: History, candidates: list[Candidate], p: Params, given: consent.Consent, base: Path
-) -> export.Card:
+def card_of(material: Material, trained: Trained, p: Params, given: consent.Consent, base: Path) -> export.Card:
     """The values of the model card."""
     return export.Card(
         base=str(base),
         base_hash=material.base_hash,
         data_hash=material.data_hash,
-        params=p.affecting,
+        params=p.affecting | {"export_dtype": p.export_dtype},
         consent=given,
-        epoch=history.best_epoch(p.schedule),
-        evaluations=train_log.evaluations(history, p.schedule),
-        references=[export.Reference(c.sample.id, c.loss, c.scores.cer, c.scores.similarity) for c in candidates],
+        epoch=trained.history.best_epoch(p.schedule),
+        evaluations=train_log.evaluations(trained.history, p.schedule),
+        stored_loss=trained.stored_loss,
+        references=[export.Reference(c.sample.id, c.loss, c.scores.cer, c.scores.similarity) for c in trained.candidates],
         train_clips=len(material.train),
         eval_clips=len(material.held_out),
     )
 
 
-def print_summary(history: History, chosen: Candidate, p: Params) -> None:
+def print_summary(trained: Trained, p: Params) -> None:
     """A few lines for a person."""
+    history = trained.history
     rows, best = train_log.evaluations(history, p.schedule), history.best_epoch(p.schedule)
     figures = ", ".join(f"{name} {rows[best][name]:.4f} (base {rows[0][name]:.4f})" for name in ("loss", "cer", "similarity"))
     print(
@@ -311,7 +253,15 @@ def print_summary(history: History, chosen: Candidate, p: Params) -> None:
             epochs=len(rows) - 1,
             select=tr(SELECTED[p.select]),
             figures=figures,
-            reference=chosen.sample.id,
+            reference=trained.candidates[0].sample.id,
+        )
+    )
+    print(
+        tr(
+            "train: stored in {dtype}: eval loss {loss:.4f} ({difference:+.1e})",
+            dtype=p.export_dtype,
+            loss=trained.stored_loss,
+            difference=trained.stored_loss - rows[best]["loss"],
         )
     )
     if rows[best]["loss"] >= rows[0]["loss"]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.forgetting import traces
 from voz.data import consent, corrections, origins, phone_transcripts
 from voz.pipeline import files
 
@@ -182,6 +183,19 @@ def test_a_note_is_gone_everywhere_and_the_other_is_whole(repository: Path) -> N
     call(repository.parent / "clone", "dvc", "pull", "-q", "-r", "here")
     assert (repository.parent / "clone/data/notes" / other.file).read_bytes() == (repository / "data/notes" / other.file).read_bytes()
     assert (repository.parent / "clone/models/base/vocab.json").is_file()
+
+
+@pytest.mark.parametrize("weights", ["model.pth", "adapter.pth"])
+def test_every_voice_in_a_store_is_found_whether_whole_or_an_adapter(tmp_path: Path, weights: str) -> None:
+    names = {weights: "a" * 32, "reference.wav": "b" * 32, "vocab.json": "c" * 32}
+    listing = json.dumps([{"md5": md5, "relpath": name} for name, md5 in names.items()])
+    objects = {**{md5: name for name, md5 in names.items()}, "d" * 32 + ".dir": listing}
+    for md5, content in objects.items():
+        (tmp_path / md5[:2]).mkdir()
+        (tmp_path / md5[:2] / md5[2:]).write_text(content)
+    for asked, found in ((True, {"aa", "bb", "dd"}), (False, set())):  # the vocabulary is the base's
+        traced = traces.in_store(tmp_path, traces.Trail(set()), protected={"c" * 32}, weights=asked)
+        assert {path.parent.name for path in traced} == found
 
 
 def leave_copies(folder: Path, mine: origins.Origin) -> None:

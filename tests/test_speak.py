@@ -12,7 +12,7 @@ import soundfile
 import yaml
 
 from stages import synthesize
-from tests import clips, tiny_voice, tiny_whisper
+from tests import clips, test_lora, tiny_voice, tiny_whisper
 from tools import speak
 from voz.audio import sniff
 from voz.pipeline import parallel
@@ -42,7 +42,9 @@ def test_a_text_sounds_as_the_first_try_of_the_stage(here: Path, monkeypatch: py
     text = "Bueno muchachos, son las 3."
     tiny_whisper.make(here / "whisper.pt")
     (here / "texts.txt").write_text(f"Otra cosa.\n{text}\n", encoding="utf-8")
-    monkeypatch.setattr("sys.argv", ["synthesize", "models/voice", "outputs", "--texts", "texts.txt", "--asr", "whisper.pt"])
+    monkeypatch.setattr(
+        "sys.argv", ["synthesize", "models/voice", "outputs", "--base", "models/voice-base", "--texts", "texts.txt", "--asr", "whisper.pt"]
+    )
     synthesize.main()
     say(monkeypatch, "--text", text, "--out", "new/hola.wav")
     assert Path("new/hola.wav").read_bytes() == Path("outputs/02-bueno-muchachos-son-las-3.wav").read_bytes()
@@ -80,6 +82,22 @@ def test_any_voice_with_any_recording_as_its_reference(here: Path, monkeypatch: 
         say(monkeypatch, "--text", "Hola.", "--voice", "from afar", "--speaker-wav", str(clips.FIXTURES / "texts.csv"))
     with pytest.raises(UserError, match="two voices"):
         say(monkeypatch, "--text", "Hola.", "--voice", "from afar", "--rev", "HEAD")
+
+
+def test_an_adapter_speaks_with_its_base_and_with_no_other(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = here / "models/voice-base"
+    adapted = test_lora.store(test_lora.build(base), base, here / "models/adapted")
+    shutil.copyfile("models/voice/reference.wav", adapted / "reference.wav")
+    values = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    for folder in ("models/voice-base", "models/voice"):
+        Path("params.yaml").write_text(yaml.safe_dump(values | {"base": folder}), encoding="utf-8")
+        if folder == "models/voice":
+            with pytest.raises(UserError, match=r"models/adapted: its adapter belongs to another base than models/voice "):
+                say(monkeypatch, "--text", "Hola.", "--voice", "models/adapted")
+        else:
+            say(monkeypatch, "--text", "Hola.", "--voice", "models/adapted", "--out", "adapted.wav")
+            say(monkeypatch, "--text", "Hola.", "--voice", folder, "--speaker-wav", "models/voice/reference.wav", "--out", "base.wav")
+    assert Path("adapted.wav").read_bytes() == Path("base.wav").read_bytes()  # an untrained adapter changes nothing
 
 
 def test_a_stream_is_a_wav_of_the_same_sound_with_the_mark(

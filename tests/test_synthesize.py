@@ -54,7 +54,9 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, **params: float | str) ->
     values["synthesize"] |= {"max_cer": P.max_cer, "max_tries": P.max_tries} | params
     (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("sys.argv", ["synthesize", "voice", "outputs", "--texts", "texts.txt", "--asr", "whisper.pt"])
+    monkeypatch.setattr(
+        "sys.argv", ["synthesize", "voice", "outputs", "--base", "voice-base", "--texts", "texts.txt", "--asr", "whisper.pt"]
+    )
     synthesize.main()
 
 

@@ -16,7 +16,7 @@ from accelerate.state import AcceleratorState
 
 from tests import tiny_base
 from voz.audio import wav
-from voz.model import batches, checkpoint, gpt_trainer, interpolation, training_loop, xtts
+from voz.model import batches, checkpoint, gpt_trainer, interpolation, lora, training_loop, xtts
 from voz.model.history import History, Scores
 from voz.model.schedule import Schedule
 from voz.pipeline import command, files
@@ -108,7 +108,7 @@ def test_bf16_and_accumulation_train_to_nearly_the_same(base: Path, tmp_path: Pa
 def test_interpolated_weights_are_applied_and_removed(base: Path) -> None:
     gpt = gpt_trainer.build(base, lr=0.0, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8).xtts.gpt
     before = {name: weight.detach().clone() for name, weight in gpt.named_parameters()}
-    half = interpolation.Interpolation(gpt, 0.5)
+    half = interpolation.Interpolation(dict(gpt.named_parameters()), 0.5)
     with torch.no_grad():
         for weight in gpt.parameters():
             weight.add_(1.0)
@@ -116,7 +116,7 @@ def test_interpolated_weights_are_applied_and_removed(base: Path) -> None:
     with half.applied():
         changed = {name for name, weight in gpt.named_parameters() if not torch.equal(weight, own[name])}
         assert all(torch.allclose(dict(gpt.named_parameters())[name], before[name] + 0.5, atol=1e-6) for name in changed)
-    assert changed == set(interpolation.lower_half(gpt)) and {name.split(".")[2] for name in changed} == {"0"}
+    assert changed == set(interpolation.lower_half(dict(gpt.named_parameters()))) and {name.split(".")[2] for name in changed} == {"0"}
     assert all(torch.equal(weight, own[name]) for name, weight in gpt.named_parameters())
 
 
@@ -131,13 +131,14 @@ def loop_in(
     lr: float = 1e-3,
     scores: Sequence[Scores] = (),
     layers: Literal["all"] | int = "all",
+    adapters: lora.Settings | None = None,
     on_epoch: Callable[[History], None] = lambda history: None,
 ) -> training_loop.TrainingLoop:
     """A training over the seeded clips, two updates an epoch; `scores` are those of the eval lines, by evaluation."""
     AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate keeps one precision per process
     folder.mkdir(parents=True, exist_ok=True)
     train, held_out = noise_clips(folder)
-    model = gpt_trainer.build(base, lr=lr, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8, layers=layers)
+    model = gpt_trainer.build(base, lr=lr, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8, layers=layers, adapters=adapters)
     if schedule.conditioning == "other_clip":
         model.learning(False)
         train = [replace(sample, latents=xtts.conditioning(model.xtts, batches.pcm(sample)).latents[0]) for sample in train]

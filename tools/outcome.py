@@ -14,6 +14,7 @@ from voz.pipeline import command
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
 
+WEIGHTS = ("model.pth", "adapter.pth")  # of a voice: `train.method: full`, `lora`
 CHANGED = later("""
 `git status` now shows dvc.lock and files of reports/ as changed. That is no fault: they hold the demo's numbers, and their last
 digits are this machine's. Your own notes will replace them. To put the shipped ones back: git checkout dvc.lock reports""")
@@ -22,12 +23,11 @@ digits are this machine's. Your own notes will replace them. To put the shipped 
 def main() -> None:
     args = parse_args()
     samples = sorted(args.samples.glob("*.wav"))
-    for path in (args.voice / "model.pth", args.report, *(samples or [args.samples / "*.wav"])):
+    weights = next((path for name in WEIGHTS if (path := args.voice / name).is_file()), args.voice / WEIGHTS[0])
+    for path in (weights, args.report, *(samples or [args.samples / "*.wav"])):
         if not path.is_file():
             raise UserError("{path}: missing", "run `make demo`", path=path)
-    print(
-        tr("\nvoice    {voice}/  (model.pth, {size_mb:.0f} MB)", voice=args.voice, size_mb=(args.voice / "model.pth").stat().st_size / 1e6)
-    )
+    print(tr("\nvoice    {voice}/  ({file}, {size_mb:.0f} MB)", voice=args.voice, file=weights.name, size_mb=weights.stat().st_size / 1e6))
     for path in samples:
         print(
             tr(

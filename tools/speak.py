@@ -5,7 +5,8 @@
     python -m tools.speak --text "..." --stream | aplay                                    (`make -s speak TEXT="..." STREAM=1 | aplay`)
 
 Reads   models/voice; an earlier one comes from DVC's cache or its remote into .cache, and the working tree stays as it is;
-        FOLDER: any fine-tuned XTTS_v2 (model.pth, config.json, vocab.json); REF: any audio of the speaker, 6 s or more
+        FOLDER: any fine-tuned XTTS_v2 (model.pth, config.json, vocab.json), or an adapter (adapter.pth) to `base` of params.yaml
+        REF: any audio of the speaker, 6 s or more
         the settings of `synthesize` in params.yaml: the text sounds as that stage's first try
 Writes  OUT, mono, 24 000 Hz, with the watermark unless `synthesize.watermark` is none. Its ending names the format: wav, flac, mp3,
         opus or ogg; a folder gets a wav that is called like the text
@@ -81,7 +82,7 @@ def main() -> None:
     mark = watermark.marker(p.watermark, where)
     with reference_wav(Path(args.speaker_wav) if args.speaker_wav else None) as reference:
         folder = revisions.voice_of(revisions.find(args.rev)) if args.rev else Path(args.voice or VOICE)
-        voice = load_voice(folder, where, reference=reference)
+        voice = load_voice(folder, where, base=params.base_folder(), reference=reference)
         (line,) = synthesis.number([voice.readable(args.text)], seed=p.seed)
         if out is None:
             write_stream(synthesis.stream(voice.model, voice.conditioning, line, p), mark)

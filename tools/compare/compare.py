@@ -53,7 +53,7 @@ def read_sides(names: Sequence[str], where: str) -> list[Side]:
     sides = []
     for key, name in zip("ab", names, strict=True):
         revision = revisions.find(name)
-        voice = load_voice(revisions.voice_of(revision), device.pick(where))
+        voice = load_voice(revisions.voice_of(revision), device.pick(where), base=params.base_folder())
         sides.append(Side(key, f"{key.upper()}: {revision.name}", revision, voice))
     if len({(side.voice.model_hash, side.voice.reference_hash) for side in sides}) == 1:
         same = " and ".join(side.revision.name for side in sides)

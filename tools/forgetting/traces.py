@@ -21,7 +21,7 @@ from voz.pipeline.records import ID_DIGITS
 TRAINING = "train"  # the cache's folder of checkpoints, which are made from all notes together
 VOICES = "voices"  # the cache's folder of voices of earlier commits (`make speak REV=…`)
 TEMPORARY = ("*/??/.tmp-*", "import-*", "review-*")  # in the cache, of interrupted commands
-_VOICE_FILES = {"model.pth", "reference.wav"}  # a folder in DVC's store that has these is a voice
+_WEIGHTS, _REFERENCE = {"model.pth", "adapter.pth"}, "reference.wav"  # a folder in DVC's store that has one of these and this is a voice
 _TABLES = (".jsonl", ".csv")
 
 Listing = list[dict[str, str]]  # how DVC stores a folder: [{"md5": ..., "relpath": ...}, ...]
@@ -142,7 +142,8 @@ def in_store(folder: Path, trail: Trail, *, protected: set[str], weights: bool) 
     texts = _add_recordings(contents, trail, label=f"search {folder}")
     for listing in listings.values():
         trail.md5s |= {entry["md5"] for entry in listing if trail.is_named_in(entry["relpath"])}
-        if weights and {entry["relpath"] for entry in listing} >= _VOICE_FILES:
+        paths = {entry["relpath"] for entry in listing}
+        if weights and _REFERENCE in paths and paths & _WEIGHTS:
             trail.md5s |= {entry["md5"] for entry in listing}
     trail.md5s -= protected
     _follow_texts(texts, listings.values(), trail, protected)

@@ -49,10 +49,10 @@ def load_voices(names: list[str]) -> dict[str, Voice]:
         UserError: a voice is missing.
     """
     where = device.pick(params.load("compute", params.Compute).device)
-    current = load_voice(revisions.VOICE, where)
-    base = Voice(Path(str(params.read()["base"])), current.reference, where)  # conditioned on the same recording, as in evaluate
+    current = load_voice(revisions.VOICE, where, base=params.base_folder())
+    base = Voice(params.base_folder(), current.reference, where)  # conditioned on the same recording, as in evaluate
     voices = {BASE: base, CURRENT: current}
-    return voices | {name: load_voice(revisions.voice_of(revisions.find(name)), where) for name in names}
+    return voices | {name: load_voice(revisions.voice_of(revisions.find(name)), where, base=params.base_folder()) for name in names}
 
 
 def parse(line: str) -> Request:

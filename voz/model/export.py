@@ -7,12 +7,14 @@ from pathlib import Path
 import torch
 
 from voz.data.consent import Consent
-from voz.model import checkpoint, xtts
+from voz.model import lora, stored, xtts
 from voz.model.batches import Sample
+from voz.pipeline import language
 from voz.pipeline.files import copy, write_text
 from voz.pipeline.language import later, tr
 
-FILES = ("model.pth", "config.json", "vocab.json", "reference.wav", "README.md")
+FILES = (*stored.WHOLE, "reference.wav", "README.md")
+ADAPTER_FILES = (*stored.ADAPTED, "reference.wav", "README.md")
 
 
 @dataclass(frozen=True)
@@ -36,29 +38,61 @@ class Card:
     consent: Consent
     epoch: int
     evaluations: list[dict[str, float]]  # of the base, then of each epoch: loss, cer, similarity
+    stored_loss: float  # eval loss of the weights as they are stored
     references: list[Reference]  # the best first
     train_clips: int
     eval_clips: int
 
 
-def write(folder: Path, base: Path, gpt: dict[str, torch.Tensor], reference: Sample, card: Card) -> None:
-    """Fill an empty folder with a voice that stock coqui-tts loads (`Xtts.load_checkpoint(config, checkpoint_dir=folder)`).
+def write(folder: Path, base: Path, learned: dict[str, torch.Tensor] | lora.Adapter, reference: Sample, card: Card) -> None:
+    """Fill an empty folder with a voice.
 
-    The GPT is written in float32, because half precision would round away updates of lr 5e-6. Every other weight is the base's, in
-    the base's precision.
+    Args:
+        learned: the GPT, in the precision that it is stored in. Every other weight is the base's. Stock coqui-tts loads the folder
+            (`Xtts.load_checkpoint(config, checkpoint_dir=folder)`). Or an adapter, which `stored` merges into the base.
     """
-    state = {key: value for key, value in xtts.read_weights(base / "model.pth").items() if not key.startswith("gpt.")}
-    state |= {f"gpt.{key}": value.float() if value.is_floating_point() else value for key, value in gpt.items()}
-    checkpoint.write(folder / "model.pth", {"model": {key: state[key] for key in sorted(state)}})
-    for name in ("config.json", "vocab.json"):
+    if isinstance(learned, lora.Adapter):
+        learned.write(folder / lora.FILE)
+    else:
+        state = {key: value for key, value in xtts.read_weights(base / "model.pth").items() if not key.startswith("gpt.")}
+        stored.write(folder, state | {f"gpt.{key}": value for key, value in learned.items()})
+    for name in stored.CONFIGURATION:
         copy(base / name, folder / name)
     copy(reference.path, folder / "reference.wav")
     _, widths = xtts.read_config(base)
     write_text(folder / "README.md", describe(card, reference, stock=widths.stock))
 
 
+def write_whole(folder: Path, voice: stored.StoredModel, reference: Path, dtype: torch.dtype) -> None:
+    """Fill an empty folder with a voice that stock coqui-tts loads, whatever the voice's own folder holds.
+
+    Args:
+        dtype: of the GPT, if an adapter is merged.
+    """
+    if voice.base is None:
+        copy(voice.folder / "model.pth", folder / "model.pth")
+    else:
+        weights = {name: value.to(dtype) if name.startswith("gpt.") else value for name, value in voice.weights().items()}
+        stored.write(folder, weights)
+    for name in stored.CONFIGURATION:
+        copy(voice.folder / name, folder / name)
+    copy(reference, folder / "reference.wav")
+    card = voice.folder / "README.md"
+    if card.is_file():
+        write_text(folder / "README.md", _whole_use(card.read_text(encoding="utf-8")))
+
+
+def _whole_use(card: str) -> str:
+    """The card of an adapter, in whatever language it was written, with the use of whole weights."""
+    for name in language.LANGUAGES:
+        with language.used(name):
+            card = card.replace(tr(_USE_ADAPTER), _USE)
+    return card
+
+
 def describe(card: Card, reference: Sample, *, stock: bool) -> str:
     """The model card, in the format of model hubs and the current language; the keys of its head are the hubs' own."""
+    use = tr(_USE_ADAPTER) if card.params["method"] == "lora" else _USE
     params = "\n".join(f"| {key} | {value} |" for key, value in card.params.items())
     return f"""---
 language: es
@@ -93,6 +127,7 @@ tags: [xtts, text-to-speech, voice-cloning, rioplatense]
 | {tr("train / eval clips")} | {card.train_clips} / {card.eval_clips} |
 | {tr("epoch, chosen on eval by {select}", select=card.params["select"])} | {card.epoch} |
 | {tr("eval loss, this voice")} | {card.evaluations[card.epoch]["loss"]:.4f} |
+| {tr("eval loss, this voice as stored in {dtype}", dtype=card.params["export_dtype"])} | {card.stored_loss:.4f} |
 | {tr("eval loss, the base")} | {card.evaluations[0]["loss"]:.4f} |
 | {tr("reference recording")} | {reference.id} |
 | {tr("base, SHA-256")} | {card.base_hash} |
@@ -103,7 +138,7 @@ tags: [xtts, text-to-speech, voice-cloning, rioplatense]
 
 ## {tr("Use")}
 
-{_USE}{"" if stock else tr(_NARROW)}"""
+{use}{"" if stock else tr(_NARROW)}"""
 
 
 def _choices(card: Card) -> str:
@@ -164,6 +199,10 @@ model.load_checkpoint(config, checkpoint_dir=".")
 spoken = model.synthesize("Bueno muchachos, gracias por la bancada.", speaker_wav="reference.wav", language="es")  # 24 kHz
 ```
 """
+
+_USE_ADAPTER = later("""`adapter.pth` is a LoRA adapter: it needs the base above, which this project merges it into when it speaks
+(`make speak`). `make export` writes a folder with whole weights, which coqui-tts loads.
+""")
 
 _NARROW = later("""
 The base is narrower than XTTS_v2 (`widths` in `config.json`), which coqui-tts alone cannot build: load it with `voz.model.xtts.load_model`.

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from voz.audio import limits
-from voz.model import xtts
+from voz.model import lora, xtts
 from voz.model.batches import Batch, Sample
 from voz.model.dvae import STRIDE
 from voz.model.xtts import gpt_trainer
@@ -75,6 +75,13 @@ class Trainer(gpt_trainer.GPTTrainer):
                 targets[row, start : min(end, length)] = IGNORED
         return targets
 
+    def get_optimizer(self) -> torch.optim.Optimizer:
+        """coqui's optimizer, for those weights alone that learn."""
+        optimizer = super().get_optimizer()
+        for group in optimizer.param_groups:
+            group["params"] = [weight for weight in group["params"] if weight.requires_grad]
+        return optimizer
+
     def learning(self, on: bool) -> None:
         """Put the GPT in training mode (dropout) or not. Every other part stays in eval mode, as in coqui's on_train_epoch_start."""
         self.train(False)
@@ -106,12 +113,22 @@ def code_loss(model: xtts.Xtts, sample: Sample, latents: torch.Tensor) -> float:
     return float(loss)
 
 
-def build(base: Path, *, lr: float, weight_decay: float, betas: list[float], eps: float, layers: Literal["all"] | int = "all") -> Trainer:
+def build(
+    base: Path,
+    *,
+    lr: float,
+    weight_decay: float,
+    betas: list[float],
+    eps: float,
+    layers: Literal["all"] | int = "all",
+    adapters: lora.Settings | None = None,
+) -> Trainer:
     """A trainer with the weights of a base folder, of which only the GPT's are trained.
 
     Args:
         lr, weight_decay, betas, eps: of AdamW. As in coqui's recipe, only weights decay, not biases, norms and embeddings.
         layers: how many of the GPT's upper layers learn, with the heads above them; "all" = all of the GPT.
+        adapters: in these layers learn instead of their weights, and nothing else does.
 
     Raises:
         UserError: a file of the base is missing, damaged, or does not fit the others; the GPT has fewer layers.
@@ -123,8 +140,12 @@ def build(base: Path, *, lr: float, weight_decay: float, betas: list[float], eps
     del trainer.dvae, trainer.torch_mel_spectrogram_dvae  # voz/model/dvae.py encodes, and checks the weights
     xtts.load_weights(trainer.xtts, base / "model.pth")
     trainer.requires_grad_(False)
-    for module in _learning(trainer.xtts.gpt, layers):
-        module.requires_grad_(True)
+    modules = _learning(trainer.xtts.gpt, layers)
+    if adapters:
+        lora.inject(trainer.xtts.gpt, adapters, layers)
+    else:
+        for module in modules:
+            module.requires_grad_(True)
     trainer.xtts.gpt.gpt.config.use_cache = False  # a training step never reads the key-value cache that it would build
     return trainer
 

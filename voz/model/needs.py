@@ -6,13 +6,18 @@ from pathlib import Path
 import psutil
 import torch
 
+from voz.model import learned
 from voz.model.batches import Sample
 from voz.model.dvae import STRIDE
 from voz.model.gpt_trainer import Trainer
+from voz.model.schedule import Schedule
+from voz.model.training_loop import DONE
+from voz.model.training_material import Material
 from voz.pipeline import files
 from voz.pipeline.language import tr
 
-DISK_PER_WEIGHT = 36  # bytes: weights 4 and Adam 8, both twice while a state replaces another; best weights twice; the export
+DISK_PER_LEARNING_WEIGHT = 32  # bytes: weights 4 and Adam 8, both twice while a state replaces another; best weights twice
+DISK_PER_EXPORTED_WEIGHT = 4
 MEMORY_PER_WEIGHT = 4  # bytes, of every weight
 MEMORY_PER_LEARNING_WEIGHT = 12  # more: gradient 4, Adam 8
 LATENTS = 32  # positions of the conditioning before a text
@@ -42,11 +47,12 @@ class Needs:
 def of(trainer: Trainer, train: list[Sample], batch_size: int, folder: Path) -> Needs:
     """What a training of these clips needs. `folder` is the training's."""
     weights = sum(weight.numel() for weight in trainer.xtts.parameters())
-    gpt = sum(weight.numel() for weight in trainer.xtts.gpt.parameters())
-    learning = sum(weight.numel() for weight in trainer.xtts.gpt.parameters() if weight.requires_grad)
+    parts = learned.of(trainer.xtts.gpt)
+    learning, exported = (sum(weight.numel() for weight in part.values()) for part in (parts.trained, parts.exported))
     memory = weights * MEMORY_PER_WEIGHT + learning * MEMORY_PER_LEARNING_WEIGHT + activations(trainer, train, batch_size)
     free = torch.cuda.mem_get_info(trainer.device)[0] if trainer.device.type == "cuda" else psutil.virtual_memory().available
-    return Needs(memory, free, gpt * DISK_PER_WEIGHT, files.free_bytes(folder))
+    disk = learning * DISK_PER_LEARNING_WEIGHT + exported * DISK_PER_EXPORTED_WEIGHT
+    return Needs(memory, free, disk, files.free_bytes(folder))
 
 
 def activations(trainer: Trainer, train: list[Sample], batch_size: int) -> int:
@@ -59,3 +65,28 @@ def activations(trainer: Trainer, train: list[Sample], batch_size: int) -> int:
     length = LATENTS + max(len(sample.tokens) - (-sample.length // STRIDE) for sample in train)
     learning = sum(any(weight.requires_grad for weight in layer.parameters()) for layer in trainer.xtts.gpt.gpt.h)
     return round(2 * length * batch_size * (34 * width + 5 * heads * length) * learning)
+
+
+def announce(trainer: Trainer, material: Material, schedule: Schedule, folder: Path) -> None:
+    """Say what a training has to learn from and what it needs. A finished one needs nothing more.
+
+    Raises:
+        UserError: the disk has too little space.
+    """
+    if (folder / DONE).is_file():
+        return
+    print(
+        tr(
+            "train: {counted}; {clips} clips, {updates} updates of {per_update} clips in {epochs} epochs",
+            counted=", ".join(f"{name} {minutes:.1f} min" for name, minutes in material.minutes.items()),
+            clips=len(material.train),
+            updates=schedule.updates(len(material.train)),
+            per_update=schedule.batch_size * schedule.grad_accumulation,
+            epochs=schedule.epochs,
+        )
+    )
+    needed = of(trainer, material.train, schedule.batch_size, folder)
+    print(tr("train: {line}", line=needed.describe()))
+    if needed.memory > needed.free_memory:
+        print(tr("train: that may be too much memory: close other programs, or lower train.batch_size and raise train.grad_accumulation"))
+    files.require_free(folder, needed.disk, what=tr("training"))

@@ -10,13 +10,13 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
-from voz.model import batches, checkpoint
+from voz.model import batches, checkpoint, learned
 from voz.model.batches import PlannedBatch, Sample
 from voz.model.gpt_trainer import Trainer
 from voz.model.history import History, Scores, is_finite, mean_losses
@@ -60,7 +60,8 @@ class TrainingLoop:
         self.accelerator = accelerator(schedule.precision, device)
         self.trainer = trainer
         self.gpt = trainer.xtts.gpt
-        self.interpolation = Interpolation(self.gpt, schedule.lower_layers_alpha)
+        self.learned = learned.of(self.gpt)
+        self.interpolation = Interpolation(self.learned.linear, schedule.lower_layers_alpha)
         self.model, self.optimizer = self.accelerator.prepare(trainer, trainer.get_optimizer())
         self.lr = self.optimizer.param_groups[0]["lr"]
         self.planned = schedule.updates(len(self.train))  # updates of the whole training
@@ -71,7 +72,7 @@ class TrainingLoop:
         self.saved_at = time.monotonic()
 
     def run(self) -> History:
-        """Train to the end and return the history. The best epoch's GPT is then in `folder`, see `best_weights`."""
+        """Train to the end and return the history. The best epoch's weights are then in `folder`, see `best_weights`."""
         if (self.folder / DONE).is_file():
             self.history = History(**json.loads((self.folder / DONE).read_text(encoding="utf-8")))
             (self.folder / STATE).unlink(missing_ok=True)
@@ -224,26 +225,35 @@ class TrainingLoop:
                 self.history.scores.append(self.listen(len(self.history.clips) - 1))
                 self.on_epoch(self.history)
                 if len(self.history.clips) > 1 and self.history.best_epoch(self.schedule) == self.epoch:
-                    checkpoint.write(self.folder / BEST, {"epoch": self.epoch, "gpt": checkpoint.weights(self.gpt)})
+                    checkpoint.write(self.folder / BEST, {"epoch": self.epoch, "gpt": self.learned.state()})
         self.evaluation_s = time.monotonic() - start
         if not complete:
             self._save_or_stop(signals)
         rows = self.history.eval_losses(self.schedule)
         self.bar.set_postfix_str(f"epoch {len(rows) - 1}, eval loss {rows[-1]['loss']:.4f} (base {rows[0]['loss']:.4f})")
 
-    @torch.no_grad()
+    def eval_loss(self) -> float:
+        """The eval loss of the present weights."""
+        return mean_losses(dict(self._clip_losses()), self.schedule)["loss"]
+
     def _losses(self, signals: list[int]) -> dict[str, list[float]]:
-        """Losses of the eval clips, without a mask as in coqui's eval_step; of fewer clips if a signal comes in between."""
-        self.trainer.learning(False)
+        """Losses of the eval clips; of fewer clips if a signal comes in between."""
         clips: dict[str, list[float]] = {}
-        for sample, batch in batches.singles(self.held_out):
+        for name, losses in self._clip_losses():
+            clips[name] = losses
+            self.bar.update(1)
             if signals:
                 break
+        return clips
+
+    @torch.no_grad()
+    def _clip_losses(self) -> Iterator[tuple[str, list[float]]]:
+        """The id and the losses of each eval clip, see `History`, without a mask as in coqui's eval_step."""
+        self.trainer.learning(False)
+        for sample, batch in batches.singles(self.held_out):
             text, mel = self.model(batch.to(self.accelerator.device), masked=False)
             of_text, of_mel = self.trainer.counts(batch, masked=False)
-            clips[sample.id] = [float(text) / of_text, float(mel) / of_mel, of_text, of_mel]
-            self.bar.update(1)
-        return clips
+            yield sample.id, [float(text) / of_text, float(mel) / of_mel, of_text, of_mel]
 
     def _end_epoch(self) -> None:
         """Move the position to the next epoch and save it."""
@@ -266,7 +276,7 @@ class TrainingLoop:
         """Replace the saved state."""
         scaler = self.accelerator.scaler
         state = {
-            "gpt": checkpoint.weights(self.gpt),
+            "gpt": self.learned.state(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else {},
             "position": [self.epoch, self.update],
@@ -281,7 +291,7 @@ class TrainingLoop:
         if not path.is_file():
             return
         state = checkpoint.read(path)
-        self.gpt.load_state_dict(state["gpt"])
+        self.learned.load(state["gpt"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
@@ -316,7 +326,7 @@ def accelerator(precision: str, device: torch.device) -> Accelerator:
 
 
 def best_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """The GPT of the best epoch of a finished training."""
+    """What the best epoch of a finished training learned, see `Learned.state`."""
     gpt: dict[str, torch.Tensor] = checkpoint.read(folder / BEST)["gpt"]
     return gpt
 

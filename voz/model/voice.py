@@ -1,4 +1,4 @@
-"""A voice: the folder of an XTTS model and a reference recording. It speaks lines; those spoken before come from the cache."""
+"""A voice: the folder of an XTTS model or of an adapter, and a reference recording. It speaks lines; known ones come from the cache."""
 
 import functools
 import json
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from voz.audio import wav
-from voz.model import synthesis, xtts
+from voz.model import stored, synthesis, xtts
 from voz.model.generation import Sampling
 from voz.pipeline import cache, files
 from voz.pipeline.command import UserError
@@ -17,7 +17,6 @@ from voz.pipeline.language import tr
 from voz.text import normalize, tokens
 
 STEP_VERSION = 2  # raise when the same line gets other samples; tests/test_voice.py holds golden ones
-MODEL_FILES = ("model.pth", "config.json", "vocab.json")
 REFERENCE = "reference.wav"
 _PCM = "pcm.npy"  # in an entry of the cache, float32 at 24 000 Hz: a wav's 16 bits would round
 
@@ -27,21 +26,25 @@ class Voice:
 
     Args:
         reference: mono wav at 22 050 Hz.
+        base: the folder of the base, if `folder` holds an adapter.
 
     Attributes:
-        model_hash, reference_hash: SHA-256 of `MODEL_FILES` and of the reference recording.
+        model_hash, reference_hash: SHA-256 of the files that decide the model, and of the reference recording.
+
+    Raises:
+        UserError: a file is missing, or the adapter belongs to another base.
     """
 
-    def __init__(self, folder: Path, reference: Path, device: torch.device) -> None:
+    def __init__(self, folder: Path, reference: Path, device: torch.device, *, base: Path | None = None) -> None:
         self.folder, self.reference, self.device = folder, reference, device
-        xtts.require(folder, MODEL_FILES)
+        self.stored = stored.find(folder, base)
         self.tokenizer = xtts.read_tokenizer(folder)
-        self.model_hash, self.reference_hash = files.hash_files(folder, MODEL_FILES), files.hash_file(reference)
+        self.model_hash, self.reference_hash = self.stored.hash, files.hash_file(reference)
 
     @functools.cached_property
     def model(self) -> xtts.Xtts:
         """The model, loaded on first use."""
-        return xtts.load_model(self.folder, device=self.device)
+        return self.stored.load(self.device)
 
     @functools.cached_property
     def conditioning(self) -> xtts.Conditioning:
@@ -95,16 +98,18 @@ class Voice:
         return synthesis.in_parts(lines, self.tokenizer, from_cache)
 
 
-def load_voice(folder: Path, device: torch.device, *, reference: Path | None = None) -> Voice:
+def load_voice(folder: Path, device: torch.device, *, base: Path | None = None, reference: Path | None = None) -> Voice:
     """The voice in a folder: what `stages/train.py` wrote, or any fine-tuned XTTS_v2 with its `config.json` and `vocab.json`.
 
     Args:
+        base: the folder of the base. Only an adapter (`train.method: lora`) needs it.
         reference: mono wav at 22 050 Hz; the default is the folder's own.
 
     Raises:
-        UserError: there is no voice in the folder, or its vocabulary is damaged.
+        UserError: there is no voice in the folder, its vocabulary is damaged, or it is an adapter to another base.
     """
-    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
+    wanted = stored.ADAPTED if stored.is_adapted(folder) else stored.WHOLE
+    missing = [name for name in wanted if not (folder / name).is_file()]
     if missing:
         raise UserError(
             "{folder}: no voice ({missing} missing)", "{fix}", folder=folder, missing=", ".join(missing), fix=_cure(folder, missing)
@@ -116,7 +121,7 @@ def load_voice(folder: Path, device: torch.device, *, reference: Path | None = N
             folder=folder,
             reference=REFERENCE,
         )
-    return Voice(folder, reference or folder / REFERENCE, device)
+    return Voice(folder, reference or folder / REFERENCE, device, base=base)
 
 
 def _cure(folder: Path, missing: Sequence[str]) -> str:

@@ -59,6 +59,18 @@ def read(path: Path = PATH) -> dict[str, Any]:
     return data
 
 
+def base_folder(path: Path = PATH) -> Path:
+    """The folder of the base model.
+
+    Raises:
+        UserError: `base` is missing.
+    """
+    folder = read(path).get("base")
+    if not isinstance(folder, str):
+        raise UserError("{path}: base: missing", "`git checkout params.yaml`", path=path)
+    return Path(folder)
+
+
 def load(name: str, cls: type[T], path: Path = PATH) -> T:
     """Read one section into `cls`, a class decorated with `checked.section`.
 

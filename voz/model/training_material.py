@@ -1,0 +1,89 @@
+"""The clips that a training learns from and is judged on, and what the base makes of them once before it."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from voz.model import batches, clip_features, dvae, xtts
+from voz.model.gpt_trainer import Trainer
+from voz.pipeline import files, records
+from voz.pipeline.command import UserError
+
+
+@dataclass(frozen=True)
+class Material:
+    """The data of a training.
+
+    examples: of the train and the eval split.
+    minutes: of each split, by name.
+    train, held_out: the samples of the train and the eval split.
+    data_hash: of the clips and texts of both splits.
+    base_hash: of the base's files.
+    dvae_hash: of those that decide the codes.
+    """
+
+    examples: list[records.Example]
+    minutes: dict[str, float]
+    train: list[batches.Sample]
+    held_out: list[batches.Sample]
+    data_hash: str
+    base_hash: str
+    dvae_hash: str
+
+    @property
+    def held_out_examples(self) -> list[records.Example]:
+        """Those of the eval split."""
+        return [example for example in self.examples if example.split == "eval"]
+
+    def encoded(self, base: Path, where: torch.device) -> "Material":
+        """The material with the audio codes of all clips."""
+        samples = clip_features.with_codes([*self.train, *self.held_out], base, self.dvae_hash, where)
+        return replace(self, train=samples[: len(self.train)], held_out=samples[len(self.train) :])
+
+    def conditioned(self, trainer: Trainer, conditioning: str) -> "Material":
+        """The material with the latents that `conditioning: other_clip` needs; unchanged for same_clip. The conditioning encoder is
+        frozen."""
+        trainer.learning(False)
+        if conditioning == "same_clip":
+            return self
+        return replace(self, train=clip_features.with_latents(self.train, trainer.xtts, self.base_hash))
+
+
+def gather(dataset: Path, base: Path, *, min_minutes: float) -> Material:
+    """Read and check the train and eval clips.
+
+    Raises:
+        UserError: a split is empty, the train split has less than `min_minutes`, or a clip cannot be used (it is named).
+    """
+    tokenizer = xtts.read_tokenizer(base)
+    everything = records.read(dataset, records.Example)
+    splits: dict[str, list[records.Example]] = {name: [e for e in everything if e.split == name] for name in records.SPLITS}
+    for name, found in splits.items():
+        if not found:
+            raise UserError(
+                "{dataset}: no clip in the {name} split", "add notes, or see reports/ledger/curate.csv", dataset=dataset, name=name
+            )
+    minutes = {name: sum(e.duration_s for e in found) / 60 for name, found in splits.items()}
+    if minutes["train"] < min_minutes:
+        raise UserError(
+            "{dataset}: {minutes:.1f} min of training speech, and train.min_minutes is {least:g}",
+            "add notes (see reports/ledger/curate.csv for what was left out), or lower it for a trial",
+            dataset=dataset,
+            minutes=minutes["train"],
+            least=min_minutes,
+        )
+    train, held_out = (batches.load(splits[name], dataset / "wavs", tokenizer) for name in ("train", "eval"))
+    examples = [e for e in everything if e.split != "test"]
+    hashes = {name: files.hash_file(base / name) for name in xtts.BASE_FILES}
+    dvae_hash = files.combined_hash({name: hashes[name] for name in dvae.FILES})
+    return Material(examples, minutes, train, held_out, hash_of(examples, [*train, *held_out]), files.combined_hash(hashes), dvae_hash)
+
+
+def hash_of(examples: list[records.Example], samples: list[batches.Sample]) -> str:
+    """Of clips and their texts."""
+    sha256 = {sample.id: sample.sha256 for sample in samples}
+    lines = [json.dumps([e.id, e.split, e.normalized, sha256[e.id]]) for e in sorted(examples, key=lambda e: e.id)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
