@@ -50,7 +50,8 @@ def conditioning(model: xtts.Xtts) -> xtts.Conditioning:
 
 def generate(model: xtts.Xtts, texts: tuple[str, ...], sampling: generation.Sampling) -> list[generation.Generated]:
     given = conditioning(model)
-    return generation.generate(model, [synthesis.prepare(model, given, line) for line in synthesis.number(texts, seed=1)], sampling)
+    prepared = [synthesis.prepare(model, given, line) for line in synthesis.number(texts, seed=1)]
+    return [each for _, each in sorted(generation.generate(model, prepared, sampling), key=lambda found: found[0])]
 
 
 def coqui_codes(model: xtts.Xtts, given: xtts.Conditioning, text: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -159,7 +160,7 @@ def test_long_text_is_split_at_sentences_and_joined_with_a_pause(stopping: xtts.
     assert all(part.text.endswith(".") and len(part.text) <= 239 for part in parts)
     given = conditioning(stopping)
     (whole,) = synthesis.speak(stopping, given, [synthesis.Line(text, seed=1)], SAMPLED)
-    spoken = [synthesis.speak_batch(stopping, given, [part], SAMPLED)[0] for part in parts]
+    spoken = [pcm for part in parts for _, pcm in synthesis.speak_as_done(stopping, given, [part], SAMPLED)]
     pause = np.zeros(4800, np.float32)  # 0.2 s
     assert np.array_equal(whole, np.concatenate([spoken[0], *(piece for part in spoken[1:] for piece in (pause, part))]))
 

@@ -1,34 +1,34 @@
-"""The generation loop: prefixes of several lines -> audio codes and latents.
+"""The generation loop: prefixes of lines -> audio codes and latents.
 
-coqui's `generate` takes one line, and its latents need a second pass through the GPT. Here lines of different lengths share one
-loop: prefixes (conditioning, text, start code) are padded on the left and masked, the logits processors are Hugging Face's own in
-the order in which `generate` applies them, and the latents are those that the loop computes anyway. Greedy codes equal coqui's line
-by line; latents are within 1e-4.
+coqui's `generate` takes one line, and its latents need a second pass through the GPT. Here up to `ROWS` lines share a loop, the next
+line takes the place of one that has ended, and the latents are those that the loop computes anyway. The logits processors are Hugging
+Face's own, in the order in which `generate` applies them. Greedy codes equal coqui's line by line; latents are within 1e-4.
+
+A line's codes and latents depend on itself alone, see voz/model/gpt_decoder.py. That is so in float32 and bf16 on a CPU; an accelerator's
+last digits depend on how many lines are in flight.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from pydantic import Field
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import (
-    Cache,
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
 )
-from transformers.cache_utils import DynamicLayer
 
+from voz.model import gpt_decoder
+from voz.model.gpt_decoder import Decoder, Past, Rows
+from voz.model.packed import Precision
 from voz.model.xtts import Xtts
 from voz.pipeline.checked import section
 
-BATCH_ROWS = 8  # full size on 2 cores: 8 rows cost 281 ms a step, 1 row 234
-ROOM = 128  # positions by which the key-value cache grows
+ROWS = 16  # lines in flight
 PREFIX_ID = 1  # coqui gives `generate` this id in place of each prefix position, so the repetition penalty always applies to code 1
 
 
@@ -44,6 +44,7 @@ class Sampling:
     top_p: float = Field(gt=0, le=1)
     top_k: int = Field(ge=1)
     repetition_penalty: float = Field(gt=0)
+    precision: Precision = "fp32"
 
     def processors(self) -> LogitsProcessorList:
         """Hugging Face's processors in the order in which `generate` applies them."""
@@ -54,10 +55,26 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class PreparedLine:
+    """The input of the generation loop for one line.
+
+    conditioning: latents that the prefix begins with. The same tensor in several lines is computed once. [32, C]
+    prefix: the rest of it, text and start code, embedded. [P, C]
+    uniform: a random number in [0, 1) for each code. [max codes]
+    limit: number of codes at most.
+    """
+
+    conditioning: torch.Tensor
+    prefix: torch.Tensor
+    uniform: torch.Tensor
+    limit: int
+
+
+@dataclass(frozen=True)
 class Generated:
     """What the GPT generated for one line.
 
-    codes: audio codes; the last is the stop code unless the limit came first. int64 [N]
+    codes: audio codes; the last is the stop code unless the limit came first (coqui too gives its latent to the decoder). int64 [N]
     latents: input of the decoder, one per code. [N, C]
     """
 
@@ -65,95 +82,83 @@ class Generated:
     latents: torch.Tensor
 
 
-class RoomyLayer(DynamicLayer):
-    """A layer's key-value cache with spare room. transformers' own copies all keys and values at every step: as costly as the attention."""
+@dataclass(eq=False)
+class InFlight:
+    """A line that is being generated, with its codes and latents so far."""
 
-    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append keys and values and return all of them. [B, heads, n, C] -> [B, heads, N, C]"""
-        used = self.get_seq_length()
-        self.keys = self._append("_key_room", used, key_states)
-        self.values = self._append("_value_room", used, value_states)
-        self.is_initialized = True
-        return self.keys, self.values
+    index: int
+    line: PreparedLine
+    codes: list[int] = field(default_factory=list)
+    latents: list[torch.Tensor] = field(default_factory=list)
 
-    def _append(self, name: str, used: int, new: torch.Tensor) -> torch.Tensor:
-        room, needed = getattr(self, name, None), used + new.shape[2]
-        if room is None or room.shape[2] < needed:
-            larger = new.new_empty(*new.shape[:2], needed + ROOM, new.shape[3])
-            if room is not None:
-                larger[:, :, :used] = room[:, :, :used]
-            setattr(self, name, larger)
-            room = larger
-        room[:, :, used:needed] = new
-        return room[:, :, :needed]
+    def ended(self, stop: int) -> bool:
+        """Whether it has its stop code, or as many codes as it may have."""
+        return len(self.codes) >= self.line.limit or (bool(self.codes) and self.codes[-1] == stop)
 
 
-@dataclass(frozen=True)
-class PreparedLine:
-    """The input of the generation loop for one line.
-
-    prefix: conditioning, text and start code, embedded. [P, C]
-    width: the prefix is padded to this many positions.
-    uniform: a random number in [0, 1) for each code. [max codes]
-    limit: number of codes at most.
-    """
-
-    prefix: torch.Tensor
-    width: int
-    uniform: torch.Tensor
-    limit: int
-
-
-def generate(model: Xtts, lines: Sequence[PreparedLine], sampling: Sampling) -> list[Generated]:
-    """Generate the codes and latents of up to `BATCH_ROWS` lines of one width."""
-    codes, latents = (torch.stack(each, dim=1) for each in zip(*steps(model, lines, sampling), strict=True))
-    return trim(codes, latents, [line.limit for line in lines], model.gpt.stop_audio_token)
+def generate(model: Xtts, lines: Sequence[PreparedLine], sampling: Sampling) -> Iterator[tuple[int, Generated]]:
+    """The index of each line with what was generated for it, as the lines end."""
+    for flight in steps(model, lines, sampling):
+        for each in flight:
+            if each.ended(model.gpt.stop_audio_token):
+                yield each.index, Generated(torch.tensor(each.codes), torch.cat(each.latents))
 
 
 @torch.inference_mode()
-def steps(model: Xtts, lines: Sequence[PreparedLine], sampling: Sampling) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Generate step by step: the next code and latent of each row, until every line has its stop code or is at its limit.
-
-    The rows after the lines are copies that fill the batch up. Yields int64 [B], [B, C].
-    """
-    gpt, stop = model.gpt, model.gpt.stop_audio_token
-    rows = [*lines, *[lines[0]] * (BATCH_ROWS - len(lines))]
-    inputs, mask = pad(rows)
-    uniform = torch.stack([row.uniform for row in rows])
-    limits = torch.tensor([row.limit if i < len(lines) else 0 for i, row in enumerate(rows)])
-    ids = torch.tensor([[PREFIX_ID, gpt.start_audio_token]] * BATCH_ROWS)  # scores are processed on the CPU: same on every device
-    finished, processors, cache = limits <= 0, sampling.processors(), Cache(layer_class_to_replicate=RoomyLayer)
-    for step in range(int(limits.max())):
-        with reproducible_attention(inputs.device):
-            hidden = gpt.gpt(inputs_embeds=inputs, attention_mask=mask, past_key_values=cache, use_cache=True).last_hidden_state
-        latents = gpt.final_norm(hidden[:, -1])
-        scores = processors(ids, gpt.mel_head(latents).float().cpu())
-        codes = draw(scores, uniform[:, step], greedy=sampling.temperature == 0).masked_fill(finished, stop)
-        yield codes, latents
-        ids = torch.cat([ids, codes[:, None]], dim=1)
-        finished = finished | (codes == stop) | (limits <= step + 1)
-        if bool(finished.all()):
-            break
-        inputs = (gpt.mel_embedding(codes.to(inputs.device)) + gpt.mel_pos_embedding.emb.weight[step + 1])[:, None]
-        mask = torch.cat([mask, mask.new_ones(BATCH_ROWS, 1)], dim=1)
+def steps(model: Xtts, lines: Sequence[PreparedLine], sampling: Sampling) -> Iterator[list[InFlight]]:
+    """Generate step by step. Yields the lines in flight with a code and a latent more; those that have ended make room for others."""
+    gpt, device = model.gpt, model.device
+    decoder = gpt_decoder.of(gpt, sampling.precision)
+    waiting = deque(enumerate(lines))
+    rows, processors = Rows(decoder, min(ROWS, len(lines)), device), sampling.processors()
+    flight: list[InFlight] = []
+    pasts: dict[int, Past] = {}
+    while waiting or flight:
+        latents = decoder.step(_embedded(gpt, flight, device), rows) if flight else torch.empty(0, gpt.model_dim, device=device)
+        if waiting and len(flight) < ROWS:
+            started = [InFlight(*waiting.popleft()) for _ in range(min(len(waiting), ROWS - len(flight)))]
+            latents = torch.cat([latents, _start(decoder, started, pasts, rows)])
+            flight += started
+        _draw_codes(decoder, flight, latents, processors, gpt.start_audio_token, greedy=sampling.temperature == 0)
+        yield flight
+        for row in reversed(range(len(flight))):
+            if flight[row].ended(gpt.stop_audio_token):
+                rows.drop(row)
+                flight[row] = flight[-1]
+                flight.pop()
 
 
-def reproducible_attention(device: torch.device) -> AbstractContextManager[None]:
-    """Attention whose result for a row does not depend on the row's place in the batch.
+def _start(decoder: Decoder, started: list[InFlight], pasts: dict[int, Past], rows: Rows) -> torch.Tensor:
+    """Put lines into the rows; the latents of their first codes. [N, C]"""
+    for each in started:
+        shared = each.line.conditioning
+        if id(shared) not in pasts:
+            _, (pasts[id(shared)],) = decoder.start([shared], [Past([], [])])
+    latents, after = decoder.start([each.line.prefix for each in started], [pasts[id(each.line.conditioning)] for each in started])
+    for past in after:
+        rows.add(past)
+    return latents
 
-    torch's flash attention on a CPU gives each thread a buffer that is not aligned: at 2 threads, rows 4 to 7 of 8 differ from
-    rows 0 to 3 in the last digits (torch 2.13, AMD EPYC, 87 of 114 shapes; its plain attention differs in none, and one call takes
-    0.8 instead of 0.5 ms). An accelerator keeps its own choice.
-    """
-    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
+
+def _embedded(gpt: torch.nn.Module, flight: list[InFlight], device: torch.device) -> torch.Tensor:
+    """The last code of each line at its place, embedded. [N, C]"""
+    codes = torch.tensor([each.codes[-1] for each in flight], device=device)
+    places = torch.tensor([len(each.codes) for each in flight], device=device)
+    embedded: torch.Tensor = gpt.mel_embedding(codes) + gpt.mel_pos_embedding.emb(places)
+    return embedded
 
 
-def pad(rows: Sequence[PreparedLine]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Prefixes padded on the left to their width, and the mask that hides the padding. -> [B, W, C], [B, W]"""
-    short = [row.width - len(row.prefix) for row in rows]
-    inputs = torch.stack([torch.nn.functional.pad(row.prefix, (0, 0, n, 0)) for row, n in zip(rows, short, strict=True)])
-    positions = torch.arange(inputs.shape[1], device=inputs.device)
-    return inputs, (positions >= torch.tensor(short, device=inputs.device)[:, None]).long()
+def _draw_codes(
+    decoder: Decoder, flight: list[InFlight], latents: torch.Tensor, processors: LogitsProcessorList, start: int, *, greedy: bool
+) -> None:
+    """Draw the next code of each line and keep it with its latent. Scores are processed on the CPU: the same on every device."""
+    longest = max(len(each.codes) for each in flight)
+    ids = torch.tensor([[PREFIX_ID] * (1 + longest - len(each.codes)) + [start, *each.codes] for each in flight])
+    scores = processors(ids, decoder.head(latents).cpu())
+    uniform = torch.stack([each.line.uniform[len(each.codes)] for each in flight])
+    for each, code, latent in zip(flight, draw(scores, uniform, greedy=greedy).tolist(), latents, strict=True):
+        each.codes.append(code)
+        each.latents.append(latent[None])
 
 
 def draw(scores: torch.Tensor, uniform: torch.Tensor, *, greedy: bool) -> torch.Tensor:
@@ -163,13 +168,3 @@ def draw(scores: torch.Tensor, uniform: torch.Tensor, *, greedy: bool) -> torch.
     cumulative = scores.double().softmax(dim=-1).cumsum(dim=-1)
     at = uniform.double()[:, None] * cumulative[:, -1:]
     return torch.searchsorted(cumulative, at, right=True)[:, 0].clamp(max=scores.shape[1] - 1)
-
-
-def trim(codes: torch.Tensor, latents: torch.Tensor, limits: Sequence[int], stop: int) -> list[Generated]:
-    """Cut each row after its stop code (coqui too gives that code's latent to the decoder) or at its limit. [B, N], [B, N, C]"""
-    trimmed = []
-    for row, limit in enumerate(limits):
-        stops = (codes[row, :limit] == stop).nonzero()
-        end = int(stops[0]) + 1 if len(stops) else min(limit, codes.shape[1])
-        trimmed.append(Generated(codes[row, :end], latents[row, :end]))
-    return trimmed

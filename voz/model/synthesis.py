@@ -1,15 +1,11 @@
-"""Lines of text -> speech.
-
-A line's samples do not depend on the other lines or their order: every batch has `BATCH_ROWS` rows and one of a few pad widths,
-which follows from the line's own length; missing rows are filled with copies, finished rows stay; each line has its own generator
-of random numbers.
-"""
+"""Lines of text -> speech. A line's samples do not depend on the lines beside it or their order, see voz/model/generation.py."""
 
 import hashlib
 import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,13 +13,13 @@ import torch
 from torch.nn.utils import parametrize
 
 from voz.audio.wav import OUTPUT_RATE_HZ, SAMPLE_RATE_HZ
-from voz.model.generation import BATCH_ROWS, PreparedLine, Sampling, generate, steps
+from voz.model.generation import PreparedLine, Sampling, generate, steps
+from voz.model.packed import Precision
 from voz.model.xtts import Conditioning, VoiceBpeTokenizer, Xtts
 from voz.pipeline import parallel
 from voz.pipeline.command import UserError
 from voz.text import tokens
 
-TEXT_WIDTHS = (128, 256, 404)  # text positions that a batch is padded to; XTTS has no more than the last (402 + start + stop)
 PAUSE_S = 0.2  # between the parts of a text that was split
 SHORT_WORDS = 2  # after a text of one or two words XTTS talks on (coqui-ai/TTS #3516)
 SLOWEST_CHARS_PER_S = 4.0  # slower than anybody reads; with LEAD_S it limits the length of a line
@@ -71,13 +67,20 @@ def speak(model: Xtts, conditioning: Conditioning, lines: Sequence[Line], sampli
     """
 
     def speak_parts(parts: list[Line]) -> list[np.ndarray]:
-        spoken: dict[Line, np.ndarray] = {}
-        batches = in_batches(model, parts)
-        for batch in parallel.progress(batches, total=len(batches), label=label, unit="batch"):
-            spoken |= zip(batch, speak_batch(model, conditioning, batch, sampling), strict=True)
+        different = list(dict.fromkeys(parts))
+        as_done = parallel.progress(speak_as_done(model, conditioning, different, sampling), total=len(different), label=label, unit="line")
+        spoken = dict(as_done)
         return [spoken[part] for part in parts]
 
     return [join(parts) for parts in in_parts(lines, model.tokenizer, speak_parts)]
+
+
+def speak_as_done(model: Xtts, conditioning: Conditioning, parts: Sequence[Line], sampling: Sampling) -> Iterator[tuple[Line, np.ndarray]]:
+    """Speak parts of lines (`split_line`), the longest text first. Each comes when it is done. float32 in [-1, 1] at 24 000 Hz, [T] each"""
+    ordered = sorted(parts, key=lambda part: -len(part.text))
+    prepared = [prepare(model, conditioning, part) for part in ordered]
+    for index, generated in generate(model, prepared, sampling):
+        yield ordered[index], vocode(model, generated.latents, conditioning.speaker, sampling.precision)
 
 
 def stream(model: Xtts, conditioning: Conditioning, line: Line, sampling: Sampling) -> Iterator[np.ndarray]:
@@ -90,8 +93,8 @@ def stream(model: Xtts, conditioning: Conditioning, line: Line, sampling: Sampli
         if part.part:
             yield join([np.zeros(0, np.float32)] * 2)  # the pause between parts
         prepared = prepare(model, conditioning, part)
-        chunks = in_chunks(latents[0] for _, latents in steps(model, [prepared], sampling))
-        yield from vocode_chunks(model, chunks, conditioning.speaker)
+        chunks = in_chunks(flight[0].latents[-1][0] for flight in steps(model, [prepared], sampling))
+        yield from vocode_chunks(model, chunks, conditioning.speaker, sampling.precision)
 
 
 def in_chunks(latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
@@ -127,21 +130,6 @@ def join(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([piece for part in parts for piece in (pause, part)][1:])
 
 
-def in_batches(model: Xtts, lines: Sequence[Line]) -> list[list[Line]]:
-    """Lines in batches of one width and of `BATCH_ROWS` lines at most; lines of similar length end at similar times."""
-    length = {line: len(encode(model, line.text)) for line in lines}
-    ordered = sorted(length, key=lambda line: length[line])
-    widths = [[line for line in ordered if _text_width(length[line]) == width] for width in TEXT_WIDTHS]
-    return [same[at : at + BATCH_ROWS] for same in widths for at in range(0, len(same), BATCH_ROWS)]
-
-
-@torch.inference_mode()
-def speak_batch(model: Xtts, conditioning: Conditioning, lines: Sequence[Line], sampling: Sampling) -> list[np.ndarray]:
-    """Speak lines of one batch of `in_batches`. float32 in [-1, 1] at 24 000 Hz, [T] each"""
-    generated = generate(model, [prepare(model, conditioning, line) for line in lines], sampling)
-    return [vocode(model, each.latents, conditioning.speaker) for each in generated]
-
-
 def prepare(model: Xtts, conditioning: Conditioning, line: Line) -> PreparedLine:
     """Embed a line's prefix and draw its random numbers.
 
@@ -151,18 +139,12 @@ def prepare(model: Xtts, conditioning: Conditioning, line: Line) -> PreparedLine
     gpt, ids = model.gpt, encode(model, line.text)
     embedded = gpt.text_embedding(ids) + gpt.text_pos_embedding.emb(torch.arange(len(ids), device=ids.device))
     start = gpt.mel_embedding.weight[gpt.start_audio_token] + gpt.mel_pos_embedding.emb.weight[0]
-    latents = conditioning.latents[0].to(embedded)
     return PreparedLine(
-        prefix=torch.cat([latents, embedded, start[None]]),
-        width=len(latents) + _text_width(len(ids)) + 1,
+        conditioning=conditioning.latents[0].to(embedded),
+        prefix=torch.cat([embedded, start[None]]),
         uniform=torch.rand(gpt.max_gen_mel_tokens, generator=generator(line)),
         limit=min(gpt.max_gen_mel_tokens, longest(line.text)),
     )
-
-
-def _text_width(length: int) -> int:
-    """The text positions that a text of so many tokens is padded to."""
-    return next(width for width in TEXT_WIDTHS if width >= length)
 
 
 def encode(model: Xtts, text: str) -> torch.Tensor:
@@ -202,15 +184,24 @@ def generator(line: Line) -> torch.Generator:
 
 
 @torch.inference_mode()
-def vocode(model: Xtts, latents: torch.Tensor, speaker: torch.Tensor) -> np.ndarray:
+def vocode(model: Xtts, latents: torch.Tensor, speaker: torch.Tensor, precision: Precision = "fp32") -> np.ndarray:
     """Decode the latents of one line. [N, C], [1, 512, 1] -> float32 in [-1, 1] at 24 000 Hz [T]"""
-    with parametrize.cached():  # weight norm is computed once per convolution, not at every use
+    with _vocoding(latents.device, precision):
         pcm: torch.Tensor = model.hifigan_decoder(latents[None], g=speaker.to(latents))
     return pcm.flatten().float().cpu().numpy()
 
 
+@contextmanager
+def _vocoding(device: torch.device, precision: Precision) -> Iterator[None]:
+    """Within this block the decoder computes in a precision, and its weight norm once per convolution, not at every use."""
+    with parametrize.cached(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        yield
+
+
 @torch.inference_mode()
-def vocode_chunks(model: Xtts, chunks: Iterable[torch.Tensor], speaker: torch.Tensor) -> Iterator[np.ndarray]:
+def vocode_chunks(
+    model: Xtts, chunks: Iterable[torch.Tensor], speaker: torch.Tensor, precision: Precision = "fp32"
+) -> Iterator[np.ndarray]:
     """Decode latents as they come: the samples of `vocode` of all of them, within 1e-4, in pieces. [n, C] each -> [T] each
 
     Of the frames so far, those are decoded that no later latent can change, with the frames around them that decide their samples.
@@ -224,7 +215,7 @@ def vocode_chunks(model: Xtts, chunks: Iterable[torch.Tensor], speaker: torch.Te
         first, end = max(0, done - CONTEXT_FRAMES), min(frames.shape[2], settled + CONTEXT_FRAMES)
         if settled <= done:
             continue
-        with parametrize.cached():
+        with _vocoding(frames.device, precision):
             pcm = model.hifigan_decoder.waveform_decoder(frames[:, :, first:end], g=speaker.to(frames)).flatten()
         per_frame = len(pcm) // (end - first)
         yield pcm[(done - first) * per_frame : (settled - first) * per_frame].float().cpu().numpy()

@@ -167,6 +167,31 @@ class Cache:
         self._log(keys, missing)
         return [load(self.path(each)) for each in keys]
 
+    def map_as_done(
+        self,
+        items: Sequence[A],
+        *,
+        key: Callable[[A], Key],
+        work: Callable[[list[A]], Iterator[tuple[A, V]]],
+        save: Callable[[Path, V], None],
+        load: Callable[[Path], V],
+        label: str,
+        unit: str = "it",
+    ) -> list[V]:
+        """Like `map`, for a model that computes many items at a time and gives each when it is done: it gets its entry then.
+
+        Args:
+            work: computes the items that have no entry, in any order. It is not called if there are none.
+        """
+        keys = [key(item) for item in items]
+        missing = self._missing(keys, items)
+        results = work([*missing.values()]) if missing else iter(())
+        for item, value in parallel.progress(results, total=len(missing), label=label, unit=unit):
+            with self.put(key(item)) as folder:
+                save(folder, value)
+        self._log(keys, missing)
+        return [load(self.path(each)) for each in keys]
+
     def _missing(self, keys: Sequence[Key], items: Sequence[A]) -> dict[Key, A]:
         """The items without an entry, by key; of items with the same key, the first."""
         first: dict[Key, A] = {}
