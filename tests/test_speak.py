@@ -126,11 +126,11 @@ def test_a_player_that_is_closed_ends_the_stream_quietly() -> None:
 
 
 def test_a_long_text_shows_how_far_it_is(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """2 640 characters are more than one batch."""
+    """2 640 characters are fifteen parts."""
     monkeypatch.setattr(parallel, "BAR_DELAY_S", 0.0)
     say(monkeypatch, "--text", "Bueno muchachos, gracias por la bancada de todos estos años. " * 44)
     shown = capsys.readouterr()
-    assert "speak: 100%" in shown.err and "batch" in shown.err
+    assert "speak: 100%" in shown.err and "15/15" in shown.err
     assert float(shown.out.split()[1]) > 10
 
 

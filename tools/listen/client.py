@@ -37,7 +37,7 @@ class Speaker:
         first = self._answer(later("the voices did not start"))
         self.voices: list[str] = first["voices"]
         self.seed: int = first["seed"]
-        self.sampling: dict[str, float] = first["sampling"]
+        self.sampling: dict[str, Any] = first["sampling"]
 
     def speak(self, voice: str, text: str, seed: int, sampling: dict[str, float]) -> Path:
         """Speak a text and return the wav.
@@ -45,7 +45,7 @@ class Speaker:
         Raises:
             UserError: the text cannot be spoken, a setting is out of its bounds, or the speaker has stopped.
         """
-        request = {"voice": voice, "text": text, "seed": seed, "sampling": sampling}
+        request = {"voice": voice, "text": text, "seed": seed, "sampling": self.sampling | sampling}
         with self._lock:
             try:
                 print(json.dumps(request), file=self._process.stdin, flush=True)

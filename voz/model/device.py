@@ -43,7 +43,7 @@ def require_precision(precision: str, device: torch.device) -> None:
     """
     arch = torch.cuda.get_device_properties(device).gcnArchName if device.type == "cuda" and torch.version.hip else ""
     if precision == "bf16" and lacks_bf16(arch):
-        raise UserError("params.yaml: train.precision: bf16 does not run on {arch}", "write fp32 (safe) or fp16 (docs/rocm.md)", arch=arch)
+        raise UserError("params.yaml: precision: bf16 does not run on {arch}", "write fp32 (docs/rocm.md)", arch=arch)
 
 
 def lacks_bf16(arch: str) -> bool:

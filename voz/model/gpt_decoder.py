@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from voz.model import device
 from voz.model.packed import DTYPES, Precision, Product
 
 ROOM = 128  # places by which a row's keys and values grow
@@ -174,10 +175,15 @@ _DECODERS: "weakref.WeakKeyDictionary[torch.nn.Module, tuple[tuple[object, ...],
 
 
 def of(gpt: torch.nn.Module, precision: Precision) -> Decoder:
-    """The decoder of a GPT with its present weights. It is kept until they change, or `release`."""
+    """The decoder of a GPT with its present weights. It is kept until they change, or `release`.
+
+    Raises:
+        UserError: the device has no arithmetic for the precision.
+    """
     state = (precision, *((weight.data_ptr(), weight._version) for weight in gpt.parameters()))
     found = _DECODERS.get(gpt)
     if found is None or found[0] != state:
+        device.require_precision(precision, gpt.mel_head.weight.device)
         _DECODERS.pop(gpt, None)  # before the new one is made: each is as large as the weights
         found = _DECODERS[gpt] = (state, Decoder(gpt, precision))
     return found[1]
