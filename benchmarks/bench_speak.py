@@ -1,26 +1,29 @@
-"""Lines spoken in one batch against coqui's `Xtts.inference`, one line after the other: same model, same texts, same codes.
+"""Many lines spoken by us and, one after the other, by coqui's `Xtts.inference`: same model, same texts, same codes.
 
-    python -m benchmarks.bench_speak --base models/pocket/xtts --reference clip.wav [--repeats 5] [--max-codes 215]
+    python -m benchmarks.bench_speak --base FOLDER --reference clip.wav [--lines 16] [--codes 108] [--turns 3] [--device cpu]
 
-Reads   a base or voice folder, a recording at 22 050 Hz
+Reads   a base or voice folder (`bench_train` makes one of XTTS_v2's sizes), a recording at 22 050 Hz
 Writes  a table on stdout, ready for benchmarks/README.md
 
-Both are greedy, so both speak the same codes (checked here) and the time is the only difference. coqui has no bound but
-the model's 602 codes: `--max-codes` bounds both, so that a base that does not stop yet is measured at a usual length.
-The two take turns, first one then the other first; a ratio is taken within each turn.
+Every line gets `--codes` codes (108 are 5 s), whatever it would stop at, so that the work is the same; all are greedy, and that the codes
+are the same in float32 is checked. Each row has the levers of the rows above it. All take turns, coqui with one line of the set in each
+turn, whose time is multiplied by their number. `--same-sound` compares the sound of each row with coqui's instead, with free codes.
 """
 
 import argparse
+import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from voz.audio import wav
-from voz.model import device, generation, synthesis, xtts
+from voz.model import device, generation, gpt_decoder, packed, synthesis, xtts
+from voz.model.packed import Precision
 from voz.pipeline import command, params
 
 TEXTS = (
@@ -37,76 +40,139 @@ GREEDY = generation.Sampling(temperature=0.0, top_p=0.85, top_k=50, repetition_p
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One run of both. Seconds of work, and seconds of speech made by each."""
+class Way:
+    """How lines are spoken.
 
-    ours_s: float
-    coqui_s: float
-    speech_s: float
+    rows: in flight. packed: whether matrices are laid out for the processor (a CPU's lever).
+    """
 
-
-def ours(model: xtts.Xtts, given: xtts.Conditioning, texts: tuple[str, ...]) -> list[np.ndarray]:
-    """All lines at once."""
-    return synthesis.speak(model, given, synthesis.number(texts, seed=1), GREEDY)
-
-
-def coquis(model: xtts.Xtts, given: xtts.Conditioning, texts: tuple[str, ...]) -> list[np.ndarray]:
-    """One line after the other, as coqui's own command does."""
-    penalty = GREEDY.repetition_penalty
-    return [model.inference(text, "es", given.latents, given.speaker, do_sample=False, repetition_penalty=penalty)["wav"] for text in texts]
+    name: str
+    rows: int
+    packed: bool = True
+    precision: Precision = "fp32"
 
 
-def timed(run: Callable[[], list[np.ndarray]]) -> tuple[float, list[np.ndarray]]:
-    """Seconds, and what was spoken (on the CPU, so the accelerator has finished)."""
+WAYS = (
+    Way("ours, one line at a time, plain matrices", rows=1, packed=False),
+    Way("16 lines in flight", rows=16, packed=False),
+    Way("packed matrices (what `precision: fp32` does)", rows=16),
+    Way("`precision: bf16`", rows=16, precision="bf16"),
+)
+
+
+@contextmanager
+def applied(way: Way) -> Iterator[None]:
+    """Within this block lines are spoken that way."""
+    kept = generation.ROWS, packed.packs
+    generation.ROWS = way.rows
+    if not way.packed:
+        packed.packs = lambda dtype: False
+    try:
+        yield
+    finally:
+        generation.ROWS, packed.packs = kept
+
+
+def ours(model: xtts.Xtts, given: xtts.Conditioning, texts: Sequence[str], way: Way) -> list[np.ndarray]:
+    """All lines. The decoder has been made before, as for any text after the first."""
+    return synthesis.speak(model, given, synthesis.number(texts, seed=1), replace(GREEDY, precision=way.precision))
+
+
+def coquis(model: xtts.Xtts, given: xtts.Conditioning, text: str) -> np.ndarray:
+    """One line, as coqui's own command speaks it."""
+    spoken = model.inference(text, "es", given.latents, given.speaker, do_sample=False, repetition_penalty=GREEDY.repetition_penalty)
+    pcm: np.ndarray = spoken["wav"]
+    return pcm
+
+
+def timed(run: Callable[[], object], where: torch.device) -> float:
+    """Seconds."""
     start = time.perf_counter()
-    wavs = run()
-    return time.perf_counter() - start, wavs
+    run()
+    if where.type == "cuda":
+        torch.cuda.synchronize(where)
+    return time.perf_counter() - start
 
 
-def take_turns(model: xtts.Xtts, given: xtts.Conditioning, texts: tuple[str, ...], repeats: int) -> list[Turn]:
-    """Run both `repeats` times after one warm-up and check that they speak the same.
+def force_codes(model: xtts.Xtts, codes: int) -> None:
+    """Let every line have so many codes: the stop code is never the likeliest, and the limit comes at `codes`."""
+    model.gpt.max_gen_mel_tokens = codes
+    with torch.no_grad():
+        model.gpt.mel_head.bias[model.gpt.stop_audio_token] = -1e4
+
+
+def take_turns(model: xtts.Xtts, given: xtts.Conditioning, texts: Sequence[str], turns: int) -> dict[str, list[float]]:
+    """Seconds for all texts, by way and turn; the first turn warms up and is not counted."""
+    took: dict[str, list[float]] = {name: [] for name in ("coqui's `Xtts.inference`, line by line", *(way.name for way in WAYS))}
+    for turn in range(-1, turns):
+        text = texts[max(0, turn) % len(texts)]
+        found = [timed(lambda text=text: coquis(model, given, text), model.device) * len(texts)]
+        for way in WAYS:
+            with applied(way):
+                gpt_decoder.release(model.gpt)
+                gpt_decoder.of(model.gpt, way.precision)
+                some = texts if way.rows > 1 else [text]  # one at a time: as coqui's
+                found.append(timed(lambda way=way, some=some: ours(model, given, some, way), model.device) * len(texts) / len(some))
+        if turn >= 0:
+            for name, seconds in zip(took, found, strict=True):
+                took[name].append(seconds)
+    return took
+
+
+def check_same(model: xtts.Xtts, given: xtts.Conditioning, texts: Sequence[str]) -> str:
+    """How far the sound of each way is from coqui's, line by line.
 
     Raises:
-        RuntimeError: they do not.
+        RuntimeError: one in float32 is not the same.
     """
-    turns = []
-    for number in range(-1, repeats):
-        pair = [lambda: ours(model, given, texts), lambda: coquis(model, given, texts)]
-        order = (0, 1) if number % 2 else (1, 0)
-        found = {which: timed(pair[which]) for which in order}
-        apart = [float(np.abs(a - b).max()) if len(a) == len(b) else np.inf for a, b in zip(found[0][1], found[1][1], strict=True)]
-        if max(apart) > 1e-3:
-            raise RuntimeError(f"the two speak differently: {apart}")
-        if number >= 0:
-            turns.append(Turn(found[0][0], found[1][0], sum(len(pcm) for pcm in found[0][1]) / wav.OUTPUT_RATE_HZ))
-    return turns
+    stock = [coquis(model, given, text) for text in texts]
+    lines = []
+    for way in WAYS:
+        with applied(way):
+            gpt_decoder.release(model.gpt)
+            apart = [
+                float(np.abs(a - b).max()) if len(a) == len(b) else np.inf
+                for a, b in zip(ours(model, given, texts, way), stock, strict=True)
+            ]
+        lines.append(f"| {way.name} | {sum(each < 1e-3 for each in apart)} of {len(texts)} lines within 0.001 of coqui's |")
+        if way.precision == "fp32" and max(apart) > 1e-3:
+            raise RuntimeError(f"{way.name}: not coqui's sound: {apart}")
+    return "\n".join(lines)
 
 
-def table(turns: list[Turn], where: str, lines: int) -> str:
-    """Median, least and greatest of each, as Markdown."""
+def table(took: dict[str, list[float]], speech_s: float) -> str:
+    """Median and range of each way, as Markdown."""
 
-    def spread(values: list[float], form: str) -> str:
-        return f"{np.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+    def spread(values: Sequence[float]) -> str:
+        return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
-    rows = {"coqui `Xtts.inference`, line by line": [t.coqui_s for t in turns], "ours, one batch": [t.ours_s for t in turns]}
-    speech_s = turns[0].speech_s
-    lines_of = [f"| {name} | {spread(took, '.2f')} | {spread([s / speech_s for s in took], '.3f')} |" for name, took in rows.items()]
-    head = f"{lines} lines, {speech_s:.1f} s of speech, {where}; median (least to greatest) of {len(turns)} turns"
-    ratio = f"| coqui / ours | {spread([turn.coqui_s / turn.ours_s for turn in turns], '.2f')} | |"
-    return "\n".join([head, "", "| | s | RTF |", "|---|---|---|", *lines_of, ratio])
+    stock = next(iter(took.values()))
+    rows = []
+    for name, each in took.items():
+        ratio = spread([a / b for a, b in zip(stock, each, strict=True)])
+        rows.append(f"| {name} | {spread(each)} | {statistics.median(each) / speech_s:.3f} | {ratio} |")
+    return "\n".join(["| each row has the levers above it | s | real-time factor | coqui / this |", "|---|---|---|---|", *rows])
 
 
 def main() -> None:
-    """Run both and print the table."""
+    """Speak every way and print the table."""
     args = parse_args()
-    compute = params.load("compute", params.Compute)
-    model = xtts.load_model(args.base, device=device.pick(compute.device))
-    model.gpt.max_gen_mel_tokens = min(model.gpt.max_gen_mel_tokens, args.max_codes)
+    where = device.pick(args.device or params.load("compute", params.Compute).device)
+    model = xtts.load_model(args.base, device=where)
     given = xtts.conditioning(model, wav.read(args.reference))
-    texts = TEXTS[: args.lines]
+    texts = [TEXTS[number % len(TEXTS)] for number in range(args.lines)]
     with torch.inference_mode():
-        turns = take_turns(model, given, texts, args.repeats)
-    print(table(turns, f"{model.device}, {torch.get_num_threads()} threads", len(texts)))
+        if args.same_sound:
+            model.gpt.max_gen_mel_tokens = args.codes
+            print(check_same(model, given, texts[: len(TEXTS)]))
+            return
+        force_codes(model, args.codes)
+        took = take_turns(model, given, texts, args.turns)
+    speech_s = args.lines * args.codes * 1024 / wav.SAMPLE_RATE_HZ
+    print(
+        f"{args.lines} lines of {args.codes} codes, {speech_s:.1f} s of speech; {where}, {torch.get_num_threads()} threads; {args.turns} turns\n"
+    )
+    print(table(took, speech_s))
 
 
 def parse_args() -> argparse.Namespace:
@@ -114,9 +180,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--reference", type=Path, required=True)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--lines", type=int, default=len(TEXTS), choices=range(1, len(TEXTS) + 1))
-    parser.add_argument("--max-codes", type=int, default=215, help="215 codes are 10 s")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--lines", type=int, default=16)
+    parser.add_argument("--codes", type=int, default=108, help="of each line; 108 are 5 s")
+    parser.add_argument("--device", help="auto, cpu or cuda (default: compute.device of params.yaml)")
+    parser.add_argument("--same-sound", action="store_true", help="compare the sound instead")
     return parser.parse_args()
 
 

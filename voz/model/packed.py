@@ -28,7 +28,7 @@ class Product:
         self.gelu = gelu
         self.dtype = dtype
         self.bias = _bare(module).bias.detach().to(dtype)
-        self.packed = weight.device.type == "cpu" and _packs(dtype)
+        self.packed = weight.device.type == "cpu" and packs(dtype)
         self.weight = weight.to(dtype).contiguous()
         if self.packed:
             self.weight = torch.ops.mkldnn._reorder_linear_weight(self.weight, None)
@@ -46,7 +46,7 @@ class Product:
         return (product[:1] if single else product).float()
 
 
-def _packs(dtype: torch.dtype) -> bool:
+def packs(dtype: torch.dtype) -> bool:
     """Whether oneDNN multiplies in this type here. Without it bf16 is right, and slow."""
     return torch.backends.mkldnn.is_available() and (dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
