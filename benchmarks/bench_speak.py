@@ -169,9 +169,8 @@ def main() -> None:
         force_codes(model, args.codes)
         took = take_turns(model, given, texts, args.turns)
     speech_s = args.lines * args.codes * 1024 / wav.SAMPLE_RATE_HZ
-    print(
-        f"{args.lines} lines of {args.codes} codes, {speech_s:.1f} s of speech; {where}, {torch.get_num_threads()} threads; {args.turns} turns\n"
-    )
+    on = f"{where}, {torch.get_num_threads()} threads"
+    print(f"{args.lines} lines of {args.codes} codes, {speech_s:.1f} s of speech; {on}; {args.turns} turns\n")
     print(table(took, speech_s))
 
 
