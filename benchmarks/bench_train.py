@@ -88,7 +88,7 @@ def longest_clips(dataset: Path, base: Path, where: torch.device) -> list[Sample
 
 def coquis(base: Path, samples: list[Sample], where: torch.device) -> Callable[[], None]:
     """An update by coqui's GPTTrainer as it ships, with the key/value cache and the optimizer that it has."""
-    model = gpt_trainer.stock(base, **ADAMW).to(where)
+    model = stock(base).to(where)
     model.on_train_epoch_start(_CoquisTrainer(model))
     optimizer = model.get_optimizer()
     read = batches.epoch(samples, batch_size=CLIPS, seed=1, number=1, other_clip=False)[0].read()
@@ -112,6 +112,17 @@ def coquis(base: Path, samples: list[Sample], where: torch.device) -> Callable[[
         optimizer.zero_grad()
 
     return update
+
+
+def stock(base: Path) -> xtts.gpt_trainer.GPTTrainer:
+    """coqui's own trainer with the weights of a base, and coqui's AdamW."""
+    config, widths = xtts.read_config(base)
+    settings = gpt_trainer.settings(base, config, **ADAMW)
+    del settings.optimizer_params["fused"]
+    with xtts.widths_applied(widths):
+        model = xtts.gpt_trainer.GPTTrainer(settings)
+    xtts.load_weights(model.xtts, base / "model.pth")
+    return model
 
 
 class _CoquisTrainer:

@@ -164,7 +164,7 @@ class Killed(BaseException):
 
 def kill_after(loop: training_loop.TrainingLoop, updates: int) -> None:
     """Let a training end abruptly in the midst of an update, after its state was saved at the last chance."""
-    update = loop._one_update
+    update = loop.one_update
 
     def fatal(group: list[batches.PlannedBatch]) -> list[float] | None:
         if len(loop.history.updates) == updates:
@@ -172,7 +172,7 @@ def kill_after(loop: training_loop.TrainingLoop, updates: int) -> None:
             raise Killed
         return update(group)
 
-    loop._one_update = fatal  # type: ignore[method-assign]
+    loop.one_update = fatal  # type: ignore[method-assign]
     with pytest.raises(Killed):
         loop.run()
 

@@ -136,7 +136,7 @@ def build(
     xtts.require(base)
     config, widths = xtts.read_config(base)
     with xtts.widths_applied(widths):
-        trainer = Trainer(_settings(base, config, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps))
+        trainer = Trainer(settings(base, config, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps))
     del trainer.dvae, trainer.torch_mel_spectrogram_dvae  # voz/model/dvae.py encodes, and checks the weights
     xtts.load_weights(trainer.xtts, base / "model.pth")
     trainer.requires_grad_(False)
@@ -147,6 +147,8 @@ def build(
         for module in modules:
             module.requires_grad_(True)
     trainer.xtts.gpt.gpt.config.use_cache = False  # a training step never reads the key-value cache that it would build
+    for block in trainer.xtts.gpt.gpt.h:
+        block.mlp.act = torch.nn.GELU(approximate="tanh")  # the same function as GPT-2's own, which makes eight passes over memory
     return trainer
 
 
@@ -162,10 +164,10 @@ def _learning(gpt: torch.nn.Module, layers: Literal["all"] | int) -> list[torch.
     return [*stack[-layers:], gpt.gpt.ln_f, gpt.final_norm, gpt.text_head, gpt.mel_head]
 
 
-def _settings(
+def settings(
     base: Path, config: xtts.XttsConfig, *, lr: float, weight_decay: float, betas: list[float], eps: float
 ) -> gpt_trainer.GPTTrainerConfig:
-    """coqui's configuration of a trainer, see `build`."""
+    """coqui's configuration of a trainer, see `build`. Its AdamW is torch's fused one, the same step in other last digits."""
     args = gpt_trainer.GPTArgs(
         **{
             **config.model_args.to_dict(),
@@ -185,6 +187,6 @@ def _settings(
         languages=config.languages,
         lr=lr,
         optimizer="AdamW",
-        optimizer_params={"betas": betas, "eps": eps, "weight_decay": weight_decay},
+        optimizer_params={"betas": betas, "eps": eps, "weight_decay": weight_decay, "fused": True},  # one pass over memory, not eight
         optimizer_wd_only_on_weights=True,
     )

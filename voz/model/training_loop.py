@@ -127,7 +127,7 @@ class TrainingLoop:
         before = (self.epoch - 1) * len(groups)  # updates of earlier epochs
         for group in groups[self.update : self.planned - before]:
             start = time.monotonic()
-            self.history.updates.append(self._one_update(group))
+            self.history.updates.append(self.one_update(group))
             self.update_s += time.monotonic() - start
             self.update, self.computed = self.update + 1, self.computed + 1
             self.bar.update(sum(len(each.clips) for each in group))
@@ -135,7 +135,7 @@ class TrainingLoop:
                 self._foretell()
             self._save_or_stop(signals)
 
-    def _one_update(self, group: list[PlannedBatch]) -> list[float] | None:
+    def one_update(self, group: list[PlannedBatch]) -> list[float] | None:
         """One step of the optimizer over some batches: (text, mel) loss. Every token has the same weight, whatever batch it is in.
 
         Returns:
