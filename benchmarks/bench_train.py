@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from accelerate.state import AcceleratorState
 from transformers.activations import NewGELUActivation
 
 from benchmarks.bench_full_size import make_base
@@ -78,12 +79,13 @@ ON_GPU = (
 
 
 def longest_clips(dataset: Path, base: Path, where: torch.device) -> list[Sample]:
-    """The longest train clips, with codes, and with latents that mean nothing (their time is not an update's)."""
+    """The longest train clips, with codes, and with random latents (their time is not an update's)."""
     examples = [e for e in records.read(dataset, records.Example) if e.split == "train"]
     examples = sorted(examples, key=lambda e: (-e.duration_s, e.id))[:CLIPS]
     encoder = dvae.Dvae(base, where)
     loaded = batches.load(examples, dataset / "wavs", xtts.read_tokenizer(base))
-    return [replace(sample, codes=encoder.encode(batches.pcm(sample)), latents=torch.zeros(32, 1024)) for sample in loaded]
+    random = torch.Generator().manual_seed(1)
+    return [replace(each, codes=encoder.encode(batches.pcm(each)), latents=torch.randn(32, 1024, generator=random)) for each in loaded]
 
 
 def coquis(base: Path, samples: list[Sample], where: torch.device) -> Callable[[], None]:
@@ -134,6 +136,9 @@ class _CoquisTrainer:
 
 def ours(base: Path, samples: list[Sample], way: Way, folder: Path, where: torch.device) -> Callable[[], None]:
     """An update by our loop."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # else the first precision stays
+    if way.conditioning == "same_clip":
+        samples = [replace(sample, latents=torch.empty(0, 0)) for sample in samples]
     model = gpt_trainer.build(base, **ADAMW).to(where)
     loop = training_loop.TrainingLoop(
         model,

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The GPU rows of the benchmarks, on a bare machine with an NVIDIA or AMD GPU and torch, in about eight minutes:
+#
+#     bash benchmarks/gpu.sh [FOLDER]
+#
+# Reads   data/dataset, models/pocket (for the vocabulary), and WHEELS, a folder of wheels for the packages that are missing here, if that is
+#         set. Make it elsewhere: pip download --no-deps --only-binary=:all: --python-version 3.12 -d wheels coqui-tts==... coqpit-config==...
+# Writes  FOLDER (default .cache/gpu): the base of XTTS_v2's sizes, and tables.md, ready for benchmarks/README.md
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=${1:-.cache/gpu}
+mkdir -p "$folder"
+if [ -n "${WHEELS:-}" ]; then
+    python3 -m pip install -q --no-index --no-deps --no-compile --target "$folder/site" "$WHEELS"/*.whl
+    export PYTHONPATH=$PWD/$folder/site
+fi
+[ -f data/dataset/manifest.jsonl ] || { echo "error: data/dataset is missing: dvc pull, or dvc repro curate" >&2; exit 2; }
+reference=$(ls data/dataset/wavs/*.wav | head -n 1)
+run() { echo; echo "## $*"; echo; timeout 200 python3 "$@"; }
+{
+    python3 -c 'import torch; print(torch.cuda.get_device_name(), "torch", torch.__version__)'
+    run -m benchmarks.bench_train "$folder" --device cuda --updates 10
+    run -m benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 16 --turns 2
+    run -m benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 1 --turns 3
+    run -m pytest -q tests/test_generation.py tests/test_training_loop.py
+} 2>&1 | tee "$folder/tables.md"
