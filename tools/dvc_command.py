@@ -20,7 +20,8 @@ def dvc(*arguments: str, fix: str) -> None:
     done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         message = (done.stderr.strip() or done.stdout.strip() or tr("no message")).splitlines()[0].removeprefix("ERROR: ")
-        raise UserError("dvc {arguments}: {message}", "{fix}", arguments=" ".join(arguments), message=message, fix=fix)
+        words = " ".join(each for each in arguments if not each.startswith("-"))
+        raise UserError("dvc {words}: {message}", "{fix}", words=words, message=message, fix=fix)
 
 
 def dvc_add(*paths: Path, fix: str) -> None:
