@@ -12,7 +12,6 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 NAME ?= pocket
 WHISPER ?= medium
 OUT ?= spoken.wav
-REMOTE ?= store
 PORT ?= 0
 A := HEAD
 B := workspace
@@ -31,7 +30,11 @@ override A := $(value A)
 override B := $(value B)
 override TEXTS := $(value TEXTS)
 override REVS := $(value REVS)
-export TEXT REV ZIP SENDER NOTE URL OUT VOICE SPEAKER_WAV A B TEXTS REVS LOG
+override REMOTE := $(value REMOTE)
+# A variable LOG of the environment must not store what somebody types.
+LOG_IS_ASKED_FOR := $(findstring command line,$(origin LOG))
+override LOG := $(value LOG)
+export TEXT REV ZIP SENDER NOTE URL OUT VOICE SPEAKER_WAV A B TEXTS REVS REMOTE LOG
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
@@ -56,10 +59,10 @@ $(VENV)/.installed: requirements.txt requirements-nodeps.txt tools/system.py
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps -r requirements-nodeps.txt
 	@touch $@
 
-# Gradio needs an older Pillow than the stages do (requirements-review.txt), so the review page has its own environment.
+# Gradio needs an older Pillow than the stages do (requirements-review.txt), so the pages of review and listen have their own environment.
 $(VENV)/.installed-review: $(VENV)/.installed requirements-review.txt
 	@test -x $(REVIEW)/bin/pip || $(PYTHON) -m venv $(REVIEW)
-	@echo "installing the review page into $(REVIEW): about a minute, 370 MB"
+	@echo "installing the pages of review and listen into $(REVIEW): about a minute, 370 MB"
 	@$(REVIEW)/bin/pip install -qq --disable-pip-version-check -r requirements-review.txt
 	@touch $@
 
@@ -94,7 +97,7 @@ lint: $(VENV)/.installed-dev ## run ruff (lint and format) and mypy
 	ruff format --check .
 	mypy
 
-licences: $(VENV)/.installed-dev ## list the licences of all installed packages; fails for one that is not on the allow-list
+licences: $(VENV)/.installed-dev ## list the licences of the pinned packages; fails for one that is not on the allow-list
 	@python -m tools.licences $(PINS)
 	@$(REVIEW)/bin/python -m tools.licences requirements-review.txt
 
@@ -143,21 +146,20 @@ export: setup ## write the voice (REV=<commit or experiment>, VOICE=folder) as a
 detect: setup ## tell whether audio files carry the watermark: FILES="spoken.wav 'my note.ogg'"
 	@python -m tools.detect -- $(FILES) || test $$? -eq 3
 
-remote: setup ## add a remote for data and voices, with safe settings: URL=/media/backup/voz, ssh://..., s3://..., webdavs://...
-	@python -m tools.remotes.add --name "$(REMOTE)" -- "$$URL"
+remote: setup ## add a remote for data and voices, with safe settings: URL=/media/backup/voz, ssh://..., s3://..., webdavs://... (another name than store: REMOTE=name)
+	@python -m tools.remotes.add --name="$$REMOTE" -- "$$URL"
 
-push: setup ## dvc push, then check that the remote has everything and send again what it lacks (HASHES=1: read every byte)
-	@python -m tools.remotes.push $(if $(HASHES),--hashes)
+push: setup ## dvc push, then check that the remote has everything and send again what it lacks (HASHES=1: read every byte; REMOTE=name: not the default one)
+	@python -m tools.remotes.push --remote="$$REMOTE" $(if $(HASHES),--hashes)
 
-verify-remote: setup ## name what the remote lacks of this checkout's data and voices (HASHES=1: or has with other bytes)
-	@python -m tools.remotes.push --check $(if $(HASHES),--hashes)
+verify-remote: setup ## name what the remote lacks of this checkout's data and voices (HASHES=1: or has with other bytes; REMOTE=name)
+	@python -m tools.remotes.push --remote="$$REMOTE" --check $(if $(HASHES),--hashes)
 
 compare: setup ## write a page that compares two voices by ear and by number: A=HEAD B=<commit or experiment> (TEXTS=file)
 	@python -m tools.compare.compare --a "$$A" --b "$$B" --texts "$$TEXTS"
 
-# A variable LOG of the environment must not store what somebody types.
 listen: $(VENV)/.installed-review ## open a page, on this machine only, to hear a text in the base, the voice and REVS="<commit or experiment> ..." (LOG=file keeps the texts)
-	@$(REVIEW)/bin/python -m tools.listen.serve --python $(BIN)/python --port "$(PORT)" $(if $(findstring command line,$(origin LOG)),--log "$$LOG") -- $$REVS
+	@$(REVIEW)/bin/python -m tools.listen.serve --python $(BIN)/python --port "$(PORT)" $(if $(LOG_IS_ASKED_FOR),--log="$$LOG") -- $$REVS
 
 messages: $(VENV)/.installed-dev ## for developers: bring the Spanish catalogue in line with the code, name what lacks a translation
 	@python -m tools.messages

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from voz.audio import level, wav
 from voz.data import consent
-from voz.metrics import figures, filters
+from voz.metrics import figures, filters, verdict
 from voz.pipeline import command, files, language, ledger, params, records
 from voz.pipeline.checked import section
 from voz.pipeline.language import later, tr
@@ -217,6 +217,20 @@ def headline(sizes: list[views.SplitSize], train: dict[str, Any], table: list[fi
     return top
 
 
+def training_of(sizes: list[views.SplitSize], train: dict[str, Any], epochs: dict[str, Any]) -> verdict.Training | None:
+    """What the verdict says of the training; None unless curate and train have both run."""
+    minutes = [size.minutes for size in sizes if size.split == "train"]
+    if not (minutes and train and epochs):
+        return None
+    return verdict.Training(
+        minutes=minutes[0],
+        select=epochs["select"],
+        last_is_best=train["best_epoch"] == epochs["epochs"][-1]["epoch"],
+        improved=train["eval_loss"] < train["eval_loss_base"],
+        overfitting=bool(epochs["overfitting"]),
+    )
+
+
 def reasons_of_curate(metrics: dict[str, Any]) -> list[ReasonView]:
     """The reasons in curate's metrics, in their order."""
     by_code, medians = {each.code: each for each in filters.FILTERS}, metrics.get("medians", {})
@@ -238,7 +252,7 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
     notes, examples = read_rows(args.wav, records.Note), read_rows(args.dataset, records.Example)
     sizes, table = views.split_sizes(examples), figures.table(metrics["evaluate"])
     card, name, epochs = args.voice / "README.md", speaker(args.dataset), read_json(args.epochs / "epochs.json")
-    compared = compared_lines(args.lines)
+    compared, training = compared_lines(args.lines), training_of(sizes, metrics["train"], epochs)
     return {
         "title": tr("The voice of {name}", name=name) if name else tr("The voice"),
         "notes": len(notes),
@@ -246,6 +260,7 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
         "spoken": spoken_lines(args.outputs),
         "compared": compared,
         "blind": blind_test(compared, {kind: voice_name(kind) for kind in VOICES}, seed=BLIND_SEED),
+        "verdict": verdict.verdict(table, metrics["evaluate"]["notes"], training) if table and training else None,
         "figures": table,
         "judges": figures.JUDGES,
         "charts": training_charts(args.reports / "plots" / "train", metrics["train"].get("best_epoch")),

@@ -149,8 +149,13 @@ def test_values_that_one_side_lacks() -> None:
             "listen",
             "listen/serve",
             ["REVS=HEAD~3 $exp", "LOG=a b"],
-            ["--python", ".venv/bin/python", "--port", "0", "--log", "a b", "--", "HEAD~3", "$exp"],
+            ["--python", ".venv/bin/python", "--port", "0", "--log=a b", "--", "HEAD~3", "$exp"],
         ),
+        ("listen", "listen/serve", ["LOG=$(touch made)"], ["--python", ".venv/bin/python", "--port", "0", "--log=$(touch made)", "--"]),
+        ("remote", "remotes/add", ["URL=/b", "REMOTE=$(x)"], ["--name=$(x)", "--", "/b"]),
+        ("push", "remotes/push", ["REMOTE=`b`"], ["--remote=`b`"]),
+        ("push", "remotes/push", [], ["--remote="]),
+        ("verify-remote", "remotes/push", ["REMOTE=other", "HASHES=1"], ["--remote=other", "--check", "--hashes"]),
     ],
 )
 def test_make_hands_the_names_over_as_typed(tmp_path: Path, target: str, module: str, variables: list[str], expected: list[str]) -> None:
@@ -169,3 +174,4 @@ def test_make_hands_the_names_over_as_typed(tmp_path: Path, target: str, module:
     env = os.environ | {"LOG": "leak.jsonl", "A": "other"}  # what a shell happens to have
     done = subprocess.run(["make", "-s", target, *variables], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == expected
+    assert not (tmp_path / "made").exists()

@@ -1,5 +1,6 @@
 """`make forget` on a small pipeline with a real DVC and a real remote: afterwards no file may hold the note."""
 
+import contextlib
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tools.forgetting import traces
+from tools.local_page import serve as local_page
 from voz.data import consent, corrections, origins, phone_transcripts
 from voz.pipeline import files
 
@@ -208,8 +210,11 @@ def leave_copies(folder: Path, mine: origins.Origin) -> None:
         (entry / "reference.wav").write_bytes(reference)
         (entry / "model.pth").write_bytes(b"PK\0weights1")
         (entry / ".label.json").write_text(json.dumps({"made_of": ["0" * 40], "bytes": {}}))
-    (folder / ".cache/review-x").mkdir()
-    (folder / ".cache/review-x/note.wav").write_bytes(clip)
+    for page in ("review", "listen"):
+        with contextlib.chdir(folder), local_page.copies(page) as copies:
+            pass
+        copies.mkdir()
+        (copies / "note.wav").write_bytes(clip)
     (folder / "mis cosas").mkdir()
     (folder / "mis cosas/copia.opus").write_bytes((folder / "data/notes" / mine.file).read_bytes())
     (folder / "mis cosas/frases.txt").write_text(f"hola\n{WORDS['a']}\n")

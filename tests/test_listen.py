@@ -61,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     process.terminate()
     assert process.wait(30) == 143
     assert not any(each.is_running() for each in children)
-    assert not list(folder.parent.glob("listen-*"))  # the sounds are gone
+    assert not list((folder / ".cache").glob("page-*"))  # the sounds are gone
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_nothing_that_was_said_is_kept(tmp_path: Path) -> None:
     )
     first, *answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert first["voices"] == ["base", "current voice"] and first["sampling"]["top_p"] == 0.85
-    assert [list(each) for each in answers] == [["wav"], ["error"], ["wav"]] and "top_p" in answers[1]["error"]
+    assert [list(each) for each in answers] == [["wav"], ["error"], ["wav"]] and "top_p" in answers[1]["error"]["what"]
     assert (sounds / "1.wav").read_bytes() == (sounds / "3.wav").read_bytes()
     assert {path for path in folder.rglob("*") if path.is_file()} == before
     assert SAID not in done.stderr and SAID not in done.stdout

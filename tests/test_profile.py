@@ -108,8 +108,14 @@ def test_missing_base_is_refused_with_the_command_that_fetches_it(checkout: Path
     before = (checkout / "params.yaml").read_bytes()
     done = run(checkout, "xtts_v2")
     assert done.returncode == 2
-    assert "make base" in done.stderr and "model.pth" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert done.stderr == "error: base: models/xtts_v2: missing; params.yaml was not changed; run `make base`\n"
     assert (checkout / "params.yaml").read_bytes() == before
+
+
+def test_files_that_a_base_lacks_are_named(checkout: Path) -> None:
+    put_base(checkout)
+    (checkout / "models/xtts_v2/dvae.pth").unlink()
+    assert "base: models/xtts_v2: dvae.pth missing; params.yaml was not changed" in run(checkout, "xtts_v2").stderr
 
 
 def test_unknown_profile_names_the_known_ones(checkout: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests import servers
 from tests.checkout import ROOT, Checkout
 from tests.servers import Server
-from tools.remotes import add
+from tools.remotes import add, stored
 from voz.pipeline.command import UserError
 
 FILES = 40
@@ -204,6 +204,28 @@ def test_without_a_remote_there_is_one_line(tmp_path: Path) -> None:
     here.run("dvc", "init", "-q")
     said = here.run("python", "-m", "tools.remotes.push", status=2)
     assert said.startswith("error: ") and said.count("\n") == 1 and "`make remote URL=...` adds one" in said
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("server", ["local"], indirect=True)
+def test_a_bug_is_not_taken_for_a_fault_of_the_remote(here: Checkout, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here.folder)
+    with pytest.raises(UserError, match="remote: refused; check its address"), stored.opened("store"):
+        raise ConnectionRefusedError("refused")
+    with pytest.raises(TypeError), stored.opened("store"):
+        raise TypeError("a bug")
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("server", ["local"], indirect=True)
+def test_faults_are_told_in_the_users_language_and_another_remote_by_its_name(here: Checkout, server: Server) -> None:
+    here.run("dvc", "remote", "add", "-q", "other", str(here.folder.parent / "other"))
+    spanish = Checkout(here.folder, **(here.env | {"VOZ_LANG": "es"}))
+    said = spanish.run("python", "-m", "tools.remotes.push", "--check", "--remote=other", status=2)
+    assert "falta     " in said and "error: remoto other:" in said
+    here.run("python", "-m", "tools.remotes.push", "--remote=other")
+    assert here.run("python", "-m", "tools.remotes.push", "--check", status=2).count("missing   ") == 20  # nothing went to the default one
+    assert "comparados por sus tamaños (HASHES=1" in spanish.run("python", "-m", "tools.remotes.push", "--check", "--remote=other")
 
 
 @pytest.mark.pipeline

@@ -152,6 +152,8 @@ def fill_speech(args: Namespace, clips: list[str]) -> None:
 
 EVALUATED = {
     "lines": 2,
+    "clips": 2,
+    "notes": 2,
     "real": {"cer": {"mean": 0.05, "low": 0.01, "high": 0.09}, "similarity": {"mean": 0.91}, "similarity_resemblyzer": {"mean": 0.9}},
     "base": {
         "cer": {"mean": 0.4, "low": 0.3, "high": 0.5},
@@ -253,6 +255,17 @@ def test_reasons_of_curate_have_their_filter(html: str) -> None:
     text = " ".join(Page(html).text.split())
     low_snr, music = (each for each in filters.FILTERS if each.code in ("low_snr", "music"))
     assert f"low_snr 3 {low_snr.why} snr_db < min_snr_db 31.42 music 0 {music.why} music > max_music" in text
+
+
+def test_the_verdict_is_in_words_with_what_to_try(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    assert (
+        "Compared with the base, the fine-tuned voice is better in clear words (own judge alone); worse in likeness to the speaker. "
+        "What to try: There are few test notes (2)" in text
+    )
+    assert "The training overfits" in text and "More notes: 0.3 minutes" in text
+    assert '<a href="#verdict">' in html and "or raise <code>curate.test_share</code>.</li>" in html
+    assert pages.code("<b> `x<y`") == "&lt;b&gt; <code>x&lt;y</code>"
 
 
 def test_green_only_where_the_difference_excludes_zero() -> None:

@@ -112,7 +112,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     yield Site(folder, made, process, found.group())
     process.send_signal(signal.SIGHUP)  # its terminal is closed
     assert process.wait(30) == 129
-    assert list((folder / ".cache").glob("review-*")) == []
+    assert list((folder / ".cache").glob("page-*")) == []
     assert not (folder / ".gradio").exists()
 
 

@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tools import audit, licences
+from tools import audit, licences, pins
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(ROOT.glob("requirements*.txt"))
@@ -27,9 +27,9 @@ def test_each_line_is_a_pin_of_one_version(path: Path) -> None:
 
 
 def test_nothing_is_brought_along_that_is_not_pinned() -> None:
-    pinned = {canonicalize_name(name) for path in MAIN for name in licences.pinned(path)}
+    pinned = {canonicalize_name(name) for path in MAIN for name, _ in pins.read(path)}
     brought = set()
-    for name in licences.pinned(ROOT / "requirements.txt"):
+    for name, _ in pins.read(ROOT / "requirements.txt"):
         for stated in importlib.metadata.requires(name) or []:
             needed = Requirement(stated)
             if needed.marker is None or needed.marker.evaluate({"extra": ""}):
@@ -39,7 +39,7 @@ def test_nothing_is_brought_along_that_is_not_pinned() -> None:
 
 def test_every_installed_package_has_a_licence_on_the_list() -> None:
     refused = []
-    for name in {name for path in MAIN for name in licences.pinned(path)} - licences.BY_HAND.keys():
+    for name in {name for path in MAIN for name, _ in pins.read(path)} - licences.BY_HAND.keys():
         try:
             if not licences.is_allowed(licences.licence(name)):
                 refused.append(name)

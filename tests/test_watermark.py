@@ -103,6 +103,13 @@ def test_weights_that_are_not_perths_are_refused_in_one_line(monkeypatch: pytest
         watermark._load_net.cache_clear()
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+def test_a_device_that_is_not_there_is_one_line() -> None:
+    with pytest.raises(UserError, match="the watermark cannot be loaded") as error:
+        watermark.marker("perth", torch.device("cuda"))
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("piece_s", [0.05, 0.74, 3.0])
 def test_marked_while_it_is_made_is_marked_the_same(mark: watermark.Watermark, speech: np.ndarray, piece_s: float) -> None:
     size = round(piece_s * RATE_HZ)

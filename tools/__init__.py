@@ -1,1 +1,1 @@
-"""What a person runs by hand, by `make`; whatsapp, forgetting and review are rooms."""
+"""What a person runs by hand, by `make`; each folder is a room of its own: a chat, pages, remotes, forgetting."""

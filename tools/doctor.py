@@ -9,7 +9,6 @@ import argparse
 import importlib.metadata
 import os
 import platform
-import re
 import shlex
 import shutil
 import stat
@@ -18,14 +17,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import inputs, system
+from tools import inputs, pins, system
 from voz.data import notes
 from voz.pipeline import files, params
 from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
 
 FREE_GB = 30.0  # XTTS_v2 twice (file and DVC's cache) 3.7, Whisper twice 3, a voice twice 2, checkpoints of one training 13; some to spare
-PINNED = re.compile(r"([A-Za-z0-9_.-]+)==(\S+)")
 
 
 @dataclass(frozen=True)
@@ -56,15 +54,14 @@ def machine() -> Iterator[Finding]:
 
 def packages(requirements: list[Path]) -> Iterator[Finding]:
     """Installed Python packages compared with the pins of the requirements files."""
-    lines = [line for path in requirements for line in path.read_text(encoding="utf-8").splitlines()]
-    pins = [match.groups() for line in lines if (match := PINNED.match(line))]
+    pinned = [pin for path in requirements for pin in pins.read(path)]
     wrong = []
-    for name, version in pins:
+    for name, version in pinned:
         installed = _installed_version(name)
         if installed != version.split("+")[0]:
             wrong.append(tr("{name} {installed} (pinned {version})", name=name, installed=installed, version=version))
     fix = tr("`make setup` (after `rm .venv/.installed` if it says there is nothing to do)") if wrong else ""
-    yield Finding(tr("packages"), "; ".join(wrong) or tr("{count} as pinned", count=len(pins)), fix)
+    yield Finding(tr("packages"), "; ".join(wrong) or tr("{count} as pinned", count=len(pinned)), fix)
 
 
 def _installed_version(name: str) -> str:

@@ -20,7 +20,7 @@ from typing import IO
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from tools.dvc_add import dvc_add
+from tools.dvc_command import dvc_add
 from voz.pipeline import command
 from voz.pipeline.command import UserError
 from voz.pipeline.files import hash_file, require_free

@@ -23,6 +23,7 @@ DEMO = {
     "judge": "models/pocket/whisper.pt",
 }
 FOLDERS = ("notes", "base")
+MODELS = ("base", "asr", "judge")
 UNQUOTABLE = '"$`\\'  # within double quotes, which dvc.yaml puts around these paths, a shell reads these four
 _GET = {
     "notes": later("put your notes there, or `git checkout -- data/demo` for the demo's"),

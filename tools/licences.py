@@ -11,6 +11,8 @@ import re
 import sys
 from pathlib import Path
 
+from tools import pins
+
 ALLOWED = frozenset(  # to use and pass on beside code under MIT; SPDX names, and the older names of the package index
     each.strip()
     for each in """
@@ -28,13 +30,6 @@ BY_HAND = {
     "pygit2": "GPL-2.0 with an exception for linking: used unchanged, by DVC",
     "torchcodec": "BSD-3-Clause",
 }
-_PIN = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)==[^\s;]+")
-
-
-def pinned(requirements: Path) -> list[str]:
-    """The names of the packages that a requirements file pins."""
-    lines = requirements.read_text(encoding="utf-8").splitlines()
-    return [match["name"] for line in lines if (match := _PIN.match(line))]
 
 
 def licence(package: str) -> str:
@@ -64,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("requirements", nargs="+", type=Path)
     refused = []
-    for package in sorted({name for path in parser.parse_args().requirements for name in pinned(path)}, key=str.lower):
+    for package in sorted({name for path in parser.parse_args().requirements for name, _ in pins.read(path)}, key=str.lower):
         try:
             stated = BY_HAND.get(package) or licence(package)
         except importlib.metadata.PackageNotFoundError:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase, CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from voz.data.base_files import BASE_FILES
+from tools import inputs
 from voz.pipeline import command
 from voz.pipeline.command import UserError
 from voz.pipeline.files import write_text
@@ -52,14 +52,6 @@ def overlay(params: CommentedMap, profile: dict[str, Any], *, where: str = "") -
             changes.append(f"{name}: {params[key]} -> {value}")
             params[key] = value
     return changes
-
-
-def missing_files(params: dict[str, Any], root: Path) -> list[Path]:
-    """Those files of the base and the Whispers named in `params` that do not exist."""
-    wanted = [root / params["base"] / name for name in BASE_FILES] + [
-        root / name for name in dict.fromkeys((params["asr"], params["judge"]))
-    ]
-    return [path for path in wanted if not path.is_file()]
 
 
 def yaml_tool() -> YAML:
@@ -115,10 +107,10 @@ def main() -> None:
     args = parse_args()
     params = read(args.params)
     changes = overlay(params, read(args.profiles / f"{args.name}.yaml"))
-    missing = missing_files(params, args.params.parent)
-    if missing:
+    problems = [each for each in inputs.check(params, args.params.parent) if each.key in inputs.MODELS]
+    if problems:
         fix = later("run `make base`") if args.name != "pocket" else later("run `git checkout -- models/pocket`")
-        raise UserError("{path}: missing ({count} files in all), params.yaml was not changed", fix, path=missing[0], count=len(missing))
+        raise UserError("{key}: {what}; params.yaml was not changed", fix, key=problems[0].key, what=problems[0].what)
     write_text(args.params, dump(params))
     print("\n".join(changes) or tr("{params} has the values of the {name} profile already", params=args.params, name=args.name))
 

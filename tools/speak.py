@@ -32,7 +32,6 @@ from voz.pipeline import command, params
 from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
 
-VOICE = Path("models/voice")
 LEAST_REFERENCE_S, MOST_REFERENCE_S = 1.0, 60.0  # coqui takes nothing from less than a third of a second; XTTS listens to 30 s
 
 
@@ -81,7 +80,7 @@ def main() -> None:
     device.seed_everything(p.seed)
     mark = watermark.marker(p.watermark, where)
     with reference_wav(Path(args.speaker_wav) if args.speaker_wav else None) as reference:
-        folder = revisions.voice_of(revisions.find(args.rev)) if args.rev else Path(args.voice or VOICE)
+        folder = revisions.voice_of(revisions.find(args.rev)) if args.rev else Path(args.voice or revisions.VOICE)
         voice = load_voice(folder, where, base=params.base_folder(), reference=reference)
         (line,) = synthesis.number([voice.readable(args.text)], seed=p.seed)
         if out is None:
@@ -121,7 +120,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", required=True, help="a text that begins with a dash: --text=-Hola")
     parser.add_argument("--rev", default="", help="commit or experiment (default: the voice of the working tree)")
-    parser.add_argument("--voice", default="", help=f"folder of another voice (default: {VOICE})")
+    parser.add_argument("--voice", default="", help=f"folder of another voice (default: {revisions.VOICE})")
     parser.add_argument("--speaker-wav", default="", help="recording of the speaker (default: the voice's own reference)")
     parser.add_argument("--out", default="spoken.wav", help="file, or folder (default: spoken.wav)")
     parser.add_argument("--stream", action="store_true", help="write to the standard output while it is spoken")

@@ -19,7 +19,7 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from tools.dvc_add import dvc_add
+from tools.dvc_command import dvc_add
 from tools.forgetting.plan import Plan, make_plan
 from tools.forgetting.trail import Trail
 from voz.data import notes, origins

@@ -3,7 +3,6 @@
 import argparse
 import os
 import subprocess
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,8 +80,8 @@ def md5s_of(repo: Repo, path: Path) -> set[str]:
 
 def _search_workspace(repo: Repo, trail: Trail, args: argparse.Namespace, paths: list[Path], *, bases: set[Path]) -> Removal:
     """Search inputs and outputs, the log of the cache, copies that killed commands left, and all other files that git does not hold."""
-    left = [Path(repo.dvc_dir) / "tmp" / "exps", *sorted(Path(tempfile.gettempdir()).glob("review-*"))]
-    roots = [path for path in [*paths, cache.root() / cache.LOG, *left] if path.exists()]
+    left = Path(repo.dvc_dir) / "tmp" / "exps"
+    roots = [path for path in [*paths, cache.root() / cache.LOG, left] if path.exists()]
     loose = _outside_git(repo, bases)
     removal = traces.in_workspace(roots, trail, loose=loose)
     if args.all or args.weights:

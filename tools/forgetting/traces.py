@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.forgetting.trail import HEX, MAX_BYTES, Trail, parsed_json, read_text
+from tools.local_page.serve import COPIES
 from voz.audio import wav
 from voz.data import notes
 from voz.pipeline import cache, files, parallel
@@ -20,7 +21,7 @@ from voz.pipeline.records import ID_DIGITS
 
 TRAINING = "train"  # the cache's folder of checkpoints, which are made from all notes together
 VOICES = "voices"  # the cache's folder of voices of earlier commits (`make speak REV=…`)
-TEMPORARY = ("*/??/.tmp-*", "import-*", "review-*")  # in the cache, of interrupted commands
+TEMPORARY = (f"*/??/{cache.TEMPORARY}*", "import-*", f"{COPIES}*")  # in the cache, of interrupted commands
 _WEIGHTS, _REFERENCE = {"model.pth", "adapter.pth"}, "reference.wav"  # a folder in DVC's store that has one of these and this is a voice
 _TABLES = (".jsonl", ".csv")
 

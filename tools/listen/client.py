@@ -53,7 +53,7 @@ class Speaker:
                 raise _ended(later("the voices have stopped")) from error
             answer = self._answer(later("the voices have stopped"))
             if "error" in answer:
-                raise UserError(*answer["error"].split("; ", 1))
+                raise UserError("{what}", "{fix}", **answer["error"])
             if self._log:
                 with open(self._log, "a", encoding="utf-8") as file:
                     print(json.dumps(request, ensure_ascii=False), file=file)

@@ -1,8 +1,7 @@
 """The page of `make listen` in Gradio: a text, the voices side by side, and how they speak."""
 
-import itertools
 import shutil
-import threading
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,12 @@ import gradio as gr
 from markupsafe import escape
 
 from tools.listen.client import Speaker
+from tools.local_page import look
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
 
 CSS = Path(__file__).with_name("page.css")
-THEME = gr.themes.Default(  # the system's fonts: a web font would be fetched over the network
-    primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-)
-WAVE = gr.WaveformOptions(waveform_progress_color="#0d9488")
+THEME = look.theme()
 SLIDERS = {  # of generation.Sampling: label, lowest, highest, step
     "temperature": (later("Temperature: higher varies more, 0 always takes the likeliest"), 0.0, 1.5, 0.05),
     "top_p": (later("top_p: share of the probability that is drawn from"), 0.05, 1.0, 0.05),
@@ -33,7 +30,6 @@ class ListenPage:
 
     def __init__(self, speaker: Speaker, downloads: Path) -> None:
         self.speaker, self.downloads = speaker, downloads
-        self._numbers, self._lock = itertools.count(1), threading.Lock()
         self.text = gr.Textbox(label=tr("Text"), lines=1, max_lines=8, elem_id="text", placeholder="Che, ¿cómo andás?", autofocus=True)
         self.voices = gr.CheckboxGroup(speaker.voices, value=speaker.voices, label=tr("Voices"), elem_id="voices")
         with gr.Row():
@@ -46,7 +42,9 @@ class ListenPage:
             self.sampling = [self._slider(name) for name in SLIDERS]
 
     def _sound(self, name: str, at: int) -> gr.Audio:
-        return gr.Audio(interactive=False, label=name, buttons=["download"], elem_id=f"sound-{at}", waveform_options=WAVE, min_width=280)
+        return gr.Audio(
+            interactive=False, label=name, buttons=["download"], elem_id=f"sound-{at}", waveform_options=look.WAVE, min_width=280
+        )
 
     def _slider(self, name: str) -> gr.Slider:
         label, low, high, step = SLIDERS[name]
@@ -72,9 +70,7 @@ class ListenPage:
             wav = self.speaker.speak(voice, text, seed, sampling)
         except UserError as error:
             raise gr.Error(str(escape(str(error))), print_exception=False) from error
-        with self._lock:
-            folder = self.downloads / str(next(self._numbers))
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(dir=self.downloads))
         return Path(shutil.move(wav, folder / f"{_file_name(voice)}-{seed}.wav"))
 
 

@@ -3,13 +3,12 @@
     .venv/review/bin/python -m tools.listen.serve --python .venv/bin/python [--log said.jsonl] [HEAD~3 exp-name ...]
 
 Reads   what speaker.py reads
-Writes  nothing, unless --log names a file for the texts; the sounds lie in a temporary folder until the page is closed
+Writes  nothing, unless --log names a file for the texts; the sounds lie in a folder of the cache until the page is closed
 
 Who can open the page, and why it has an environment of its own: tools/local_page. The voices speak in the project's environment.
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from tools.listen.client import Speaker
@@ -31,8 +30,8 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
 
 def main() -> None:
     args = parse_args()
-    with tempfile.TemporaryDirectory(prefix="listen-") as copies:
-        serve(args, Path(copies))
+    with local_page.copies("listen") as copies:
+        serve(args, copies)
 
 
 def parse_args() -> argparse.Namespace:

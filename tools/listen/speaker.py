@@ -5,7 +5,8 @@
 Reads   the base, models/voice and the voices of the named revisions; from stdin one request a line, as JSON:
         {"voice": "base", "text": "Che, ¿cómo andás?", "seed": 1, "sampling": {"temperature": 0.7, ...}}
 Writes  a wav for each request into the folder, 24 000 Hz; to stdout one answer a line, as JSON:
-        first {"voices": [...], "seed": 1, "sampling": {...}}, then {"wav": "..."} or {"error": "..."} for each request
+        first {"voices": [...], "seed": 1, "sampling": {...}}, then for each request
+        {"wav": "..."} or {"error": {"what": "...", "fix": "..."}}
 
 Nothing that was spoken is kept: unlike other tools, this one takes no speech from the cache and adds none.
 """
@@ -70,7 +71,7 @@ def parse(line: str) -> Request:
     return Request(values["voice"], values["text"], int(values["seed"]), sampling)
 
 
-def speak(voices: dict[str, Voice], line: str, wav: Path, mark: watermark.Watermark | None) -> dict[str, str]:
+def speak(voices: dict[str, Voice], line: str, wav: Path, mark: watermark.Watermark | None) -> dict[str, Any]:
     """The answer to a request; the sound goes to `wav`, marked."""
     try:
         request = parse(line)
@@ -78,7 +79,7 @@ def speak(voices: dict[str, Voice], line: str, wav: Path, mark: watermark.Waterm
         lines = synthesis.number([voice.readable(request.text)], seed=request.seed)
         (pcm,) = synthesis.speak(voice.model, voice.conditioning, lines, request.sampling, label=request.voice)
     except UserError as error:
-        return {"error": str(error)}
+        return {"error": {"what": error.what, "fix": error.fix}}
     synthesize.write_marked(wav, pcm, mark)
     return {"wav": str(wav)}
 

@@ -4,16 +4,35 @@ Only who has the address can open the page: it is on 127.0.0.1 and holds a token
 Gradio needs an older Pillow than the stages, so it has an environment of its own (requirements-review.txt).
 """
 
+import errno
 import os
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tools.local_page import guard
+from voz.pipeline import cache
 from voz.pipeline.command import UserError
-from voz.pipeline.language import tr
+from voz.pipeline.language import later, tr
 
 HOST = "127.0.0.1"
+COPIES = "page-"  # the start of the names of the folders of `copies`
+_IN_USE = (None, errno.EADDRINUSE)  # Gradio's own error for a port that is in use has no number
+
+
+@contextmanager
+def copies(name: str) -> Iterator[Path]:
+    """Within the block, a folder of the cache for the sounds that a page's browser may fetch. `make forget` removes what kill -9 left.
+
+    Args:
+        name: of the page.
+    """
+    cache.root().mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{COPIES}{name}-", dir=cache.root()) as folder:
+        yield Path(folder)
 
 
 def set_environment(copies: Path) -> None:
@@ -37,10 +56,23 @@ def serve(blocks: Any, *, name: str, port: int, **look: Any) -> None:
     Raises:
         UserError: the port is in use.
     """
+    token = guard.new_token()
+    try:
+        _launch(blocks, token, name, port, look)
+        address = f"{blocks.local_url}{token}/"
+        print(tr("{name}: {address} (for you alone: do not pass it on; Ctrl-C stops it)", name=name, address=address), flush=True)
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        blocks.close(verbose=False)
+
+
+def _launch(blocks: Any, token: str, name: str, port: int, look: dict[str, Any]) -> None:
+    """Start the server. See `serve`."""
     from starlette.middleware import Middleware  # after `set_environment`, as Gradio
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    token = guard.new_token()
     # A web site whose name resolves to 127.0.0.1 must not read the page.
     own_host = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     try:
@@ -58,13 +90,8 @@ def serve(blocks: Any, *, name: str, port: int, **look: Any) -> None:
             app_kwargs={"middleware": [own_host, Middleware(guard.Guard, token=token)]},
             **look,
         )
-        address = f"{blocks.local_url}{token}/"
-        print(tr("{name}: {address} (for you alone: do not pass it on; Ctrl-C stops it)", name=name, address=address), flush=True)
-        threading.Event().wait()
     except OSError as error:
-        fix = "stop the other server, or choose another port: make {name} PORT=7999"
+        if error.errno not in _IN_USE:
+            raise
+        fix = later("stop the other server, or choose another port: make {name} PORT=7999")
         raise UserError("port {port}: in use", fix, port=port or 7860, name=name) from error
-    except KeyboardInterrupt:
-        print()
-    finally:
-        blocks.close(verbose=False)

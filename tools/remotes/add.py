@@ -7,17 +7,17 @@ Writes .dvc/config. Credentials do not belong there: git would publish them.
 
 import argparse
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tools.dvc_command import dvc
 from voz.pipeline import command
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
 
 CLIENTS = {"ssh": "dvc_ssh", "s3": "dvc_s3", "webdav": "dvc_webdav", "webdavs": "dvc_webdav"}  # of requirements-remotes.txt
-OTHERS = {"gs": "gs", "azure": "azure", "oss": "oss", "gdrive": "gdrive", "hdfs": "hdfs"}  # DVC has clients for them: dvc[gs]
+OTHERS = ("gs", "azure", "oss", "gdrive", "hdfs", "http", "https")  # DVC has clients for them: dvc[gs]
+NAME = "store"  # of a remote that is not given another
 
 
 def address(url: str) -> str:
@@ -40,7 +40,7 @@ def address(url: str) -> str:
     client = CLIENTS.get(parts.scheme)
     if client and importlib.util.find_spec(client) is None:
         raise UserError("{scheme}: its client is not installed", "`.venv/bin/pip install -r requirements-remotes.txt`", scheme=parts.scheme)
-    if not client and parts.scheme not in (*OTHERS, "http", "https"):
+    if not client and parts.scheme not in OTHERS:
         raise UserError(
             "{url}: unknown kind of remote {scheme!r}",
             "choose a folder, or one of {kinds}",
@@ -60,39 +60,21 @@ def _local(url: str) -> Path:
     return path
 
 
-def dvc(*arguments: str) -> None:
-    """Run a DVC command.
-
-    Raises:
-        UserError: it fails; quotes its message.
-    """
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        message = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[0].removeprefix("ERROR: ")
-        raise UserError(
-            "dvc {arguments}: {message}",
-            "`dvc remote list` shows those there are; REMOTE=... names another",
-            arguments=" ".join(arguments),
-            message=message,
-        )
-
-
 def main() -> None:
     args = parse_args()
-    url = address(args.url)
-    dvc("remote", "add", "--quiet", "--default", args.name, url)
-    dvc("remote", "modify", args.name, "verify", "true")
-    print(tr("remote {name}: {url}, the default; what is fetched from it is verified", name=args.name, url=url))
-    print(
-        tr("credentials, if it needs any, stay on this machine: `dvc remote modify --local {name} ...` (docs/remotes.md)", name=args.name)
-    )
+    url, name = address(args.url), args.name or NAME
+    fix = tr("`dvc remote list` shows those there are; REMOTE=... names another")
+    dvc("remote", "add", "--quiet", "--default", name, url, fix=fix)
+    dvc("remote", "modify", name, "verify", "true", fix=fix)
+    print(tr("remote {name}: {url}, the default; what is fetched from it is verified", name=name, url=url))
+    print(tr("credentials, if it needs any, stay on this machine: `dvc remote modify --local {name} ...` (docs/remotes.md)", name=name))
     print(tr('then: git commit -m "Remote" .dvc/config && make push'))
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", help="a folder, ssh://..., s3://..., webdavs://...")
-    parser.add_argument("--name", default="store")
+    parser.add_argument("--name", default="", help=f"of the remote (default: {NAME})")
     return parser.parse_args()
 
 

@@ -35,7 +35,7 @@ def dvc_push(remote: str) -> None:
 def report(faults: list[stored.Fault]) -> None:
     """Print one line for each object, at most MOST_NAMED."""
     for fault in faults[:MOST_NAMED]:
-        print(f"{fault.what:<9} {fault.path}  ({fault.oid})")
+        print(f"{tr(fault.what):<9} {fault.path}  ({fault.oid})")
     if len(faults) > MOST_NAMED:
         print(tr("... and {count} more", count=len(faults) - MOST_NAMED))
 
@@ -68,15 +68,9 @@ def main() -> None:
             wanted=len(wanted),
             path=faults[0].path,
         )
-    compared = "by their hashes" if args.hashes else "by their sizes (HASHES=1 reads them, too)"
-    print(
-        tr(
-            "remote {name}: all {count} objects of this checkout are there, compared {compared}",
-            name=name,
-            count=len(wanted),
-            compared=compared,
-        )
-    )
+    compared = tr("by their hashes") if args.hashes else tr("by their sizes (HASHES=1 reads them, too)")
+    message = later("remote {name}: all {count} objects of this checkout are there, compared {compared}")
+    print(tr(message, name=name, count=len(wanted), compared=compared))
 
 
 def parse_args() -> argparse.Namespace:

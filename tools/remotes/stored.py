@@ -7,6 +7,7 @@ was damaged is never sent again either. So the comparison here asks the remote f
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,10 +20,23 @@ from dvc_data.hashfile.db import HashFileDB
 
 from voz.pipeline import parallel
 from voz.pipeline.command import DISK_FAULTS, UserError
+from voz.pipeline.language import later
 
 CONNECTIONS = 8  # objects that are asked for, or read, at the same time
 CHUNK_BYTES = 1 << 20
 LIST = ".dir"  # ending of the objects that list a folder's files
+MISSING, DAMAGED, CUT_SHORT = later("missing"), later("damaged"), later("cut short")
+CLIENTS = {  # what the clients of remotes raise, by module, if a server is not reached, or refuses
+    "dvc_objects.fs.errors": ("AuthError", "ConfigError", "RemoteMissingDepsError"),
+    "asyncssh": ("Error", "KeyImportError"),  # SSH
+    "botocore.exceptions": ("BotoCoreError", "ClientError"),  # S3
+    "aiohttp": ("ClientError",),  # S3, HTTP, Google
+    "webdav4.client": ("ClientError",),
+    "httpx": ("HTTPError",),  # WebDAV
+    "azure.core.exceptions": ("AzureError",),
+    "google.auth.exceptions": ("GoogleAuthError",),
+    "oss2.exceptions": ("OssError",),
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,7 @@ class Fault:
 
     oid: str  # DVC's name of the object: the MD5 of its bytes, with `.dir` for a list
     path: str  # in the working tree
-    what: str  # missing | damaged | cut short
+    what: str  # MISSING, DAMAGED or CUT_SHORT
 
 
 @contextmanager
@@ -51,12 +65,18 @@ def opened(name: str = "") -> Iterator[tuple[Repo, str, HashFileDB]]:
         raise
     except DvcException as error:
         raise UserError("remote: {message}", "docs/remotes.md; `make remote URL=...` adds one", message=_one_line(error)) from error
-    except Exception as error:  # each client (SSH, S3, WebDAV) raises exceptions of its own
+    except _faults_of_remotes() as error:
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             raise
         raise UserError(
             "remote: {message}", "check its address, your network and credentials (docs/remotes.md)", message=_one_line(error)
         ) from error
+
+
+def _faults_of_remotes() -> tuple[type[Exception], ...]:
+    """OSError, and the exceptions of CLIENTS. Only a client that was imported can raise one."""
+    loaded = ((sys.modules[name], names) for name, names in CLIENTS.items() if name in sys.modules)
+    return (OSError, *(getattr(module, name) for module, names in loaded for name in names))
 
 
 def needed(repo: Repo, remote: HashFileDB) -> dict[str, str]:
@@ -87,33 +107,31 @@ def faults(remote: HashFileDB, cache: HashFileDB, wanted: dict[str, str], *, has
     for oid, there in zip(wanted, _each(lambda oid: _size(remote, oid), [*wanted], label="look up"), strict=True):
         own = _size(cache, oid)
         if there is None:
-            found.append(Fault(oid, wanted[oid], "missing"))
+            found.append(Fault(oid, wanted[oid], MISSING))
         elif own is not None and there not in (own, -1):
-            found.append(Fault(oid, wanted[oid], "cut short" if there < own else "damaged"))
+            found.append(Fault(oid, wanted[oid], CUT_SHORT if there < own else DAMAGED))
     if hashes:
         known = {fault.oid for fault in found}
         present = [oid for oid in wanted if oid not in known]
         sound = _each(lambda oid: is_sound(remote, oid), present, label="read")
-        found += [Fault(oid, wanted[oid], "damaged") for oid, good in zip(present, sound, strict=True) if not good]
+        found += [Fault(oid, wanted[oid], DAMAGED) for oid, good in zip(present, sound, strict=True) if not good]
     return sorted(found, key=lambda fault: (fault.path, fault.oid))
 
 
-def heal(remote: HashFileDB, cache: HashFileDB, broken: Iterable[Fault]) -> list[Fault]:
-    """Send these objects again, and return those that this machine does not have, or has damaged.
+def heal(remote: HashFileDB, cache: HashFileDB, broken: Iterable[Fault]) -> None:
+    """Send these objects again, except those that this machine does not have, or has damaged.
 
     Lists go last, so that a list on the remote means that its files are there.
     """
-    broken = list(broken)
     able = [fault for fault in broken if is_sound(cache, fault.oid)]
     for lists in (False, True):
         batch = [fault for fault in able if fault.oid.endswith(LIST) == lists]
         for fault in batch:
-            if fault.what != "missing":
+            if fault.what != MISSING:
                 remote.delete(fault.oid)  # a damaged object may be write-protected
         if batch:
             oids = [fault.oid for fault in batch]
             remote.add([cache.oid_to_path(oid) for oid in oids], cache.fs, oids, check_exists=False, verify=False)
-    return [fault for fault in broken if fault not in able]
 
 
 def is_sound(store: HashFileDB, oid: str) -> bool:

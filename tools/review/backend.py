@@ -70,10 +70,10 @@ class Backend:
     def reload(self) -> list[str]:
         """Read the stages' outputs again and return the clip ids in the order of the page: undecided first, then by doubt."""
         ledgers = {stage: self._ledger(stage) for stage in ledger.STAGES}
-        clips, transcripts = _manifest(self.folders.clips, records.Clip), _manifest(self.folders.transcripts, records.Transcript)
+        clips, transcripts = records.read(self.folders.clips, records.Clip), records.read(self.folders.transcripts, records.Transcript)
         ordered = doubt.cases(clips, transcripts, ledgers["curate"], params.read().get("curate", {}))
         self.cases = {case.clip.id: case for case in ordered}
-        self.names = {note.id: note.name for note in _manifest(self.folders.wav, records.Note)}
+        self.names = {note.id: note.name for note in records.read(self.folders.wav, records.Note)}
         self.hints = phone_transcripts.read(self.folders.notes)
         self.rejected, self.totals = [], {}
         for stage, rows in ledgers.items():
@@ -176,10 +176,3 @@ def read_stretch(path: Path, start_s: float, end_s: float | None) -> tuple[int, 
         last = length if end_s is None else min(round(end_s * rate_hz), length)
         file.setpos(first)
         return rate_hz, np.frombuffer(file.readframes(max(last - first, 0)), dtype="<i2")
-
-
-def _manifest(folder: Path, cls: type[records.R]) -> list[records.R]:
-    try:
-        return records.read(folder, cls)
-    except FileNotFoundError as error:
-        raise UserError("{folder}: missing", "run `dvc repro` first, and let it finish", folder=folder) from error

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import escape
 
+from tools.local_page import look
 from tools.review import fragments
 from tools.review.backend import Backend, Rejected, one_line
 from voz.pipeline.command import UserError
@@ -13,10 +14,7 @@ from voz.pipeline.language import later, tr
 
 HERE = Path(__file__).parent
 CSS, KEYS = HERE / "page.css", HERE / "page.js"
-THEME = gr.themes.Default(  # the system's fonts: a web font would be fetched over the network
-    primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], spacing_size="sm", radius_size="sm"
-)
-WAVE = gr.WaveformOptions(waveform_progress_color="#0d9488")
+THEME = look.theme(spacing_size="sm", radius_size="sm")
 UNSAVED = later("The text has changed and is not saved. Enter in the text saves it, U restores the old one.")
 ALL = ""  # value of the list of reasons
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -30,7 +28,9 @@ class ClipsTab:
         self.order, self.clip, self.window = gr.State([]), gr.State(""), gr.State([])
         self.progress = gr.HTML(padding=False)
         self.card = gr.HTML(elem_id="card", padding=False)
-        self.sound = gr.Audio(interactive=False, buttons=[], label="clip", show_label=False, elem_id="clip-sound", waveform_options=WAVE)
+        self.sound = gr.Audio(
+            interactive=False, buttons=[], label="clip", show_label=False, elem_id="clip-sound", waveform_options=look.WAVE
+        )
         self.text = gr.Textbox(label=tr("Text"), lines=2, max_lines=4, elem_id="text")
         self.transcript = gr.HTML(elem_id="transcript", padding=False)
         with gr.Row(elem_classes="buttons"):
@@ -138,7 +138,7 @@ class LedgerTab:
         self.reason = gr.Dropdown([(tr("all reasons"), ALL)], value=ALL, label=tr("Reason"), elem_id="reason")
         self.card = gr.HTML(elem_id="rejected-card", padding=False)
         self.sound = gr.Audio(
-            interactive=False, buttons=[], label="rejected", show_label=False, elem_id="rejected-sound", waveform_options=WAVE
+            interactive=False, buttons=[], label="rejected", show_label=False, elem_id="rejected-sound", waveform_options=look.WAVE
         )
         self.no_sound = gr.HTML(elem_id="no-sound", padding=False)
         with gr.Row(elem_classes="buttons"):

@@ -9,14 +9,11 @@ Who can open the page, and why it has an environment of its own: tools/local_pag
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from tools.local_page import serve as local_page
 from voz.pipeline import command, params
 from voz.pipeline.command import UserError
-
-COPIES_IN = Path(".cache")  # voz.pipeline.cache's folder, which this environment cannot import: `make forget` finds there what kill -9 left
 
 
 def read_path(key: str) -> Path:
@@ -46,9 +43,8 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
 
 def main() -> None:
     args = parse_args()
-    COPIES_IN.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="review-", dir=COPIES_IN.resolve()) as copies:
-        serve(args, Path(copies))
+    with local_page.copies("review") as copies:
+        serve(args, copies)
 
 
 def parse_args() -> argparse.Namespace:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import profile
-from tools.dvc_add import dvc_add
+from tools.dvc_command import dvc_add
 from tools.whatsapp import candidates, export, names, texts
 from voz.audio import decode, faults
 from voz.data import consent, corrections, notes, origins, phone_transcripts

@@ -30,6 +30,10 @@ BLOCK_S = 5.0  # of speech that is read for the mark at a time
 MARK_BLOCK_S = 20.0  # of speech that is marked at a time
 STREAM_BLOCK_S = 0.5  # of speech that is marked at a time while it is made
 CONTEXT_S = 0.5  # on both sides of it: the network sees 0.15 s, the spectrum's window is 0.064 s long
+_LOADING_FAULTS = (  # AssertionError: torch was built without the device
+    *(ImportError, OSError, KeyError, TypeError, ValueError, RuntimeError, AssertionError),
+    *(yaml.YAMLError, pickle.UnpicklingError),
+)
 _TAIL = 2048  # zeros after the samples: one window, so that the last ones lie within a frame
 _WEIGHTS = "perth_net_250000.pth.tar"
 _WEIGHTS_SHA256 = "a15bce457ebc53ce5e6c9c3f11df78cf7ee2bf9cdab0a798902135b4c4027670"  # of Perth 1.0.1
@@ -68,7 +72,7 @@ class Watermark:
     def __init__(self, device: torch.device | str = "cpu") -> None:
         try:
             self.net = _load_net().to(device)
-        except (ImportError, OSError, KeyError, TypeError, ValueError, RuntimeError, yaml.YAMLError, pickle.UnpicklingError) as error:
+        except _LOADING_FAULTS as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
                 "the watermark cannot be loaded ({reason})",
@@ -90,7 +94,10 @@ class Watermark:
         return np.clip(pcm[start:end] + self._residual(pcm, rate_hz)[start:end], -1.0, 1.0, dtype=np.float32)
 
     def mark_stream(self, pieces: Iterable[np.ndarray], rate_hz: int) -> Iterator[np.ndarray]:
-        """Mark speech while it is made: the samples of `mark` within 1e-4, `CONTEXT_S` after they came. float32 [T] each -> [T] each"""
+        """Mark speech while it is made. A sample is yielded when the `CONTEXT_S` after it have come, or at the end.
+
+        The samples differ by at most 1e-4 from those of `mark`. float32 [T] each -> [T] each
+        """
         size, context = round(STREAM_BLOCK_S * rate_hz), round(CONTEXT_S * rate_hz)
         waiting, before = np.zeros(0, np.float32), 0  # `before` of the samples are marked already
         for piece in pieces:

@@ -13,6 +13,7 @@ JUDGES: dict[Judge, str] = {
     "signal": later("computed from the samples"),
 }
 SHOWN_JUDGES = (later("own"), later("independent"), later("signal"))  # as pages and tables name them, by `tr`
+NOT_MEASURED = "–"
 AIMS = {-1: later("lower"), 1: later("higher"), 0: later("as the real one")}
 
 
@@ -62,10 +63,15 @@ FIGURES = {  # by name in `evaluate.json`, in the order of all tables
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean as shown, with its 95 % interval or an empty text."""
+    """A mean as shown, "–" if it was not measured, with its 95 % interval or an empty text."""
 
     mean: str
     range: str
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a mean."""
+        return self.mean != NOT_MEASURED
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ class Row:
     """A row of the table.
 
     cells: by voice (records.VOICES) and for DIFFERENCE.
-    better: "base" or "fine_tuned" if the interval of their difference excludes zero, else an empty text.
+    better: "base" or "fine_tuned" if the interval of their difference excludes zero, and for a figure that aims at the real one, if
+        anywhere in the interval the same voice is nearer to it; else an empty text.
     """
 
     name: str
@@ -90,7 +97,7 @@ def table(metrics: dict[str, Any]) -> list[Row]:
         estimates = {voice: metrics.get(voice, {}).get(name) for voice in (*VOICES, DIFFERENCE)}
         if any(estimates.values()):
             cells = {voice: _cell(estimate, figure.decimals, signed=voice == DIFFERENCE) for voice, estimate in estimates.items()}
-            found.append(Row(name, figure, AIMS[figure.aim], cells, _better(estimates[DIFFERENCE], figure.aim)))
+            found.append(Row(name, figure, AIMS[figure.aim], cells, _better(estimates, figure.aim)))
     return found
 
 
@@ -102,14 +109,22 @@ def summary(metrics: dict[str, Any]) -> dict[str, float]:
 
 def _cell(estimate: dict[str, float] | None, decimals: int, *, signed: bool) -> Cell:
     if estimate is None:
-        return Cell("–", "")
+        return Cell(NOT_MEASURED, "")
     style = f"{'+' if signed else ''}.{decimals}f"
     interval = {end: f"{estimate[end]:{style}}" for end in ("low", "high") if end in estimate}
     return Cell(f"{estimate['mean']:{style}}", tr("{low} to {high}", **interval) if interval else "")
 
 
-def _better(difference: dict[str, float] | None, aim: int) -> str:
-    """See `Row.better`; empty too where neither direction is better."""
-    if difference is None or "low" not in difference or aim == 0 or difference["low"] <= 0 <= difference["high"]:
+def _better(estimates: dict[str, dict[str, float] | None], aim: int) -> str:
+    """See `Row.better`."""
+    difference = estimates[DIFFERENCE]
+    if difference is None or "low" not in difference or difference["low"] <= 0 <= difference["high"]:
         return ""
-    return "fine_tuned" if difference["mean"] * aim > 0 else "base"
+    if aim != 0:
+        return "fine_tuned" if difference["mean"] * aim > 0 else "base"
+    real, base = estimates["real"], estimates["base"]
+    if real is None or base is None:
+        return ""
+    from_real = base["mean"] - real["mean"]
+    nearer = {abs(from_real + difference[end]) < abs(from_real) for end in ("low", "high")}
+    return "" if len(nearer) > 1 else "fine_tuned" if nearer == {True} else "base"

@@ -250,8 +250,8 @@ def _remove_abandoned(parent: Path) -> None:
 
 def _sizes(entry: Path) -> dict[str, int]:
     """Size in bytes of each file of an entry, except its label; by relative path."""
-    files = (path for path in sorted(entry.rglob("*")) if path.is_file() and path.name != LABEL)
-    return {path.relative_to(entry).as_posix(): path.stat().st_size for path in files}
+    found = (path for path in sorted(entry.rglob("*")) if path.is_file() and path.name != LABEL)
+    return {path.relative_to(entry).as_posix(): path.stat().st_size for path in found}
 
 
 def _is_complete(entry: Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 from voz.pipeline import language
 from voz.pipeline.language import tr
@@ -29,8 +30,14 @@ def render(template: Path, values: dict[str, Any]) -> str:
     )
     environment.install_gettext_callables(tr, language.plural, newstyle=True)  # type: ignore[attr-defined]  # of the extension
     environment.globals |= {"tr": tr, "language": language.current(), "words": _words()}
+    environment.filters["code"] = code
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # `tojson` keeps the order of the voices
     return environment.get_template(template.name).render(values)
+
+
+def code(text: str) -> Markup:
+    """A message as HTML: what is between `backticks` is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _words() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the template of the report shows: recordings with their players, totals of the ledgers, sizes of the splits."""
+"""What pages show: recordings with their players, totals of the ledgers, sizes of the splits."""
 
 from collections import Counter
 from collections.abc import Sequence
