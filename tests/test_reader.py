@@ -146,12 +146,13 @@ SAID = {
     "characters": {
         "𝗛𝗼𝗹𝗮 ａｂｃ № ５": "Hola abc número cinco",
         "CO₂ ②": "CO dos dos",
+        "$5 mıllones, 12-DİC-2020": "cinco millones de pesos, doce de diciembre de dos mil veinte",
     },
 }
 CASES = [(kind, written) for kind, cases in SAID.items() for written in cases]
 PIECES = (
     "1 2,5 10.000 0 $ U$S % ° º / - : . , kg km/h hs pm ½ ² ^ x X IV Juan Dr Dr. art. Nº q xq tmb DNI MP la el piso a é ñ ' \" ( ) ! ¿ "
-    "😀 ... etc. www. a@b.com # @ = < + 3era 25/5 2024 mil S.A. U. c/ s/n él/ella … — tel 15 4567 M K G √ * _ PB d m2 min. av ⊕ дом ٣"
+    "😀 ... etc. www. a@b.com # @ = < + 3era 25/5 2024 mil S.A. U. c/ s/n él/ella … — tel 15 4567 M K G √ * _ PB d m2 min. av ⊕ дом ٣ ı İ ſ K mıll dİc 5-abrİl"
 ).split(" ")
 NOTES = st.lists(st.sampled_from([*PIECES, " "]), max_size=10).map("".join) | st.lists(st.sampled_from(PIECES), max_size=8).map(" ".join)
 
