@@ -30,6 +30,7 @@ SAID = {
         "a $900/kg": "a novecientos pesos por kilo",
         "£3 y R$ 40": "tres libras y cuarenta reales",
         "1 palo, 21 lucas": "un palo, veintiuna lucas",
+        "£21k, £ 21 mil, 31k": "veintiún mil libras, veintiún mil libras, treinta y un mil",
     },
     "cardinal": {
         "38.000.000 de votos": "treinta y ocho millones de votos",
@@ -87,6 +88,8 @@ SAID = {
         "200 kWh, 40 ha, 5 tn": "doscientos kilovatios hora, cuarenta hectáreas, cinco toneladas",
         "50 Mbps": "cincuenta megabits por segundo",
         "4G y 4K": "cuatro ge y cuatro ka",
+        "128G, 10000G y 100G": "ciento veintiocho gigas, diez mil gramos y cien gramos",
+        "vas o has ido, 3 has": "vas o has ido, tres hectáreas",
         "8M de votos": "ocho millones de votos",
         'un monitor de 27"': "un monitor de veintisiete pulgadas",
         'dijo "son 27" y ya': "dijo son veintisiete y ya",
@@ -152,7 +155,8 @@ SAID = {
 CASES = [(kind, written) for kind, cases in SAID.items() for written in cases]
 PIECES = (
     "1 2,5 10.000 0 $ U$S % ° º / - : . , kg km/h hs pm ½ ² ^ x X IV Juan Dr Dr. art. Nº q xq tmb DNI MP la el piso a é ñ ' \" ( ) ! ¿ "
-    "😀 ... etc. www. a@b.com # @ = < + 3era 25/5 2024 mil S.A. U. c/ s/n él/ella … — tel 15 4567 M K G √ * _ PB d m2 min. av ⊕ дом ٣ ı İ ſ K mıll dİc 5-abrİl"
+    "😀 ... etc. www. a@b.com # @ = < + 3era 25/5 2024 mil S.A. U. c/ s/n él/ella … — tel 15 4567 M K G √ * _ PB d m2 min. av ⊕ дом ٣ "
+    "ı İ ſ K mıll dİc 5-abrİl"
 ).split(" ")
 NOTES = st.lists(st.sampled_from([*PIECES, " "]), max_size=10).map("".join) | st.lists(st.sampled_from(PIECES), max_size=8).map(" ".join)
 

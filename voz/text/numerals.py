@@ -92,9 +92,9 @@ def counted(text: str, singular: str, plural: str) -> str:
     return f"{number(text, noun='' if of_millions else noun)} {'de ' if of_millions else ''}{plural}"
 
 
-def is_grouped(text: str) -> bool:
-    """Whether a number has thousands marks."""
-    return re.match(r"\d{1,3}([.,])\d{3}\b", text) is not None
+def before_mil(text: str, *, noun: str = "") -> str:
+    """A number before "mil" and the noun after it: "veintiún" mil libras, "trescientas" mil personas."""
+    return re.sub(r"\b(veinti)?un[oa]\Z", lambda one: "veintiún" if one[1] else "un", number(text, noun=noun or "pesos"))
 
 
 def split(text: str) -> tuple[str, str]:

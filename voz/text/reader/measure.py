@@ -94,8 +94,8 @@ doc docs = docena, docenas
 cda cdas = cucharada, cucharadas
 cdta cdtas = cucharadita, cucharaditas
 """
+_MEMORY = frozenset(str(2**power) for power in range(12))  # of a phone or a disk: 64G are gigas, 100G grams
 _POWERS = {"2": ("cuadrado", "cuadrados"), "3": ("cúbico", "cúbicos")}
-_NEEDS_NUMBER = frozenset("has".split())  # words or letters of their own
 _EXACT: dict[str, tuple[str, str]] = {}
 for _line in _UNITS_TABLE.strip().splitlines():
     _forms, _names = _line.split(" = ")
@@ -130,8 +130,7 @@ def _multiple(match: re.Match[str]) -> str:
     if letter == "G":
         if number in ("2", "3", "4", "5", "6"):
             return f"{numerals.number(number)} ge"
-        power = number.isdecimal() and int(number[-4:]) & (int(number[-4:]) - 1) == 0
-        return numerals.counted(number, *(("giga", "gigas") if power else ("gramo", "gramos")))
+        return numerals.counted(number, *(("giga", "gigas") if number in _MEMORY else ("gramo", "gramos")))
     return money.multiplied(number, letter)
 
 
@@ -145,7 +144,7 @@ def _of(match: re.Match[str]) -> str:
 
 def _alone(match: re.Match[str]) -> str:
     said = names(match["unit"])
-    return match[0] if said is None or match["unit"].lower() in _NEEDS_NUMBER else said[1]
+    return match[0] if said is None else said[1]
 
 
 def _inches(text: str) -> str:
@@ -173,6 +172,6 @@ RULES = (
         rf"{_MONEY}(?<=[\w]) ?/ ?(?P<unit>(?:{LETTER}){{1,5}}(?:\^?[23](?!\d))?)(?![\w/]){DOT}",
         _of,
     ),
-    rule(r"(?<![\w/.'-])(?P<unit>(?:kgs?|kms?|cms|mts|hs|hrs|kwh|gb|mbps|has)(?:/[hl])?|km\^?2|m\^?[23])(?![\w/'-])" + DOT, _alone),
+    rule(r"(?<![\w/.'-])(?P<unit>(?:kgs?|kms?|cms|mts|hs|hrs|kwh|gb|mbps)(?:/[hl])?|km\^?2|m\^?[23])(?![\w/'-])" + DOT, _alone),
     rule(r"(?<!\w)(?P<unit>min|seg|hs)\.(?=\s?(?:[a-záéíóúñ]|$))", _alone),
 )

@@ -36,8 +36,7 @@ def multiplied(value: str, multiple: str, plural: str = "") -> str:
         word = {"millones": "millón"}.get(word, word[:-1])
     number = numerals.number(value, noun=word)
     if word == "mil":
-        number = "" if value == "1" else numerals.number(value, noun=plural or "mil")
-        number = re.sub(r"\bun[oa]\Z", "un", number).replace("veintiuno", "veintiún") if number else ""
+        number = "" if value == "1" else numerals.before_mil(value, noun=plural)
         return f"{number} mil {plural}".strip()
     if not plural or word in _SLANG or word + "s" in _SLANG:
         return f"{number} {word}"
