@@ -196,4 +196,5 @@ def test_nothing_is_left_out_in_silence() -> None:
     assert reading.unread == "⊕"
     assert reading.dropped == ("😀", "☎", "(risas)", ":)")
     assert reading.left_out == "⊕ 😀 ☎ (risas) :)"
+    assert aloud.read("llegué 5xd").left_out == "xd"  # one only after the number is words
     assert aloud.read("Che, ¿½ kilo? «Sí» *dale*").left_out == ""
