@@ -26,10 +26,6 @@ def clock(hour: str, minute: str) -> str:
     return f"{_hours(hour)}{joint}{numerals.cardinal(str(int(minute)))}"
 
 
-def _with_unit(hour: str, minute: str) -> str:
-    return f"{clock(hour, minute)} {'hora' if int(hour) == 1 and not int(minute or 0) else 'horas'}"
-
-
 def _part_of_day(hour: int, half: str) -> str:
     if hour == 12:
         return "del mediodía" if half == "p" else "de la noche"
@@ -39,9 +35,12 @@ def _part_of_day(hour: int, half: str) -> str:
 
 
 def _with_half(match: re.Match[str]) -> str:
-    hour = int(match["hour"])
-    said = f"{clock(match['hour'], match['minute'] or '')} {_part_of_day(hour, match['half'].lower())}" if 0 < hour <= 12 else ""
-    return said or (clock(match["hour"], match["minute"] or "") if hour or match["minute"] else match[0])
+    """7 pm: siete de la tarde. From 13 on the hour says it: 19 pm is "diecinueve"."""
+    hour, minute = int(match["hour"]), match["minute"] or ""
+    if not hour and not minute:
+        return match[0]
+    said = clock(match["hour"], minute)
+    return f"{said} {_part_of_day(hour, match['half'].lower())}" if 0 < hour <= 12 else said
 
 
 def _range(match: re.Match[str]) -> str:
@@ -77,8 +76,9 @@ def _minutes(match: re.Match[str]) -> str:
 
 
 def _decimal(match: re.Match[str]) -> str:
-    """18.30 hs; "1,5 hs" and "2.5 hs" are durations."""
-    return _with_unit(match["hour"], match["minute"])
+    """18.30 hs is a time; "1,5 hs" and "2.5 hs" are durations, with a single decimal."""
+    hour, minute = match["hour"], match["minute"]
+    return f"{clock(hour, minute)} {'hora' if int(hour) == 1 and not int(minute) else 'horas'}"
 
 
 RULES: tuple[Rule, ...] = (

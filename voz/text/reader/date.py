@@ -23,8 +23,12 @@ def date(day: str, month: str, year: str = "") -> str | None:
     """A date in words; None if there is no such day of a month. year: four digits, two, or none"""
     if not (1 <= int(month) <= 12 and 1 <= int(day) <= _DAYS[int(month) - 1]):
         return None
-    words = f"{'primero' if int(day) == 1 else numerals.cardinal(str(int(day)))} de {MONTHS[int(month) - 1]}"
+    words = f"{_day(day)} de {MONTHS[int(month) - 1]}"
     return f"{words} de {numerals.cardinal(_full(year))}" if year else words
+
+
+def _day(day: str) -> str:
+    return "primero" if int(day) == 1 else numerals.cardinal(str(int(day)))
 
 
 def _full(year: str) -> str:
@@ -43,7 +47,7 @@ def _named(match: re.Match[str]) -> str:
     month = _SHORT_MONTHS[match["name"].lower()]
     if match["day"] and not 1 <= int(match["day"]) <= 31:
         return match[0]
-    day = f"{'primero' if int(match['day']) == 1 else numerals.cardinal(str(int(match['day'])))} de " if match["day"] else ""
+    day = f"{_day(match['day'])} de " if match["day"] else ""
     return f"{day}{month}" + (f" de {numerals.cardinal(_full(match['year']))}" if match["year"] else "")
 
 

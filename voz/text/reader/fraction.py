@@ -39,14 +39,12 @@ def _mixed(match: re.Match[str]) -> str:
     if not _is_proper(top, bottom):
         return match[0]
     noun = match["noun"] or ""
-    if noun.lower() in FUNCTION_WORDS:
-        noun = ""
+    if not noun or noun.lower() in FUNCTION_WORDS:
+        rest = match[0][match.end("bottom") - match.start() :]
+        return f"{numerals.cardinal(whole)} y {fraction(top, bottom).removeprefix('un ')}{rest}"
     one, more = _of(noun)
-    part = fraction(top, bottom, feminine=is_feminine(one.split()[0]) if one else False).removeprefix("un ")
-    if not noun:
-        return f"{numerals.cardinal(whole)} y {part}" + match[0][match.end("bottom") - match.start() :]
-    singular = one if int(whole) == 1 else more
-    return f"{numerals.cardinal(whole, noun=more.split()[0])} {singular} y {part}"
+    part = fraction(top, bottom, feminine=is_feminine(one.split()[0])).removeprefix("un ")
+    return f"{numerals.cardinal(whole, noun=more.split()[0])} {one if int(whole) == 1 else more} y {part}"
 
 
 def _is_proper(top: str, bottom: str) -> bool:

@@ -156,7 +156,7 @@ def _inches(text: str) -> str:
         if match[1] and not is_open:
             return numerals.counted(match[1], "pulgada", "pulgadas")
         is_open = not is_open
-        return (match[1] or "") + " " if match[1] else match[0]
+        return f"{match[1]} " if match[1] else match[0]
 
     return re.sub(rf"({NUMBER})?\"", read, text) if '"' in text else text
 
