@@ -86,7 +86,8 @@ def _search_workspace(repo: Repo, trail: Trail, args: argparse.Namespace, paths:
     loose = _outside_git(repo, bases)
     removal = traces.in_workspace(roots, trail, loose=loose)
     if args.all or args.weights:
-        removal.files |= traces.spoken(loose)
+        own = paths[0]  # the notes: somebody may record at the rate at which the voice speaks
+        removal.files |= traces.spoken(path for path in loose if own not in path.parents)
     if args.all:
         removal.files |= {path for root in paths for path in [root, *root.rglob("*")] if path.is_file()}
         removal.tables = {path: text for path, text in removal.tables.items() if path not in removal.files}
