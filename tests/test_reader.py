@@ -18,7 +18,8 @@ SAID = {
         'un caño de 3/8"': "un caño de tres octavos de pulgada",
         "1/4 de los vecinos": "un cuarto de los vecinos",
         "me puso un 9/10": "me puso un nueve sobre diez",
-        "presión 12/8": "presión doce ocho",
+        "presión 120/75, talle 40/42": "presión ciento veinte setenta y cinco, talle cuarenta cuarenta y dos",
+        "3 hs y 1/2, 1 kg y 1/2": "tres horas y media, un kilo y medio",
     },
     "money": {
         "vale $23.000.000": "vale veintitrés millones de pesos",
@@ -28,6 +29,7 @@ SAID = {
         "$200-300": "doscientos a trescientos pesos",
         "$ 4.500.- el kilo": "cuatro mil quinientos pesos el kilo",
         "a $900/kg": "a novecientos pesos por kilo",
+        "$800 - $900, 4x$1000": "ochocientos a novecientos pesos, cuatro por mil pesos",
         "£3 y R$ 40": "tres libras y cuarenta reales",
         "1 palo, 21 lucas": "un palo, veintiuna lucas",
         "£21k, £ 21 mil, 31k": "veintiún mil libras, veintiún mil libras, treinta y un mil",
@@ -40,6 +42,9 @@ SAID = {
         "1 planeta, 31 noches, 21 manos": "un planeta, treinta y una noches, veintiuna manos",
         "la cuenta 123456789": "la cuenta uno dos tres cuatro cinco seis siete ocho nueve",
         "los '70 y los 60s": "los setenta y los sesenta",
+        "Ley 20.441 art. 3, Belgrano 1521 planta baja": "Ley veinte mil cuatrocientos cuarenta y uno artículo tres, "
+        "Belgrano mil quinientos veintiuno planta baja",
+        "harina 000, 400 megas": "harina tres ceros, cuatrocientos megas",
     },
     "ordinal": {
         "la 2° fecha del 4° torneo": "la segunda fecha del cuarto torneo",
@@ -60,6 +65,10 @@ SAID = {
         "gol a los 70' y a los 90+4'": "gol a los setenta minutos y a los noventa más cuatro minutos",
         "2'10\"": "dos minutos diez",
         "a las 0:15": "a las cero quince",
+        "3h 20m o 2 hs y 5 min": "tres horas veinte minutos o dos horas y cinco minutos",
+        "tipo 8 y 1/2, 20.15 arranca": "tipo ocho y media, veinte y quince arranca",
+        "salió 20.15, corrió 15.30 metros": "salió veinte coma quince, corrió quince coma treinta metros",
+        "la hizo en 42:10": "la hizo en cuarenta y dos diez",
     },
     "date": {
         "09-07-1816": "nueve de julio de mil ochocientos dieciséis",
@@ -70,6 +79,9 @@ SAID = {
         "12-oct-2020": "doce de octubre de dos mil veinte",
         "vence 03/2027": "vence marzo de dos mil veintisiete",
         "31/2": "treinta y uno barra dos",
+        "el lun 4/5, sáb. 9 y mié 20hs": "el lunes cuatro de mayo, sábado nueve y miércoles veinte horas",
+        "el mar 5/5; en el mar. 3 olas": "el martes cinco de mayo; en el mar. tres olas",
+        "en nov. y hasta feb.": "en noviembre y hasta febrero.",
         "decreto 12/2019": "decreto doce barra dos mil diecinueve",
     },
     "phone": {
@@ -94,6 +106,9 @@ SAID = {
         'un monitor de 27"': "un monitor de veintisiete pulgadas",
         'dijo "son 27" y ya': "dijo son veintisiete y ya",
         "km 12": "kilómetro doce",
+        "pesó 2,750 kg, 0,400 kg, 2,5 kg": "pesó dos kilos setecientos cincuenta, cuatrocientos gramos, dos coma cinco kilos",
+        "$700 x kg, 3 cditas, un 0km": "setecientos pesos por kilo, tres cucharaditas, un cero kilómetro",
+        "corrí 21k, motor 1.4": "corrí veintiuno ka, motor uno punto cuatro",
         "5-10 km, 15-20%": "cinco a diez kilómetros, quince a veinte por ciento",
     },
     "arithmetic": {
@@ -102,6 +117,8 @@ SAID = {
         "√9 = 3": "raíz de nueve igual a tres",
         "9 - 4 = 5": "nueve menos cuatro igual a cinco",
         "perdió 0-2, formación 4-3-3": "perdió cero a dos, formación cuatro tres tres",
+        "ganamos 3-1 jaja, le ganó 2-1 Boca, 2 a 1 contra Vélez": "ganamos tres a uno jaja, le ganó dos a uno Boca, dos a uno contra Vélez",
+        "6-3 6-4, clave 11-22-33": "seis tres, seis cuatro, clave once, veintidós, treinta y tres",
         "expte. 812/2020": "expediente ochocientos doce barra dos mil veinte",
     },
     "abbreviation": {
@@ -111,11 +128,16 @@ SAID = {
         "art. 3 inc. b": "artículo tres inciso b",
         "el Dr Favaloro, Nro. 5, nº 6": "el Doctor Favaloro, número cinco, número seis",
         "Fui al sol. Después al mar.": "Fui al sol. Después al mar.",
+        "e/ 7 y 8, p/ 4 pers., c/ 3 cuotas": "entre siete y ocho, para cuatro personas, con tres cuotas",
+        "máx 31°, min. 20°": "máxima treinta y un grados, mínima veinte grados",
+        "alquiler + exp., exp. 33/2021, sin int.": "alquiler más expensas, expediente treinta y tres barra dos mil veintiuno, sin interés.",
+        "2° A, PB, 4 pilas AAA, M.N. 1001": "segundo A, planta baja, cuatro pilas triple a, matrícula nacional mil uno",
         "lun a vie, aprox. 3": "lunes a viernes, aproximadamente tres",
     },
     "chat": {
         "q onda? no sé q hacer, creo q sí": "qué onda? no sé qué hacer, creo que sí",
         "xq te fuiste? me fui xq sí": "por qué te fuiste? me fui porque sí",
+        "ns bno, nos vms, en efvo o transf": "no sé bueno, nos vemos, en efectivo o transferencia",
         "tmb dsp, x fa": "también después, por fa",
         "los rayos x y 2 TB": "los rayos x y dos teras",
     },
@@ -132,6 +154,8 @@ SAID = {
         "la S.R.L. y la U.B.A. van": "la ese erre ele y la UBA van",
         "QUE LINDO DÍA, MMM, SHH": "QUE LINDO DÍA, MMM, SHH",
         "un MP4 del G7": "un MP cuatro del G siete",
+        "patente BCD 456, el AE 321 XY": "patente be ce de cuatrocientos cincuenta y seis, el a e trescientos veintiuno equis i griega",
+        "vuelo AR1402, AM 750, talle M o XL": "vuelo a erre mil cuatrocientos dos, AM setecientos cincuenta, talle eme o equis ele",
     },
     "electronic": {
         "ana_b@mail.com.ar": "ana guion bajo be arroba mail punto com punto ar",
@@ -139,6 +163,7 @@ SAID = {
         "https://ejemplo.com/?a=1": "ejemplo punto com barra signo de pregunta a igual a uno",
         "foto.png, seguime @ana, #NiUnaMenos": "foto punto pe ene ge, seguime arroba ana, hashtag Ni Una Menos",
         "IP 10.0.0.7, v1.4.2": "IP diez punto cero punto cero punto siete, versión uno punto cuatro punto dos",
+        "alias de mamá: sol.luna.mp": "alias de mamá: sol punto luna punto eme pe",
         "Llegué.Después te cuento": "Llegué. Después te cuento",
     },
     "asides": {

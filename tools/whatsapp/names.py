@@ -27,7 +27,7 @@ def composed(name: str) -> str:
 def clean_sender(sender: str) -> str:
     """A sender's name to show: composed, no marks, single spaces, without the `~` that WhatsApp puts before unsaved contacts."""
     name = " ".join(composed(plain(sender)).split())
-    return name.lstrip("~ ") or name  # somebody may be called "~"
+    return name.removeprefix("~").strip() or name  # somebody may be called "~"
 
 
 def sender_key(sender: str) -> str:

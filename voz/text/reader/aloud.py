@@ -55,6 +55,7 @@ class _Kind:
 
 _KINDS = (
     _Kind(electronic.RULES, of_digits=False),
+    _Kind(date.SHORT, of_digits=False),
     _Kind(date.RULES),
     _Kind(phone.RULES),
     _Kind(abbreviation.RULES, of_digits=False),

@@ -3,7 +3,8 @@
 import re
 
 from voz.text import numerals
-from voz.text.reader.rule import DOT, Rule, rule
+from voz.text.reader import measure
+from voz.text.reader.rule import DOT, LETTER, Rule, rule
 
 _HOUR, _MINUTE = r"(?:[01]?\d|2[0-4])", r"[0-5]\d"
 _BEGIN, _END = r"(?<![\w:,.-])", r"(?![\w:]|[.,]\d)"
@@ -81,7 +82,37 @@ def _decimal(match: re.Match[str]) -> str:
     return f"{clock(hour, minute)} {'hora' if int(hour) == 1 and not int(minute) else 'horas'}"
 
 
+def _hours_and_minutes(match: re.Match[str]) -> str:
+    """1h 20m, 2 hs y 15 min: a duration."""
+    hours, minutes = (str(int(match[name])) for name in ("hours", "minutes"))
+    return f"{numerals.counted(hours, 'hora', 'horas')} {match['and'] or ''}{numerals.counted(minutes, 'minuto', 'minutos')}"
+
+
+def _quarter(match: re.Match[str]) -> str:
+    """21.30 without a unit: after noon and on a quarter of an hour it is a time. Before a unit it is a number."""
+    following = match["next"] or ""
+    before = re.search(rf"({LETTER}+)\W*\Z", match.string[max(0, match.start() - 12) : match.start()])
+    if before and before[1].lower() in _OF_NUMBERS:
+        return match[0]
+    if following.lower() in _COUNTED or measure.names(following):
+        return match[0]
+    return clock(match["hour"], match["minute"])
+
+
+_OF_NUMBERS = frozenset("versión v sale salió vale valía cuesta costó pagué nota promedio inciso artículo mide pesa son".split())
+_COUNTED = frozenset("de por mil millones pesos dólares puntos grados metros kilos litros euros".split())
 RULES: tuple[Rule, ...] = (
+    rule(
+        rf"{_BEGIN}(?P<hours>\d{{1,2}}) ?(?:hs?|hrs?)\.? ?(?P<and>y )?(?P<minutes>[0-5]?\d) ?(?:m|min|mins|minutos|')(?![\w']){DOT}",
+        _hours_and_minutes,
+    ),
+    rule(r"(?P<at>\b(?:a las|las|tipo) )(?P<hour>1?\d) y 1/2(?![\w/]|[.,]\d)", lambda m: f"{m['at']}{_hours(m['hour'])} y media"),
+    rule(
+        r"(?<![\w$€£.,:/-])(?<![$€£] )(?P<hour>1[3-9]|2[0-3])\.(?P<minute>00|15|30|45)"
+        rf"(?![\d%°º]|[.,:/-]\d| ?[%°º])(?= (?P<next>{LETTER}+)|\W|\Z)",
+        _quarter,
+    ),
+    rule(rf"{_BEGIN}(?P<minutes>2[5-9]|[3-5]\d):(?P<rest>{_MINUTE}){_END}", lambda m: f"{numerals.number(m['minutes'])} {m['rest']}"),
     rule(
         rf"{_BEGIN}{_TIME} ?(?:hs\.? ?)?(?:-| a ) ?{_UNTIL}{_END}(?P<unit> ?(?:hs|hrs|horas|h)\b{DOT})",
         _range,

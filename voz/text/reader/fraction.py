@@ -47,6 +47,12 @@ def _mixed(match: re.Match[str]) -> str:
     return f"{numerals.cardinal(whole, noun=more.split()[0])} {one if int(whole) == 1 else more} y {part}"
 
 
+def _and_half(match: re.Match[str]) -> str:
+    """2 hs y 1/2: dos horas y media."""
+    one = _of(match["noun"])[0]
+    return match["whole"] + fraction("1", "2", feminine=is_feminine(one.split()[0]))
+
+
 def _is_proper(top: str, bottom: str) -> bool:
     return 0 < int(top) < int(bottom) and int(bottom) > 1
 
@@ -78,7 +84,8 @@ def _mark(match: re.Match[str]) -> str:
 
 _PAIR = r"(?P<top>\d{1,3})/(?P<bottom>\d{1,3})"
 RULES: tuple[Rule, ...] = (
-    rule(r"(\bpresi[oó]n\b(?: (?:de|en|a|es))?:? \d{1,2})/(?=\d{1,2}(?![\d/]))", r"\1 "),
+    rule(r"(\b(?:presi[oó]n|talles?)\b(?: (?:de|en|a|es))?:? \d{1,3})/(?=\d{1,3}(?![\d/]))", r"\1 "),
+    rule(rf"(?P<whole>\d ?(?P<noun>{LETTER}+)\.? y )1/2(?![\w/]|[.,-]\d)", _and_half),
     rule(rf"{_BEGIN}(?P<whole>\d{{1,6}}) (?:y )?{_PAIR}{_END}(?:{_NOUN})?", _mixed),
     rule(rf"{_BEGIN}{_PAIR} ?(?:\"|pulgadas?\b)", _inches),
     rule(rf"{_MARKS}{_BEGIN}(?P<top>\d{{1,3}}(?:,\d)?)/(?P<bottom>5|10|100|20)(?![\d/]|[.,]\d)", _mark),

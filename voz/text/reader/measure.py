@@ -92,7 +92,8 @@ dorm dorms = dormitorio, dormitorios
 cdra cdras = cuadra, cuadras
 doc docs = docena, docenas
 cda cdas = cucharada, cucharadas
-cdta cdtas = cucharadita, cucharaditas
+cdta cdtas cdita cditas = cucharadita, cucharaditas
+comp comps = comprimido, comprimidos
 """
 _MEMORY = frozenset(str(2**power) for power in range(12))  # of a phone or a disk: 64G are gigas, 100G grams
 _POWERS = {"2": ("cuadrado", "cuadrados"), "3": ("cúbico", "cúbicos")}
@@ -143,8 +144,19 @@ def _of(match: re.Match[str]) -> str:
 
 
 def _alone(match: re.Match[str]) -> str:
+    """A unit without a number: "por kilo", else "kilos"."""
     said = names(match["unit"])
-    return match[0] if said is None else said[1]
+    if said is None:
+        return match[0]
+    return said[0] if re.search(r"\b(?:por|x|el|un|cada) \Z", match.string[max(0, match.start() - 5) : match.start()]) else said[1]
+
+
+def _kilos_and_grams(match: re.Match[str]) -> str:
+    """3,250 kg: tres kilos doscientos cincuenta."""
+    kilos, grams = match["kilos"], str(int(match["grams"]))
+    if not int(kilos):
+        return numerals.counted(grams, "gramo", "gramos")
+    return f"{numerals.counted(kilos, 'kilo', 'kilos')} {numerals.cardinal(grams) if int(grams) else ''}".rstrip()
 
 
 def _inches(text: str) -> str:
@@ -164,6 +176,11 @@ def _inches(text: str) -> str:
 _MONEY = r"(?P<money>\b(?:pesos?|d[oó]lar(?:es)?|euros?|centavos?))?"
 RULES = (
     _inches,
+    rule(rf"(?<![\w.,-])(?P<kilos>\d{{1,3}}),(?P<grams>\d{{3}}) ?(?:kgs?|kilos?)(?!\w){DOT}", _kilos_and_grams),
+    rule(r"(?<![\w.,])0{3,4}(?!\w|[.,/-]\d)", lambda match: f"{numerals.cardinal(str(len(match[0])))} ceros"),  # harina 0000
+    rule(r"(\b(?:un|el|los|al|del|vendo|compro|auto|moto|camioneta) )0 ?km\b", r"\1cero kilómetro"),
+    rule(r"(\bcorr[eioíóa]\w* (?:los |unos )?\d{1,2}) ?k\b", r"\1 ka"),
+    rule(r"(\bmotor \d)\.(?=\d(?![\d.,]))|(?<![\w.,])(\d)\.(?=\d (?:turbo|nafta|di[eé]sel|gnc|16v)\b)", r"\1\2 punto "),
     rule(rf"(?P<number>{NUMBER}) ?(?P<letter>[kKM]|MM)(?!\w|\^|/)", _multiple, case=True),
     rule(rf"(?P<number>{NUMBER})(?P<letter>G)(?!\w)", _multiple, case=True),
     rule(rf"\bkm\.? (?={NUMBER}\b)(?!\d+ (?:por|a la) )", "kilómetro "),

@@ -75,7 +75,10 @@ def _rules() -> list[Rule]:
 
 
 RANGES: tuple[Rule, ...] = (  # $100-200: cien a doscientos pesos
-    rule(rf"(?<![\w$])(?P<sign>US\$|U\$S|U\$D|USD|AR\$|\$|€) ?(?P<first>{NUMBER}) ?- ?(?={NUMBER})(?!\d+ ?=)", r"\g<first> a \g<sign>"),
+    rule(
+        rf"(?<![\w$])(?P<sign>US\$|U\$S|U\$D|USD|AR\$|\$|€) ?(?P<first>{NUMBER}) ?- ?(?:(?P=sign) ?)?(?={NUMBER})(?!\d+ ?=)",
+        r"\g<first> a \g<sign>",
+    ),
 )
 RULES: tuple[Rule, ...] = (
     *_rules(),
