@@ -18,6 +18,7 @@ from tools.forgetting.trail import HEX, MAX_BYTES, Trail, parsed_json, read_text
 from voz.audio import sniff, wav
 from voz.data import notes
 from voz.pipeline import cache, files, parallel
+from voz.pipeline.language import tr
 from voz.pipeline.records import ID_DIGITS
 
 TRAINING = "train"  # the cache's folder of checkpoints, which are made from all notes together
@@ -151,7 +152,7 @@ def in_store(folder: Path, trail: Trail, *, protected: set[str], weights: bool) 
     objects = {path.parent.name + path.name: path for path in sorted(folder.glob("??/*")) if path.is_file()}
     listings: dict[str, Listing] = {oid: parsed_json(path.read_bytes()) for oid, path in objects.items() if oid.endswith(".dir")}
     contents = {oid: path for oid, path in objects.items() if oid not in listings and oid not in protected}
-    texts = _add_recordings(contents, trail, label=f"search {folder}")
+    texts = _add_recordings(contents, trail, label=tr("search {folder}", folder=folder))
     for listing in listings.values():
         trail.md5s |= {entry["md5"] for entry in listing if trail.is_named_in(entry["relpath"])}
         if weights and {entry["relpath"] for entry in listing} >= _VOICE_FILES:

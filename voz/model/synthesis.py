@@ -21,6 +21,7 @@ from voz.model.generation import BATCH_ROWS, PreparedLine, Sampling, generate, s
 from voz.model.xtts import Conditioning, VoiceBpeTokenizer, Xtts
 from voz.pipeline import parallel
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later
 from voz.text import tokens
 
 TEXT_WIDTHS = (128, 256, 404)  # text positions that a batch is padded to; XTTS has no more than the last (402 + start + stop)
@@ -60,7 +61,9 @@ def number(texts: Iterable[str], *, seed: int) -> list[Line]:
     return lines
 
 
-def speak(model: Xtts, conditioning: Conditioning, lines: Sequence[Line], sampling: Sampling, *, label: str = "speak") -> list[np.ndarray]:
+def speak(
+    model: Xtts, conditioning: Conditioning, lines: Sequence[Line], sampling: Sampling, *, label: str = later("speak")
+) -> list[np.ndarray]:
     """Speak lines. A text that is longer than the model takes is split at sentence ends, and its parts are joined with a short pause.
 
     Returns:
