@@ -132,6 +132,7 @@ _FREE = table(
     sig = siguiente
     pdo = partido
     pers = personas
+    cub = cubiertos
     hab = habitantes
     tít = título
     urg = urgente
@@ -186,6 +187,7 @@ _LONGER = (  # of several parts, or with capitals of their own
     (r"\bm[aá]x\b\.? ?(?=-?\d[\d,.]* ?[°º])", "máxima "),
     (r"\bm[ií]n\b\.? ?(?=-?\d[\d,.]* ?[°º])", "mínima "),
     (r"\bej(?=:)", "ejemplo"),
+    (r"\bint\b\.? ?(?=\d)", "interno "),
     (r"\bexp\b\.? ?(?=n?[º°]? ?\d|nro)", "expediente "),
     (r"(?<!\w)\+ ?exp\b\.?", "más expensas"),
     (r"(?:(?<=\blas )|(?<=\bsin )|(?<=\bmás )|(?<=\bde )|(?<=\bpagué ))exp\b\.?(?! ?(?-i:[A-Z]))", "expensas"),
@@ -279,7 +281,7 @@ def _or(match: re.Match[str]) -> str:
 
 
 _UNDOTTED = "|".join(sorted((short for short in _BEFORE_NAMES if len(short) > 1), key=len, reverse=True))
-_ALWAYS = "hnos?|hnas?|nros?|dptos?|deptos?|tels?|exptes?|avda|srta|gral|cnel|sgto|vs|pcia|núm|etc|aprox|uds?|esq"
+_ALWAYS = "cel|hnos?|hnas?|nros?|dptos?|deptos?|tels?|exptes?|avda|srta|gral|cnel|sgto|vs|pcia|núm|etc|aprox|uds?|esq"
 RULES: tuple[Rule, ...] = (
     *(_longer(pattern, said) for pattern, said in _LONGER),
     rule(r"\bn(ros)?[°º]\.? ?(?=[\d\w])", lambda m: "números " if m[1] else "número "),

@@ -120,7 +120,9 @@ def names(unit: str) -> tuple[str, str] | None:
 
 def _measure(match: re.Match[str]) -> str:
     said = names(match["unit"])
-    return match[0] if said is None else numerals.counted(match["number"], *said) + (match["plus"] or "")
+    if said is None or (match["unit"] == "u" and re.fullmatch(r" \d", match.string[match.end() : match.end() + 2])):  # 30 u 40
+        return match[0]
+    return numerals.counted(match["number"], *said) + (match["plus"] or "")
 
 
 def _multiple(match: re.Match[str]) -> str:

@@ -52,6 +52,10 @@ def _signed(match: re.Match[str]) -> str:
         return numerals.ordinal(number, feminine=is_feminine(before)) if value <= 10 else numerals.cardinal(number)
     if noun or (after.istitle() and len(after) > 2 and before.lower() in _ARTICLES | _FEMININE_ARTICLES):
         return numerals.ordinal(number, feminine=is_feminine(after), short=not is_feminine(after))
+    if (
+        re.fullmatch(r"\d ", match.string[max(0, match.start() - 2) : match.start()]) and value <= _MOST
+    ):  # the floor after the number of a house
+        return numerals.ordinal(number)
     if before.lower() in _FEMININE_ARTICLES:
         return numerals.ordinal(number, feminine=True)
     return numerals.ordinal(number) if _is_ordinal(value, sign, before.lower(), after) else degrees
