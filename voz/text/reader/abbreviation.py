@@ -200,13 +200,15 @@ _LONGER = (  # of several parts, or with capitals of their own
     (r"(?-i:\bM\.P\.) ?(?=\d{4,6}\b)", "matrícula provincial "),
     (r"(?<=pilas )(?-i:AAA)\b", "triple a"),
     (r"(?<=pilas )(?-i:AA)\b", "doble a"),
-    (r"\blun(?:es)? a (?:vie|vier)\b\.?", "lunes a viernes"),
+    (r"\blun(?:es)? a (?:vie|vier|viernes)\b\.?", "lunes a viernes"),
+    (r"\bs[aá]b\.? y dom\b\.?", "sábado y domingo"),
     (r"\blun(?:es)? a s[aá]b\b\.?", "lunes a sábado"),
     (r"\blun(?:es)? a dom\b\.?", "lunes a domingo"),
 )
 _BARS = {  # single letters before a bar: c/u, s/n, p/llevar
     "c/u": "cada uno",
     "s/n": "sin número",
+    "c/n": "cantidad necesaria",
     "s/d": "sin datos",
     "s/e": "sin especificar",
     "y/o": "y o",

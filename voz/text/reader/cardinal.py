@@ -26,6 +26,7 @@ def _number(match: re.Match[str]) -> str:
 
 RULES: tuple[Rule, ...] = (
     rule(r"(?<!\w)'(?=\d\d\b)", ""),  # los '80
+    rule(r"(?<=[A-Z][A-Z])-(?=\d)", " ", case=True),  # COVID-19
     rule(rf"(?<={LETTER})(?=\d)|(?<=\d)(?={LETTER})", " "),
     rule(rf"(?P<number>{SIGNED})(?=(?P<mil> mil(?:lones|l[oó]n)?\b)?(?: (?P<noun>{LETTER}+))?)", _number),
 )

@@ -96,6 +96,7 @@ _ALIAS = r"[a-z\d]{2,20}(?:[.-][a-z\d]{1,20})"  # of a bank account: words with 
 RULES: tuple[Rule, ...] = (
     rule(rf"(?P<label>\balias\b(?: {LETTER}{{1,12}}){{0,3}}:? )(?P<alias>{_ALIAS}{{1,4}})(?![\w@]|\.\w)", _alias),
     rule(r"[^\s()<>\"',;¿¡\[\]]++", _read),  # each run of other characters: it begins once, so that a search stays linear
+    rule(r"(?<![\w#@*.])[^\W_]+(?:_[^\W_]+)+(?![\w*.@])", lambda match: _spelled(match[0])),  # the name of a user
     rule(r"(?<!\w)#(?=[^\W\d_])(\w+)", _tag),
     rule(r"(?<!\w)@(?=\w)([\w.]*\w)", lambda match: f" arroba {_spelled(match[1])}"),
     rule(r"(?<!\w)v(\d{1,3})(?![\w.])", lambda match: f"versión {numerals.number(match[1])}", case=True),

@@ -23,6 +23,7 @@ t tn tns ton = tonelada, toneladas
 l L lt lts ltr ltrs = litro, litros
 ml cl = mililitro, mililitros
 hl = hectolitro, hectolitros
+dl = decilitro, decilitros
 cc = centímetro cúbico, centímetros cúbicos
 ha has hás = hectárea, hectáreas
 h hs hr hrs = hora, horas
