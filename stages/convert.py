@@ -26,7 +26,6 @@ from voz.pipeline.language import tr
 STEP_VERSION = 2  # raise when the same file gives another wav or code; tests/test_convert.py holds a golden output
 MIN_S = 0.3  # a shorter note holds no word
 SILENT_DB = -65.0  # after the high-pass; a whisper at arm's length is about -50 dB
-DECODE_LIMIT_S = 600.0  # a note of 4 h takes about 90 s
 LEAST_NAMED_S = 0.05  # the ledger mentions missing audio from this length on
 RAW, WAV, OUTCOME = "decoded.f32", "note.wav", "outcome.json"  # in an entry of the cache; RAW only while it is filled
 
@@ -63,7 +62,7 @@ class HashedFile:
     @property
     def id(self) -> str:
         """The note's id: it depends on the bytes, never on the name."""
-        return self.sha256[:12]
+        return self.sha256[: records.ID_DIGITS]
 
 
 def convert(path: Path, folder: Path, p: Params) -> Outcome:
@@ -72,11 +71,11 @@ def convert(path: Path, folder: Path, p: Params) -> Outcome:
     It is decoded in a child process with limits, so a file that crashes a decoder or exhausts the memory affects only itself.
 
     Raises:
-        sandbox.TimedOut: decoding it takes longer than DECODE_LIMIT_S.
+        sandbox.TimedOut: decoding it takes longer than decode.LIMIT_S.
     """
     raw = folder / RAW
     try:
-        audio = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
+        audio = sandbox.call(decode.decode, path, raw, limit_s=decode.LIMIT_S)
     except faults.Unusable as error:
         return Outcome(error.code, error.detail)
     except sandbox.Crashed as error:

@@ -78,6 +78,7 @@ class Candidate:
     correction: corrections.Correction | None
     text: str  # the person's, else Whisper's without what was cut off
     normalized: str  # as XTTS reads it
+    spoken: str  # the words alone
     scores: dict[str, float] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     nearest_duplicate: str = ""  # id of the earlier clip that it resembles most
@@ -124,14 +125,24 @@ def candidate(
     text = " ".join(cut.text.replace("|", ",").split())
     reading = aloud.read(text)
     normalized = tokens.fit(reading.text, tokenizer)
-    return Candidate(clip, transcript, correction, text, normalized, cut_off=cut.pieces, dropped=reading.dropped, unread=reading.unread)
+    return Candidate(
+        clip,
+        transcript,
+        correction,
+        text,
+        normalized,
+        normalize.words(reading.text),
+        cut_off=cut.pieces,
+        dropped=reading.dropped,
+        unread=reading.unread,
+    )
 
 
 def add_scores(candidates: list[Candidate], analyses: list[clip_scores.ClipAnalysis], prompt: str) -> None:
     """Set `scores` and `nearest_duplicate`, whether or not a clip passes. `prompt` is the one Whisper was given."""
     similarity, deviations = clip_scores.speaker_deviation(np.stack([each.speaker_embedding for each in analyses]))
     duplicates = clip_scores.nearest_duplicates(
-        [c.clip.id for c in candidates], [normalize.spoken(c.text) for c in candidates], [each.envelope for each in analyses]
+        [c.clip.id for c in candidates], [c.spoken for c in candidates], [each.envelope for each in analyses]
     )
     texts = [score_text(c, prompt) for c in candidates]
     missing = text_scores.missing_shares([each["chars_per_s"] for each in texts], [bool(c.cut_off) for c in candidates])
@@ -162,13 +173,13 @@ def score_text(c: Candidate, prompt: str) -> dict[str, float]:
         "other_language_prob": 0.0 if transcript.language in LIKE_SPANISH else transcript.language_prob,
         "prompt_leak": text_scores.prompt_leak(c.text, prompt),
         "avg_logprob": transcript.avg_logprob,
-        "chars_per_s": text_scores.chars_per_s(normalize.spoken(c.text), speech_s),
+        "chars_per_s": text_scores.chars_per_s(c.spoken, speech_s),
     }
 
 
 def failed_filters(c: Candidate, p: Params) -> list[str]:
     """The codes of the filters that reject a scored clip."""
-    lengths = {"words": len(normalize.spoken(c.text).split()), "chars": len(c.normalized)}
+    lengths = {"words": len(c.spoken.split()), "chars": len(c.normalized)}
     values, knobs = c.scores | lengths, asdict(p)
     return [each.code for each in filters.FILTERS if each.rejects(values[each.score], each.limit(knobs))]
 
@@ -177,7 +188,7 @@ def exceeded_limits(c: Candidate, samples: int, tokenizer: "VoiceBpeTokenizer") 
     """The codes of the trainer's limits that a clip of `samples` at 22 050 Hz exceeds. Sets `detail` for unknown characters."""
     unknown = tokens.unknown_characters(c.normalized, tokenizer) + c.unread
     exceeded = {
-        "no_text": not normalize.spoken(c.text),
+        "no_text": not c.spoken,
         "unknown_characters": bool(unknown),
         "too_many_tokens": tokens.count_tokens(c.normalized, tokenizer) > limits.MAX_TEXT_TOKENS,
         "audio_too_short": samples < limits.MIN_SAMPLES,

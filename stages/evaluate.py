@@ -135,7 +135,7 @@ def render(eval_set: EvalSet, voices: dict[str, Voice], ears: dict[str, transcri
 
     renditions = {"real": transcribed([eval_set.recordings[name] for name in ids], wav.SAMPLE_RATE_HZ)}
     for name, voice in voices.items():
-        renditions[name] = transcribed(voice.speak(lines, p, label=f"{name}: speak"), wav.OUTPUT_RATE_HZ)
+        renditions[name] = transcribed(voice.speak(lines, p, label=tr("{name}: speak", name=name)), wav.OUTPUT_RATE_HZ)
     return renditions
 
 
@@ -152,9 +152,9 @@ def line_figures(eval_set: EvalSet, renditions: dict[str, Rendition], base: Voic
     for name, rendition in renditions.items():
         lines = audio_of(eval_set, rendition, recorded=name == "real")
         ids, pcms = [line.id for line in lines], [line.pcm for line in lines]
-        analyses = line_scores.analyse_lines(lines, model, base.model_hash, label=f"{name}: measure")
-        embeddings = judges.voice_embeddings(pcms, ids=ids, label=f"{name}: voice")
-        qualities = judges.signal_quality(pcms, ids=ids, label=f"{name}: quality")
+        analyses = line_scores.analyse_lines(lines, model, base.model_hash, label=tr("{name}: measure", name=name))
+        embeddings = judges.voice_embeddings(pcms, ids=ids, label=tr("{name}: voice", name=name))
+        qualities = judges.signal_quality(pcms, ids=ids, label=tr("{name}: quality", name=name))
         found[name] = [
             errors(line.normalized, {ear: texts[i] for ear, texts in rendition.transcripts.items()})
             | similarity("similarity", analyses[i].speaker_embedding, line.note, eval_set.clips, own)
@@ -302,7 +302,7 @@ def main() -> None:
     if not espeak.available():
         print(tr("the accent is not measured: espeak-ng is missing (`make doctor` says how to get it)"))
     eval_set = read_eval_set(args.dataset, args.base, p.lines, where)
-    losses = {name: clip_losses(voice, eval_set.samples, label=f"{name}: loss") for name, voice in voices.items()}
+    losses = {name: clip_losses(voice, eval_set.samples, label=tr("{name}: loss", name=name)) for name, voice in voices.items()}
     losses["real"] = [{} for _ in eval_set.samples]
     renditions = render(eval_set, voices, ears, p)
     of_lines = line_figures(eval_set, renditions, voices["base"])

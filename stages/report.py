@@ -16,7 +16,7 @@ from markupsafe import Markup
 from pydantic import Field
 
 from voz.audio import level, wav
-from voz.data import consent
+from voz.data import consent, details
 from voz.metrics import figures, filters, verdict
 from voz.pipeline import command, files, language, ledger, params, records
 from voz.pipeline.checked import section
@@ -272,6 +272,7 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
         "lengths": length_charts(notes, examples),
         "clips": clip_lines(args.dataset, examples, p.clips),
         "ledgers": read_ledgers(args.ledger),
+        "shown": details.shown,
         "reasons": reasons_of_curate(metrics["curate"]),
         "reference": reference_line(args.voice / "reference.wav"),
         "card": card.read_text(encoding="utf-8") if card.is_file() else "",

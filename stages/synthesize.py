@@ -30,7 +30,7 @@ from voz.model.generation import Sampling
 from voz.model.voice import Voice, load_voice
 from voz.pipeline import cache, command, files, params, records
 from voz.pipeline.checked import section
-from voz.pipeline.language import tr
+from voz.pipeline.language import later, tr
 from voz.text.reader import aloud
 
 SLUG_LENGTH = 40  # characters of a file name that come from the text
@@ -104,7 +104,7 @@ def speak_well(voice: Voice, lines: Sequence[synthesis.Line], asr: transcriber.T
     best: dict[int, Take] = {}
     pending = list(range(len(lines)))
     for retry in range(p.max_tries):
-        label = "speak" if not retry else f"again ({len(pending)})"
+        label = tr("again ({count})", count=len(pending)) if retry else later("speak")
         again = [another_try(lines[i], retry, best.get(i)) for i in pending]
         for i, take in zip(pending, speak_once(voice, again, asr, p, label=label), strict=True):
             best[i] = best[i].with_try(take) if i in best else take
@@ -121,7 +121,7 @@ def another_try(line: synthesis.Line, retry: int, best: Take | None) -> synthesi
 
 
 def speak_once(
-    voice: Voice, lines: Sequence[synthesis.Line], asr: transcriber.Transcriber, p: Params, *, label: str = "speak"
+    voice: Voice, lines: Sequence[synthesis.Line], asr: transcriber.Transcriber, p: Params, *, label: str = later("speak")
 ) -> list[Take]:
     """One try at each line."""
     spoken = [without_noise(parts) for parts in voice.speak_parts(lines, p, label=label)]

@@ -1,5 +1,6 @@
 """voz/audio/encode.py: the ending of a name decides the format, and the same samples give the same bytes."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,19 @@ def test_the_ending_is_the_format_and_the_sound_comes_back(tmp_path: Path, endin
     shift = int(np.argmax(np.correlate(again[:48_000], pcm[2_400:40_800], "valid"))) - 2_400
     pair = (pcm[4_800:48_000], again[4_800 + shift : 48_000 + shift])
     assert np.corrcoef(*pair)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_file_that_finds_no_space_is_one_error_and_no_traceback(tmp_path: Path, ending: str, capfd: pytest.CaptureFixture[str]) -> None:
+    pcm = np.random.default_rng(1).uniform(-1.0, 1.0, 3 * 24_000).astype(np.float32)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # as a full disk does, it lets a write fail halfway
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            encode.write(tmp_path / f"x{ending}", pcm)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert capfd.readouterr().err == "" and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["x.m4a", "x", "x.wav.zip"])

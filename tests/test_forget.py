@@ -7,13 +7,14 @@ import pty
 import shutil
 import subprocess
 import sys
-import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tools.forgetting import traces
 from tools.local_page import serve as local_page
+from voz.audio import encode
 from voz.data import consent, corrections, origins, phone_transcripts
 from voz.pipeline import files
 
@@ -229,28 +230,26 @@ def leave_copies(folder: Path, mine: origins.Origin) -> None:
             (store / name).write_bytes(data)
 
 
-def spoken_line(path: Path) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(24_000)
-        file.writeframes(bytes(9600))
-
-
 @pytest.mark.parametrize("weights", [False, True])
 def test_no_byte_of_a_note_stays_in_checkout_cache_or_remote(repository: Path, weights: bool) -> None:
     """Searched by content: under whatever name, and in whatever the entry was made of."""
     mine, other = sorted([note(repository, 0), note(repository, 1)], key=lambda row: row.sha256)
     leave_copies(repository, mine)
-    spoken_line(repository / "spoken.wav")
-    spoken_line(repository / "hola.wav")
+    spoken = [f"hola{ending}" for ending in encode.ENCODERS] + ["SPOKEN.WAV", "renombrado.raw"]
+    for name in spoken:
+        encode.write(repository / "spoken.wav" if name.endswith("raw") else repository / name, np.zeros(4800, np.float32))
+    (repository / "spoken.wav").rename(repository / "renombrado.raw")
+    kept = repository / "data/notes" / "0123456789ab.wav"  # a note of somebody who records at the same rate
+    encode.write(kept, np.zeros(2400, np.float32))
+    (repository / "corto.mp3").write_bytes(b"\xff\xfb\x90\x64" * 3)
     needles = [mine.id.encode(), WORDS["a"].encode(), json.dumps(WORDS["a"])[1:-1].encode(), sound("a")]
     assert len(holders(repository.parent, needles)) > 30
     forget(repository, mine.original_name, "--yes", *["--weights"] * weights)
     assert holders(repository.parent, needles) == []
     assert (repository / "mis cosas/receta.txt").is_file() and (repository / "data/notes" / other.file).is_file()
-    gone = [not (repository / name).exists() for name in (".cache/voices/bb", "spoken.wav", "hola.wav")]
-    assert gone == [weights] * 3
+    gone = [not (repository / name).exists() for name in (".cache/voices/bb", *spoken)]
+    assert gone == [weights] * len(gone)
+    assert kept.is_file() and (repository / "corto.mp3").is_file()
     if weights:  # of every version
         assert holders(repository.parent, [b"weights1", b"weights2"]) == []
 

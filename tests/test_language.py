@@ -13,7 +13,7 @@ import yaml
 from tools import messages
 from voz.data import reasons
 from voz.metrics import filters
-from voz.pipeline import language
+from voz.pipeline import language, parallel
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, plural, tr
 
@@ -71,6 +71,15 @@ def test_every_placeholder_has_its_value(folder: str) -> None:
                 )
                 given = {each.arg for each in node.keywords}
                 assert named <= given and (given <= named or len(literals) < len(node.args)), f"{path}:{node.lineno}: {named ^ given}"
+
+
+def test_a_bar_is_in_the_users_language(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOZ_LANG", "es")
+    monkeypatch.setattr(parallel, "BAR_DELAY_S", 0.0)
+    assert list(parallel.progress([1, 2], total=2, label=later("convert"), unit="note")) == [1, 2]
+    assert capfd.readouterr().err.startswith("\rconvertir: ")
+    source = 'store.map(x, label="convert", unit="note")\nvoice.speak(x, label=f"{name}: speak")'
+    assert list(messages.of_python(source)) == ["convert", "note"] and messages.f_strings(source) == [2]
 
 
 def test_a_missing_placeholder_is_a_problem() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests import recordings, whatsapp
 from tests.whatsapp import AGREED, run
-from tools.whatsapp import candidates, encodings, export, import_chat
+from tools.whatsapp import candidates, encodings, export, import_chat, texts
 from voz.data import notes, origins, phone_transcripts
 from voz.pipeline.command import UserError
 
@@ -151,6 +151,48 @@ def test_a_transcript_beside_a_note_is_kept_as_a_hint(tmp_path: Path, monkeypatc
     ids = {row.original_name: row.id for row in origins.read(folder)}
     assert phone_transcripts.read(folder) == {ids[NOTE]: "Che, ¿venís? Dale.", ids[NOTE.replace("0001", "0002")]: "Otra cosa."}
     assert phone_transcripts.NAME not in [each.name for each in notes.find(folder)]
+
+
+def test_a_transcript_belongs_to_the_note_that_the_folder_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same sound in another file is not added: its transcript is that of the note that is there."""
+    whatsapp.enter_repository(tmp_path / "repository", monkeypatch)
+    pcm = recordings.pcm()[:32_000]
+    first, again = recordings.wav(pcm), recordings.wav(pcm) + b"\0\0"
+    other = NOTE.replace("0001", "0002")
+    chat = LINE + LINE.replace(NOTE, other) + "Che, ¿venís?\n"
+    run(archive(tmp_path / "a.zip", {CHAT: chat, NOTE: first, other: again}), "--sender", "Ana", *AGREED)
+    (row,) = origins.read(Path("data/notes"))
+    assert phone_transcripts.read(Path("data/notes")) == {row.id: "Che, ¿venís?"}
+
+
+def test_transcripts_of_the_same_name_in_two_folders(tmp_path: Path) -> None:
+    files = {f"{folder}/{name}": data for folder in "ab" for name, data in ((CHAT, LINE), (NOTE, b"x"), (f"{NOTE}.txt", f"texto {folder}"))}
+    found, _ = chosen(archive(tmp_path / "a.zip", files))
+    assert [(each.member.folder, each.transcript) for each in found] == [("a", "texto a"), ("b", "texto b")]
+
+
+def test_a_sender_called_like_the_mark_of_unsaved_contacts(tmp_path: Path) -> None:
+    zipped = archive(tmp_path / "a.zip", {CHAT: LINE.replace("Ana", "~"), NOTE: b"x"})
+    with pytest.raises(UserError, match=r'whose voice is it.*"~" \(1\)'):
+        imported(zipped, sender="")
+    assert imported(zipped, sender="~") == [f"./{NOTE}"]
+
+
+def test_a_note_that_a_person_put_into_the_folder_is_not_copied_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whatsapp.enter_repository(tmp_path / "repository", monkeypatch)
+    Path("data/notes").mkdir(parents=True)
+    Path("data/notes/HOLA.OPUS").write_bytes(recordings.note())
+    run(archive(tmp_path / "a.zip", {CHAT: LINE, NOTE: recordings.note()}), "--sender", "Ana", *AGREED)
+    assert sorted(path.name for path in Path("data/notes").glob("*.[oO]*")) == ["HOLA.OPUS"]
+
+
+def test_what_was_left_out_is_said_in_the_users_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOZ_LANG", "es")
+    monkeypatch.setattr(texts, "MAX_CHAT_BYTES", 2**20)
+    (tmp_path / CHAT).write_bytes(b"a" * (2**20 + 1))
+    (tmp_path / NOTE).write_bytes(b"x")
+    with pytest.raises(UserError, match=r"Ana\.txt: más de 1 MB"):
+        imported(tmp_path)
 
 
 def test_odd_notes_do_not_stop_the_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

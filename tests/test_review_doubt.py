@@ -47,7 +47,7 @@ def test_every_filter_whose_score_is_in_the_ledger_has_a_closeness() -> None:
 def test_a_share_is_above_one_exactly_where_curate_rejects(score: str, value: float) -> None:
     clip = clips.clip_of("mine-0", clips.pcm("mine-0"))
     scores = CLEAN | {score: value}
-    candidate = curate.Candidate(clip, clips.transcript_of(clip, ""), None, "bueno che dale", "bueno che dale", scores)
+    candidate = curate.Candidate(clip, clips.transcript_of(clip, ""), None, *["bueno che dale"] * 3, scores)
     over = [each.filter.code for each in doubt.closeness(scores, KNOBS) if each.share > 1]
     assert sorted(over) == sorted(curate.failed_filters(candidate, PARAMS))
 

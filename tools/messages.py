@@ -32,6 +32,8 @@ FUNCTIONS: dict[str, tuple[int | str, ...]] = {  # which arguments are messages
     "UserError": (0, 1),
     "Figure": (0, 1, 5),
     "Filter": ("why",),
+    **dict.fromkeys(("progress", "map", "map_batches", "speak", "speak_parts", "speak_once", "texts"), ("label", "unit")),  # of bars
+    **dict.fromkeys(("clip_losses", "analyse_lines", "voice_embeddings", "signal_quality", "_of_each", "_each"), ("label",)),
 }
 IN_TEMPLATES = {"tr": None, "gettext": None, "ngettext": (1, 2)}
 HEADER = """# The Spanish of Buenos Aires (voseo, sober) for voz. `make messages` adds new messages; people write the translations.

@@ -44,7 +44,7 @@ def output_path(out: str, text: str) -> Path:
     path = Path(out)
     if out.endswith("/") or path.is_dir():
         return path / f"{synthesize.slug(text)}.wav"
-    encode.writer_of(path)
+    encode.encoder_of(path)
     return path
 
 

@@ -72,7 +72,7 @@ def in_takes(texts: Sequence[str]) -> tuple[list[str], int]:
 def spoken(side: Side, texts: Sequence[str], p: synthesize.Params) -> list[np.ndarray]:
     """The texts as a side speaks them at first try. float32 at 24 000 Hz, [T] each"""
     lines = synthesize.lines_of(texts, side.voice, seed=p.seed)
-    return side.voice.speak(lines, p, label=f"{side.revision.name}: speak")
+    return side.voice.speak(lines, p, label=tr("{name}: speak", name=side.revision.name))
 
 
 def line_views(sides: Sequence[Side], texts: Sequence[str], takes: int, p: synthesize.Params) -> list[LineView]:

@@ -75,7 +75,7 @@ def show(plan: Plan) -> None:
             tr(
                 "  remove   {count} objects of {name} ({size_mb:.1f} MB)",
                 count=len(objects),
-                name=name,
+                name=tr(name),
                 size_mb=sum(path.stat().st_size for path in objects) / 1e6,
             )
         )

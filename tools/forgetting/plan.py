@@ -14,9 +14,9 @@ from tools.forgetting import traces
 from tools.forgetting.traces import Removal
 from tools.forgetting.trail import Trail
 from voz.pipeline import cache
-from voz.pipeline.language import tr
+from voz.pipeline.language import later, tr
 
-DVC_CACHE = "DVC cache"
+DVC_CACHE = later("DVC cache")
 
 
 @dataclass
@@ -85,7 +85,8 @@ def _search_workspace(repo: Repo, trail: Trail, args: argparse.Namespace, paths:
     loose = _outside_git(repo, bases)
     removal = traces.in_workspace(roots, trail, loose=loose)
     if args.all or args.weights:
-        removal.files |= traces.spoken(loose)
+        own = paths[0]  # the notes: somebody may record at the rate at which the voice speaks
+        removal.files |= traces.spoken(path for path in loose if own not in path.parents)
     if args.all:
         removal.files |= {path for root in paths for path in [root, *root.rglob("*")] if path.is_file()}
         removal.tables = {path: text for path, text in removal.tables.items() if path not in removal.files}
@@ -122,7 +123,7 @@ def _search_stores(repo: Repo, trail: Trail, protected: set[str], plan: Plan, *,
     """
 
     def search(name: str, store: Path) -> None:
-        for label, folder in ((name, store), (f"{name}, as DVC 2 stored", _legacy(store))):
+        for label, folder in ((name, store), (tr("{name}, as DVC 2 stored", name=tr(name)), _legacy(store))):
             found = traces.in_store(folder, trail, protected=protected, weights=weights)
             if found or folder == store:
                 plan.stores[label] = found
@@ -132,15 +133,18 @@ def _search_stores(repo: Repo, trail: Trail, protected: set[str], plan: Plan, *,
         try:
             odb = repo.cloud.get_remote_odb(name)
             if odb.fs.protocol == "local":
-                search(f"remote {name}", Path(odb.path))
+                search(tr("remote {name}", name=name), Path(odb.path))
                 continue
             known = trail.md5s | {path.parent.name + path.name for objects in plan.stores.values() for path in objects}
             plan.remote_objects[name] = [oid for oid in sorted(known) if odb.exists(oid)]
             plan.out_of_reach.append(
-                f"remote {name}: older versions that were never on this machine (`dvc gc --cloud` removes what no commit needs)"
+                tr(
+                    "remote {name}: older versions that were never on this machine (`dvc gc --cloud` removes what no commit needs)",
+                    name=name,
+                )
             )
         except (DvcException, OSError) as error:
-            plan.out_of_reach.append(f"remote {name}: not reachable ({error}); run this again when it is")
+            plan.out_of_reach.append(tr("remote {name}: not reachable ({error}); run this again when it is", name=name, error=error))
 
 
 def _out_of_reach(repo: Repo, trail: Trail, paths: list[Path], args: argparse.Namespace) -> list[str]:

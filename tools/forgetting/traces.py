@@ -7,16 +7,19 @@ said in the note.
 
 import csv
 import io
-import wave
+import mmap
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import soundfile
+
 from tools.forgetting.trail import HEX, MAX_BYTES, Trail, parsed_json, read_text
 from tools.local_page.serve import COPIES
-from voz.audio import wav
+from voz.audio import sniff, wav
 from voz.data import notes
 from voz.pipeline import cache, files, parallel
+from voz.pipeline.language import tr
 from voz.pipeline.records import ID_DIGITS
 
 TRAINING = "train"  # the cache's folder of checkpoints, which are made from all notes together
@@ -24,6 +27,8 @@ VOICES = "voices"  # the cache's folder of voices of earlier commits (`make spea
 TEMPORARY = (f"*/??/{cache.TEMPORARY}*", "import-*", f"{COPIES}*")  # in the cache, of interrupted commands
 _WEIGHTS, _REFERENCE = {"model.pth", "adapter.pth"}, "reference.wav"  # a folder in DVC's store that has one of these and this is a voice
 _TABLES = (".jsonl", ".csv")
+_CODECS = (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("OGG", "OPUS"))  # that `voz.audio.encode` writes
+_SPOKEN = {(container, codec, 1, wav.OUTPUT_RATE_HZ) for container, codec in _CODECS}
 
 Listing = list[dict[str, str]]  # how DVC stores a folder: [{"md5": ..., "relpath": ...}, ...]
 
@@ -114,17 +119,25 @@ def in_cache(root: Path, trail: Trail, *, weights: bool) -> set[Path]:
 
 
 def spoken(paths: Iterable[Path]) -> set[Path]:
-    """Those of the files that a voice of this project spoke, by the form that `make speak` writes: mono PCM16 at 24 000 Hz."""
-    found = set()
-    for path in paths:
-        try:
-            with wave.open(str(path), "rb") as file:
-                form = (file.getnchannels(), file.getsampwidth(), file.getframerate())
-        except (wave.Error, EOFError, OSError):
-            continue
-        if form == (1, 2, wav.OUTPUT_RATE_HZ):
-            found.add(path)
-    return found
+    """Those of the files that a voice of this project spoke, by the forms that `make speak` writes: mono at 24 000 Hz, see `encode`."""
+    return {path for path in paths if path.is_file() and not path.is_symlink() and _form(path) in _SPOKEN}
+
+
+def _form(path: Path) -> tuple[str, str, int, int] | None:
+    """Container, codec, channels and rate in Hz of an audio file; None for other files."""
+    if sniff.sniff(_head(path)) is None:
+        return None
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # without a name that misleads
+            info = soundfile.info(data)
+    except (soundfile.LibsndfileError, OSError):
+        return None
+    return info.format, info.subtype, info.channels, info.samplerate
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(sniff.HEAD_BYTES)
 
 
 def in_store(folder: Path, trail: Trail, *, protected: set[str], weights: bool) -> set[Path]:
@@ -140,7 +153,7 @@ def in_store(folder: Path, trail: Trail, *, protected: set[str], weights: bool) 
     objects = {path.parent.name + path.name: path for path in sorted(folder.glob("??/*")) if path.is_file()}
     listings: dict[str, Listing] = {oid: parsed_json(path.read_bytes()) for oid, path in objects.items() if oid.endswith(".dir")}
     contents = {oid: path for oid, path in objects.items() if oid not in listings and oid not in protected}
-    texts = _add_recordings(contents, trail, label=f"search {folder}")
+    texts = _add_recordings(contents, trail, label=tr("search {folder}", folder=folder))
     for listing in listings.values():
         trail.md5s |= {entry["md5"] for entry in listing if trail.is_named_in(entry["relpath"])}
         paths = {entry["relpath"] for entry in listing}

@@ -1,5 +1,6 @@
 """What identifies the traces of notes: ids, names, hashes and sentences. It grows while `traces.py` searches."""
 
+import functools
 import hashlib
 import html
 import json
@@ -106,6 +107,7 @@ def parsed_json(data: bytes) -> Any:
         return []
 
 
-def _encodings(words: str) -> set[bytes]:
+@functools.cache  # asked again for every file
+def _encodings(words: str) -> frozenset[bytes]:
     """How a sentence can be written: plain, as a JSON string with escapes, in HTML."""
-    return {words.encode(), json.dumps(words)[1:-1].encode(), html.escape(words).encode()}
+    return frozenset((words.encode(), json.dumps(words)[1:-1].encode(), html.escape(words).encode()))

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from tools.review.backend import Backend, Rejected
 from tools.review.doubt import Case, Closeness
+from voz.data import details
 from voz.data.corrections import Correction
 from voz.metrics import filters
 from voz.pipeline.language import later, tr
@@ -148,9 +149,9 @@ def rejected_card(backend: Backend, rows: list[int], at: int) -> Markup:
 
 
 def remark(backend: Backend, item: Rejected) -> str:
-    """The detail of a row of the ledger; for curate without the scores, which the chips show."""
+    """The detail of a row of the ledger in the user's language; for curate without the scores, which the chips show."""
     case = _case(backend, item)
-    return case.remark if case else item.row.detail
+    return details.shown(case.remark if case else item.row.detail)
 
 
 def _case(backend: Backend, item: Rejected) -> Case | None:
@@ -177,7 +178,7 @@ def _doubt(case: Case) -> Markup:
     else:
         source = tr("closest filter: {code}", code=tr(case.closeness[0].filter.code)) if case.closeness else ""
         hint = tr("the closest score as a share of its limit: 1 = at the limit")
-    about = "; ".join(part for part in (source, case.remark) if part)
+    about = "; ".join(part for part in (source, details.shown(case.remark)) if part)
     return Markup('<span class="doubt" title="{}">{} <b>{}</b> · {}</span>').format(hint, tr("doubt"), f"{case.doubt:.2f}", about)
 
 

@@ -42,7 +42,7 @@ def find(export: Export, chats: list[ChatText]) -> tuple[list[Candidate], Counte
     audio = [member for member in export.members if extension_of(member.name)]
     if not chats:
         return [Candidate(member, "", _date_in_name(member.name)) for member in audio], left_out
-    texts = {member.name.lower(): member for member in export.members if member.name.lower().endswith(".txt")}
+    texts = {(member.folder, member.name.lower()): member for member in export.members if member.name.lower().endswith(".txt")}
     files = _Files(audio)
     candidates: dict[Member, Candidate] = {}
     ambiguous: set[Member] = set()
@@ -77,7 +77,7 @@ def of_sender(found: list[Candidate], sender: str, left_out: Counter[str], where
     """
     offered = [each for each in found if audio_files or each.is_voice_note]
     wanted = names.sender_key(sender)
-    mine = [each for each in found if names.sender_key(each.sender) == wanted]
+    mine = [each for each in found if wanted and names.sender_key(each.sender) == wanted]
     chosen = [each for each in mine if audio_files or each.is_voice_note]
     left_out[OTHER_SENDERS] += len(offered) - len(chosen)
     left_out[AUDIO_FILES] += len(mine) - len(chosen) if mine else len(found) - len(offered)
@@ -134,11 +134,11 @@ def _advice(mine: list[Candidate], offered: list[Candidate], found: list[Candida
     return tr("write SENDER (--sender) as one of: {senders}", senders=senders) + ("" if offered else tr("; and AUDIO_FILES=1"))
 
 
-def _transcript_beside(export: Export, texts: dict[str, Member], audio: Member) -> str:
+def _transcript_beside(export: Export, texts: dict[tuple[str, str], Member], audio: Member) -> str:
     """The text of a file that is named like the note (`PTT-1.txt`, `PTT-1.opus.txt`) and lies beside it; else empty."""
     for name in (f"{Path(audio.name).stem}.txt", f"{audio.name}.txt"):
-        member = texts.get(name.lower())
-        if member is not None and member.folder == audio.folder and member.size_bytes <= MAX_TRANSCRIPT_BYTES:
+        member = texts.get((audio.folder, name.lower()))
+        if member is not None and member.size_bytes <= MAX_TRANSCRIPT_BYTES:
             try:
                 return " ".join(encodings.decode(export.read(member)).text.split())[: chat.MAX_TEXT_CHARS]
             except UserError:  # damaged: it is only a hint

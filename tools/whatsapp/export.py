@@ -169,7 +169,7 @@ class FolderExport(Export):
                 if not (self.only_chat and path_in_export):
                     self._walk(entry.path, path)
             elif stat.S_ISREG(status.st_mode):
-                self._add(path, status.st_size, entry.path, "" if os.access(entry.path, os.R_OK) else "not readable")
+                self._add(path, status.st_size, entry.path, "" if os.access(entry.path, os.R_OK) else later("not readable"))
             else:
                 self._add(path, 0, entry.path, _not_regular(status.st_mode))
 

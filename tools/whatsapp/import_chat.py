@@ -27,8 +27,6 @@ from voz.pipeline import cache, command, files, parallel, sandbox
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
 
-DECODE_LIMIT_S = 600.0  # 3 h of Opus take about a minute on one core
-
 
 @dataclass(frozen=True)
 class CopiedNote:
@@ -102,7 +100,7 @@ def add_new(copied: list[CopiedNote], folder: Path, sender: str) -> list[origins
     known = origins.read(folder)
     known_ids = {origin.id for origin in known}
     known_sounds = {origin.sha256 for origin in known if origin.sha256}
-    ids_in_folder = {notes.id_of(path) for path in sorted(folder.iterdir()) if path.is_file() and path.suffix in candidates.EXTENSIONS}
+    ids_in_folder = {notes.id_of(path) for path in sorted(folder.iterdir()) if path.is_file() and candidates.extension_of(path.name)}
     added: list[origins.Origin] = []
     for note in sorted(copied, key=lambda each: (each.candidate.date, each.candidate.member.name, each.id)):
         if note.id in known_ids or (note.id not in ids_in_folder and note.sha256 and note.sha256 in known_sounds):
@@ -117,6 +115,18 @@ def add_new(copied: list[CopiedNote], folder: Path, sender: str) -> list[origins
     if added or not (folder / origins.NAME).is_file():
         origins.write(folder, [*known, *added])
     return added
+
+
+def transcripts(copied: list[CopiedNote], known: list[origins.Origin]) -> dict[str, str]:
+    """The phone's transcripts by the id of the note that the folder has: itself, or one with the same sound."""
+    ids = {origin.id for origin in known}
+    id_of_sound = {origin.sha256: origin.id for origin in known if origin.sha256}
+    found: dict[str, str] = {}
+    for note in copied:
+        note_id = note.id if note.id in ids else id_of_sound.get(note.sha256, "")
+        if note_id and note.candidate.transcript:
+            found.setdefault(note_id, note.candidate.transcript)
+    return found
 
 
 def obtain_consent(folder: Path, sender: str, args: argparse.Namespace) -> consent.Consent:
@@ -163,7 +173,7 @@ def import_notes(args: argparse.Namespace, folder: Path, workers: int) -> Import
         with tempfile.TemporaryDirectory(prefix="import-", dir=cache.root()) as temporary:
             copied, damaged = copy_notes(source, chosen, Path(temporary), workers=workers)
             added = add_new(copied, folder, sender or agreed.speaker)
-    phone_transcripts.add(folder, {note.id: note.candidate.transcript for note in copied if note.candidate.transcript})
+    phone_transcripts.add(folder, transcripts(copied, origins.read(folder)))
     left_out[later("damaged in the zip")] += len(damaged)
     return Imported(added, len(copied) - len(added), left_out, chats)
 
@@ -254,7 +264,7 @@ def _identify(folder: Path, path: Path) -> tuple[str, float | None, str]:
     """(id, duration in seconds, hash of the samples) of a copied file; (id, None, "") if it cannot be decoded (convert says why)."""
     note_id, raw = notes.id_of(path), folder / f"{path.name}.raw"
     try:
-        sound = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
+        sound = sandbox.call(decode.decode, path, raw, limit_s=decode.LIMIT_S)
         return note_id, sound.samples / sound.rate_hz, sound.sha256
     except (faults.Unusable, sandbox.Crashed, sandbox.TimedOut, MemoryError):
         return note_id, None, ""
@@ -272,7 +282,14 @@ def _check_same_speaker(folder: Path, sender: str, record: consent.Consent, args
     others = sorted({origin.sender for origin in origins.read(folder) if origin.sender and names.sender_key(origin.sender) != key})
     if not others or args.same_speaker:
         return
-    if not _confirmed(f'Notes of "{others[0]}" are in {folder}. Is "{sender}" the same person ({record.speaker})?'):
+    question = tr(
+        'Notes of "{other}" are in {folder}. Is "{sender}" the same person ({speaker})?',
+        other=others[0],
+        folder=folder,
+        sender=sender,
+        speaker=record.speaker,
+    )
+    if not _confirmed(question):
         raise UserError(
             '{folder}: holds notes of "{sender}"',
             "a voice needs one speaker: use another --notes folder, or --same-speaker if it is the same person",

@@ -54,13 +54,13 @@ def _read(export: Export) -> tuple[list[ChatText], list[tuple[str, str]]]:
     """The texts that read like a chat; (name, what is wrong) of the others."""
     existing = {names.file_key(member.name) for member in export.members}
     found: list[ChatText] = []
-    problems = [(name, reason) for name, reason in export.left_out if name.lower().endswith(".txt")]
+    problems = [(name, tr(reason)) for name, reason in export.left_out if name.lower().endswith(".txt")]
     for member in export.members:
         chosen = member.name == export.only_chat and member.folder == "."
         if not member.name.lower().endswith(".txt") or (export.only_chat and not chosen):
             continue
         if member.size_bytes > MAX_CHAT_BYTES:
-            problems.append((member.name, f"larger than {MAX_CHAT_BYTES >> 20} MB"))
+            problems.append((member.name, tr("larger than {most_mb} MB", most_mb=MAX_CHAT_BYTES >> 20)))
             continue
         try:
             text = encodings.decode(export.read(member))

@@ -22,6 +22,7 @@ from voz.audio import ogg, sniff
 from voz.audio.downmix import MAX_SAMPLES, Downmix
 from voz.audio.faults import DAMAGED, TRUNCATED, Fault, Unusable, worst_first
 
+LIMIT_S = 600.0  # longest time for one file; a note of 4 h takes about 90 s
 BLOCK = 1 << 16  # samples per channel decoded at a time, so that memory does not grow with the note
 TOLERANCE_S = 0.15  # decoded length under stated length: encoder delays make smaller differences
 PAGE_S = 1.1  # an Ogg page holds about 1 s, and the last one may be trimmed by that much

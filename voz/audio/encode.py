@@ -1,10 +1,12 @@
-"""Write speech as a file: WAV, FLAC, MP3 or Ogg Opus, by the ending of its name. The same samples give the same bytes."""
+"""Write speech as a file: WAV, FLAC, MP3 or Ogg Opus, by the ending of its name. The same samples give the same bytes.
+
+Everything is encoded in memory first: libsndfile writes through callbacks, whose errors (a full disk) do not reach the caller.
+"""
 
 import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import av
 import numpy as np
@@ -24,28 +26,28 @@ def write(path: Path, pcm: np.ndarray) -> None:
     """Write mono speech at 24 000 Hz, atomically. float32 in [-1, 1], clipped outside [T]
 
     Raises:
-        UserError: the ending of the name is none of `WRITERS`.
+        UserError: the ending of the name is none of `ENCODERS`.
     """
-    writer = writer_of(path)
+    encoded = encoder_of(path)(wav.to_int16(pcm))
     with files.atomic(path) as file:
-        writer(file, wav.to_int16(pcm))
+        file.write(encoded)
 
 
-def writer_of(path: Path) -> Callable[[IO[bytes], np.ndarray], None]:
-    """What writes a file of this name.
+def encoder_of(path: Path) -> Callable[[np.ndarray], bytes]:
+    """What makes the bytes of a file of this name. int16 [T] at 24 000 Hz
 
     Raises:
         UserError: nothing does.
     """
     try:
-        return WRITERS[path.suffix.lower()]
+        return ENCODERS[path.suffix.lower()]
     except KeyError as error:
         raise UserError(
             "{path}: no format with the ending {ending!r}",
             "end the name in {endings}",
             path=files.printable(str(path)),
             ending=path.suffix,
-            endings=", ".join(WRITERS),
+            endings=", ".join(ENCODERS),
         ) from error
 
 
@@ -69,21 +71,27 @@ def opus(pcm: np.ndarray, rate_hz: int, *, bitrate_bps: int) -> bytes:
     return out.getvalue()
 
 
-def _write_wav(file: IO[bytes], pcm: np.ndarray) -> None:
-    scipy.io.wavfile.write(file, OUTPUT_RATE_HZ, pcm)
+def _wav(pcm: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    scipy.io.wavfile.write(out, OUTPUT_RATE_HZ, pcm)
+    return out.getvalue()
 
 
-def _write_flac(file: IO[bytes], pcm: np.ndarray) -> None:
-    soundfile.write(file, pcm, OUTPUT_RATE_HZ, format="FLAC", subtype="PCM_16")
+def _flac(pcm: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    soundfile.write(out, pcm, OUTPUT_RATE_HZ, format="FLAC", subtype="PCM_16")
+    return out.getvalue()
 
 
-def _write_mp3(file: IO[bytes], pcm: np.ndarray) -> None:
+def _mp3(pcm: np.ndarray) -> bytes:
+    out = io.BytesIO()
     settings = {"bitrate_mode": "VARIABLE", "compression_level": MP3_COMPRESSION}
-    soundfile.write(file, pcm, OUTPUT_RATE_HZ, format="MP3", subtype="MPEG_LAYER_III", **settings)
+    soundfile.write(out, pcm, OUTPUT_RATE_HZ, format="MP3", subtype="MPEG_LAYER_III", **settings)
+    return out.getvalue()
 
 
-def _write_opus(file: IO[bytes], pcm: np.ndarray) -> None:
-    file.write(opus(pcm, OUTPUT_RATE_HZ, bitrate_bps=OPUS_BPS))
+def _opus(pcm: np.ndarray) -> bytes:
+    return opus(pcm, OUTPUT_RATE_HZ, bitrate_bps=OPUS_BPS)
 
 
-WRITERS = {".wav": _write_wav, ".flac": _write_flac, ".mp3": _write_mp3, ".opus": _write_opus, ".ogg": _write_opus}
+ENCODERS = {".wav": _wav, ".flac": _flac, ".mp3": _mp3, ".opus": _opus, ".ogg": _opus}

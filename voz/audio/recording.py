@@ -11,8 +11,6 @@ from voz.audio import decode, faults
 from voz.pipeline import files, sandbox
 from voz.pipeline.command import UserError
 
-DECODE_LIMIT_S = 600.0
-
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[np.ndarray, int]]:
@@ -25,7 +23,7 @@ def opened(path: Path) -> Iterator[tuple[np.ndarray, int]]:
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "raw"
         try:
-            decoded = sandbox.call(decode.decode, path, raw, limit_s=DECODE_LIMIT_S)
+            decoded = sandbox.call(decode.decode, path, raw, limit_s=decode.LIMIT_S)
         except (FileNotFoundError, IsADirectoryError) as error:
             raise UserError("{name}: no such file", "name an audio file", name=name) from error
         except (faults.Unusable, sandbox.Crashed, sandbox.TimedOut, MemoryError) as error:

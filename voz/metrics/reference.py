@@ -14,6 +14,7 @@ from voz.model import batches, clip_features, gpt_trainer, xtts
 from voz.model.batches import Sample
 from voz.model.history import Scores
 from voz.pipeline import cache
+from voz.pipeline.language import tr
 from voz.pipeline.records import Example
 
 STEP_VERSION = 2  # raise when the same weights and clips give other losses or samples
@@ -107,7 +108,7 @@ def _spoken(model: xtts.Xtts, trained: str, samples: Sequence[Sample], lines: Ev
     names = [f"{index}.npy" for index in range(len(lines.lines))]
 
     def work(sample: Sample, entry: Path) -> None:
-        for name, pcm in zip(names, lines.speak(model, sample, label=f"with {sample.id}"), strict=True):
+        for name, pcm in zip(names, lines.speak(model, sample, label=tr("with {clip}", clip=sample.id)), strict=True):
             np.save(entry / name, pcm)
 
     return store.map(

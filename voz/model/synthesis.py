@@ -18,6 +18,7 @@ from voz.model.packed import Precision
 from voz.model.xtts import Conditioning, VoiceBpeTokenizer, Xtts
 from voz.pipeline import parallel
 from voz.pipeline.command import UserError
+from voz.pipeline.language import later
 from voz.text import tokens
 
 PAUSE_S = 0.2  # between the parts of a text that was split
@@ -56,7 +57,9 @@ def number(texts: Iterable[str], *, seed: int) -> list[Line]:
     return lines
 
 
-def speak(model: Xtts, conditioning: Conditioning, lines: Sequence[Line], sampling: Sampling, *, label: str = "speak") -> list[np.ndarray]:
+def speak(
+    model: Xtts, conditioning: Conditioning, lines: Sequence[Line], sampling: Sampling, *, label: str = later("speak")
+) -> list[np.ndarray]:
     """Speak lines. A text that is longer than the model takes is split at sentence ends, and its parts are joined with a short pause.
 
     Returns:

@@ -10,6 +10,7 @@ import torch
 from voz.audio import wav
 from voz.model import whisper
 from voz.pipeline import cache, files
+from voz.pipeline.language import later
 
 GREEDY_VERSION = 2  # raise when `Transcriber` gives another text for the same samples; tests/test_transcribe.py holds golden ones
 
@@ -36,7 +37,7 @@ class Transcriber:
         """Free the model's memory; the next use loads it again."""
         self.__dict__.pop("model", None)
 
-    def texts(self, pcms: Sequence[np.ndarray], *, rate_hz: int, ids: Sequence[str], label: str = "whisper") -> list[str]:
+    def texts(self, pcms: Sequence[np.ndarray], *, rate_hz: int, ids: Sequence[str], label: str = later("whisper")) -> list[str]:
         """The text of each recording.
 
         Args:

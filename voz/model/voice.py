@@ -13,7 +13,7 @@ from voz.model import stored, synthesis, xtts
 from voz.model.generation import Sampling
 from voz.pipeline import cache, files
 from voz.pipeline.command import UserError
-from voz.pipeline.language import tr
+from voz.pipeline.language import later, tr
 from voz.text import normalize, tokens
 
 STEP_VERSION = 3  # raise when the same line gets other samples; tests/test_voice.py holds golden ones
@@ -64,7 +64,7 @@ class Voice:
             raise UserError("text {text!r}: {what}", "write it in Spanish words", text=text, what=what)
         return ready
 
-    def speak(self, lines: Sequence[synthesis.Line], sampling: Sampling, *, label: str = "speak") -> list[np.ndarray]:
+    def speak(self, lines: Sequence[synthesis.Line], sampling: Sampling, *, label: str = later("speak")) -> list[np.ndarray]:
         """Speak lines as `synthesis.speak` does, to the last bit.
 
         Returns:
@@ -75,7 +75,7 @@ class Voice:
         """
         return [synthesis.join(parts) for parts in self.speak_parts(lines, sampling, label=label)]
 
-    def speak_parts(self, lines: Sequence[synthesis.Line], sampling: Sampling, *, label: str = "speak") -> list[list[np.ndarray]]:
+    def speak_parts(self, lines: Sequence[synthesis.Line], sampling: Sampling, *, label: str = later("speak")) -> list[list[np.ndarray]]:
         """Like `speak`, with the parts of each line before they are joined."""
         settings = {name: getattr(sampling, name) for name in Sampling.__dataclass_fields__}  # not those of a subclass
         store = cache.Cache("speech", STEP_VERSION, params=settings, model=self.model_hash)

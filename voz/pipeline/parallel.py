@@ -9,6 +9,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from voz.pipeline import cluster
+from voz.pipeline.language import tr
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -35,9 +36,10 @@ HERE = Engine(workers=1)  # this process
 
 
 def progress(items: Iterable[A], *, total: int, label: str, unit: str = "it") -> "tqdm[A]":
-    """Wrap an iterable in a progress bar with ETA. Without a terminal it prints a line every 20 s."""
+    """Wrap an iterable in a progress bar with ETA, in the user's language. Without a terminal it prints a line every 20 s."""
     terminal = sys.stderr.isatty()
-    return tqdm(items, total=total, desc=label, unit=unit, mininterval=0.2 if terminal else 20.0, dynamic_ncols=terminal, delay=BAR_DELAY_S)
+    every_s = 0.2 if terminal else 20.0
+    return tqdm(items, total=total, desc=tr(label), unit=tr(unit), mininterval=every_s, dynamic_ncols=terminal, delay=BAR_DELAY_S)
 
 
 def cores(workers: int) -> int:

@@ -17,6 +17,7 @@ _MASCULINE = frozenset(  # look feminine to _FEMININE
     diploma panorama fantasma tranvía pijama gorila cometa lema emblema teorema axioma dilema diagrama telegrama kilograma crucigrama
     aroma plasma carisma enigma estigma paradigma dogma cura guarda camarada atleta patriota pirata jesuita delta gama omega mediodía
     futbolista turista artista periodista dentista electricista taxista hincha sofá paraguas cumpleaños lavarropas saltamontes
+    mega giga tera
     gas mes país compás atlas as ananás  contra juez pez ajedrez
     """.split()
 )

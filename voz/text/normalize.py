@@ -17,4 +17,9 @@ def normalize(text: str) -> str:
 
 def spoken(text: str) -> str:
     """The words alone, for comparing texts (error rates, duplicates): lower case, accents kept, single spaces, no punctuation."""
-    return " ".join(re.findall(r"[^\W\d_]+", normalize(text).lower()))
+    return words(normalize(text))
+
+
+def words(said: str) -> str:
+    """The same of a text that has been read already."""
+    return " ".join(re.findall(r"[^\W\d_]+", said.lower()))

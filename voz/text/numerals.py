@@ -29,13 +29,18 @@ def cardinal(whole: str, *, noun: str = "") -> str:
         return digits(whole)
     words = _words(int(whole))
     noun = noun.lower()
-    if not noun or noun in FUNCTION_WORDS:
+    if not _is_counted(noun, one=int(whole) == 1):
         return words
     if is_feminine(noun):
         millions = re.match(r".*(?:ón|ones)\b", words)  # "doscientos millones" agrees with "millones"
         head, tail = (millions[0], words[millions.end() :]) if millions else ("", words)
         return head + re.sub(r"uno\Z", "una", re.sub(r"(cient|quinient)os\b", r"\1as", tail))
     return re.sub(r"uno\Z", "un", re.sub(r"veintiuno\Z", "veintiún", words))
+
+
+def _is_counted(noun: str, *, one: bool) -> bool:
+    """Whether a number agrees with the word that follows it: several things are in the plural, and "jaja" is no noun."""
+    return bool(noun) and noun not in FUNCTION_WORDS and not re.match("(?:j[aeiou]){2}", noun) and (one or noun[-1] in "sn")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -92,9 +97,9 @@ def counted(text: str, singular: str, plural: str) -> str:
     return f"{number(text, noun='' if of_millions else noun)} {'de ' if of_millions else ''}{plural}"
 
 
-def is_grouped(text: str) -> bool:
-    """Whether a number has thousands marks."""
-    return re.match(r"\d{1,3}([.,])\d{3}\b", text) is not None
+def before_mil(text: str, *, noun: str = "") -> str:
+    """A number before "mil" and the noun after it: "veintiún" mil libras, "trescientas" mil personas."""
+    return re.sub(r"\b(veinti)?un[oa]\Z", lambda one: "veintiún" if one[1] else "un", number(text, noun=noun or "pesos"))
 
 
 def split(text: str) -> tuple[str, str]:

@@ -100,6 +100,9 @@ _BEFORE_NAMES = table(
     suc = sucursal
     leg = legajo
     matr = matrícula
+    mod = modelo
+    bdo = Bernardo
+    vte = Vicente
     """
 )
 # Their dot also ends the sentence before a capital.
@@ -129,6 +132,7 @@ _FREE = table(
     sig = siguiente
     pdo = partido
     pers = personas
+    cub = cubiertos
     hab = habitantes
     tít = título
     urg = urgente
@@ -150,7 +154,7 @@ _FREE = table(
     """
 )
 _WORDS_TOO = frozenset(  # words of their own: an abbreviation only before a capital or a number
-    "col sen inst fig vol sec gob adm co der sig prom num cap caps inc art esc ref pag leg fac suc cra pto pers dip fed".split()
+    "col sen inst fig vol sec gob adm co der sig prom num cap caps inc art esc ref pag leg fac suc cra pto pers dip fed mod".split()
 )
 _LONGER = (  # of several parts, or with capitals of their own
     (r"\bbs\.? ?as\b\.?", "Buenos Aires"),
@@ -167,7 +171,7 @@ _LONGER = (  # of several parts, or with capitals of their own
     (r"(?<!\w)d\. ?c\.", "después de Cristo"),
     (r"\bp\. ?d\.:?|(?<!\w)(?-i:PD):", "posdata:"),
     (r"\bq\. ?e\. ?p\. ?d\.", "que en paz descanse"),
-    (r"\bp\. ?b\.|(?<=\w )(?-i:PB)\b", "planta baja"),
+    (r"\bp\. ?b\.|(?<!\w)(?-i:PB)(?!\w)", "planta baja"),
     (r"(?<!\w)(?<!\d )a\. ?m\.", "de la mañana"),
     (r"(?<!\w)(?<!\d )p\. ?m\.", "de la tarde"),
     (r"\bma\. (?=[A-Z])", "María "),
@@ -175,14 +179,36 @@ _LONGER = (  # of several parts, or with capitals of their own
     (r"\bc\.?p\.? ?(?=\d{4})", "código postal "),
     (r"(?-i:\bRN) ?(?=\d)", "ruta nacional "),
     (r"(?-i:\bRP) ?(?=\d)", "ruta provincial "),
+    (r"(?<![\w/])c/ ?(?=\d+ (?:cd|cuch|taza|huevo|cuota|amb|dorm|baño|cochera))", "con "),
     (r"(?<![\w/])c/ ?(?=\d)", "cada "),
-    (r"\blun(?:es)? a (?:vie|vier)\b\.?", "lunes a viernes"),
+    (r"(?<![\w/])e/ ?(?=\d)", "entre "),
+    (r"(?<![\w/])p/ ?(?=\d)", "para "),
+    (r"(?<![\w/])h/ ?(?=\d)", "hasta "),
+    (r"\bm[aá]x\b\.? ?(?=-?\d[\d,.]* ?[°º])", "máxima "),
+    (r"\bm[ií]n\b\.? ?(?=-?\d[\d,.]* ?[°º])", "mínima "),
+    (r"\bej(?=:)", "ejemplo"),
+    (r"\bint\b\.? ?(?=\d)", "interno "),
+    (r"\bexp\b\.? ?(?=n?[º°]? ?\d|nro)", "expediente "),
+    (r"(?<!\w)\+ ?exp\b\.?", "más expensas"),
+    (r"(?:(?<=\blas )|(?<=\bsin )|(?<=\bmás )|(?<=\bde )|(?<=\bpagué ))exp\b\.?(?! ?(?-i:[A-Z]))", "expensas"),
+    (r"(?<![\w/])s/ ?(?=(?:ruta|avenida|avda|av|calle)\b)", "sobre "),
+    (r"\b(?:s/ ?|sin )int\b\.?", "sin interés"),
+    (r"(?<=ª )temp\b\.?|(?<=segunda )temp\b\.?|(?<=\dda )temp\b\.?|(?<=\dra )temp\b\.?", "temporada"),
+    (r"\btemp\.(?! ?[A-Z])", "temperatura"),
+    (r"(?<=\d )p\. ?p\.", "puntos porcentuales"),
+    (r"(?-i:\bM\.?N\.?) ?(?=\d{4,6}\b)", "matrícula nacional "),
+    (r"(?-i:\bM\.P\.) ?(?=\d{4,6}\b)", "matrícula provincial "),
+    (r"(?<=pilas )(?-i:AAA)\b", "triple a"),
+    (r"(?<=pilas )(?-i:AA)\b", "doble a"),
+    (r"\blun(?:es)? a (?:vie|vier|viernes)\b\.?", "lunes a viernes"),
+    (r"\bs[aá]b\.? y dom\b\.?", "sábado y domingo"),
     (r"\blun(?:es)? a s[aá]b\b\.?", "lunes a sábado"),
     (r"\blun(?:es)? a dom\b\.?", "lunes a domingo"),
 )
 _BARS = {  # single letters before a bar: c/u, s/n, p/llevar
     "c/u": "cada uno",
     "s/n": "sin número",
+    "c/n": "cantidad necesaria",
     "s/d": "sin datos",
     "s/e": "sin especificar",
     "y/o": "y o",
@@ -257,7 +283,7 @@ def _or(match: re.Match[str]) -> str:
 
 
 _UNDOTTED = "|".join(sorted((short for short in _BEFORE_NAMES if len(short) > 1), key=len, reverse=True))
-_ALWAYS = "nros?|dptos?|deptos?|tels?|exptes?|avda|srta|gral|cnel|sgto|vs|pcia|núm|etc|aprox|uds?|esq"
+_ALWAYS = "cel|hnos?|hnas?|nros?|dptos?|deptos?|tels?|exptes?|avda|srta|gral|cnel|sgto|vs|pcia|núm|etc|aprox|uds?|esq"
 RULES: tuple[Rule, ...] = (
     *(_longer(pattern, said) for pattern, said in _LONGER),
     rule(r"\bn(ros)?[°º]\.? ?(?=[\d\w])", lambda m: "números " if m[1] else "número "),

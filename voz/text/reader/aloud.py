@@ -44,28 +44,34 @@ from voz.text.reader import (
     roman,
 )
 
-_KINDS: tuple[Iterable[Callable[[str], str]], ...] = (
-    electronic.RULES,
-    date.RULES,
-    phone.RULES,
-    abbreviation.RULES,
-    chat.RULES,
-    acronym.RULES,
-    clock.RULES,
-    money.RANGES,
-    arithmetic.JOINTS,
-    money.RULES,
-    roman.RULES,
-    ordinal.RULES,
-    fraction.RULES,
-    date.BARE,
-    measure.RULES,
-    arithmetic.RULES,
-    cardinal.RULES,
-)
-_OF_DIGITS = (  # a text without digits passes them by
-    *(date.RULES, phone.RULES, clock.RULES, money.RANGES, arithmetic.JOINTS, money.RULES),
-    *(ordinal.RULES, fraction.RULES, date.BARE, cardinal.RULES),
+
+@dataclass(frozen=True)
+class _Kind:
+    """The rules of a kind of token. of_digits: a text without digits passes them by."""
+
+    rules: Iterable[Callable[[str], str]]
+    of_digits: bool = True
+
+
+_KINDS = (
+    _Kind(electronic.RULES, of_digits=False),
+    _Kind(date.SHORT, of_digits=False),
+    _Kind(date.RULES),
+    _Kind(phone.RULES),
+    _Kind(abbreviation.RULES, of_digits=False),
+    _Kind(chat.RULES, of_digits=False),
+    _Kind(acronym.RULES, of_digits=False),
+    _Kind(clock.RULES),
+    _Kind(money.RANGES),
+    _Kind(arithmetic.JOINTS),
+    _Kind(money.RULES),
+    _Kind(roman.RULES, of_digits=False),
+    _Kind(ordinal.RULES),
+    _Kind(fraction.RULES),
+    _Kind(date.BARE),
+    _Kind(measure.RULES, of_digits=False),
+    _Kind(arithmetic.RULES, of_digits=False),
+    _Kind(cardinal.RULES),
 )
 _SIGNS = arithmetic.LEFT | {
     "$": " pesos ",
@@ -109,24 +115,23 @@ class Reading:
 
 def read(text: str) -> Reading:
     """Read a text. Linear in its length; never raises; reading the result again changes nothing."""
-    reading = _once(text)
-    said = reading.text
-    for _ in range(_PASSES):  # what one pass joins ("1xq" becomes "un xq") the next may know
-        again = _once(said).text
-        if again == said:
+    passes = [_once(text)]
+    while len(passes) <= _PASSES:  # what one pass joins ("1xq" becomes "un xq") the next may know
+        passes.append(_once(passes[-1].text))
+        if passes[-1].text == passes[-2].text:
             break
-        said = again
-    return Reading(said, reading.unread, reading.dropped)
+    unread = "".join(dict.fromkeys(char for each in passes for char in each.unread))
+    return Reading(passes[-1].text, unread, tuple(dict.fromkeys(piece for each in passes for piece in each.dropped)))
 
 
 def _once(text: str) -> Reading:
     text, pictures = characters.prepare(text)
     text, asides_found = asides.drop(text)
     text = punctuation.attach(" ".join(text.split()))
-    for rules in _KINDS:
-        if rules in _OF_DIGITS and not re.search(r"\d", text):
+    for kind in _KINDS:
+        if kind.of_digits and not re.search(r"\d", text):
             continue
-        for rule in rules:
+        for rule in kind.rules:
             text = rule(text)
         text = " ".join(text.split())
     text = _SIGN.sub(lambda match: _SIGNS[match[0]], text)

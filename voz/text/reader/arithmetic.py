@@ -26,15 +26,24 @@ def _between(match: re.Match[str]) -> str:
     return f"{match[1]} {_SIGNS[match[2]]} "
 
 
+def _sets(match: re.Match[str]) -> str:
+    """6-4 7-5: the sets of a match."""
+    return re.sub(r",? (?=\d-)", ", ", match[0]).replace("-", " ")
+
+
 JOINTS: tuple[Rule, ...] = (  # before money and units, so that "30x40 cm" and "5-10 km" stay one quantity
-    rule(r"\b((?:los|años|las) \d0)s\b", r"\1"),  # los 90s
+    rule(r"\b((?:los|años|las|generación|década del?) \d0)'?s\b", r"\1"),  # los 90s
     rule(r"(?<=\d)\.-(?!\d)", ""),  # $ 1.500.-
-    rule(r"(?<![\w.,-])(\d)-(\d)-(\d)(?:-(\d))?(?![\w-])", lambda match: " ".join(group for group in match.groups() if group)),
+    rule(r"(?<![\w.,-])(?:\d-){2,4}\d(?![\w-])", lambda match: match[0].replace("-", " ")),  # a formation: 4-3-3
+    rule(r"(?<![\w.,/-])\d{1,2}(?:-\d{1,2}){2,9}(?![\w/-])", lambda match: match[0].replace("-", ", ")),
+    rule(r"(?<![\w.,-])[0-7]-[0-7](?:,? [0-7]-[0-7]){1,4}(?![\w-])", _sets),
+    rule(r"(?<![\w.,-])(\d{1,2}) ?- ?1(?![\w.,:/%°º]|-)(?! ?=)", r"\1 a uno"),  # a score
+    rule(r"(?<![\w.,])(\d{1,2} a )1(?=[!?,;.)]*(?:\Z| (?:(?-i:[A-Z])|contra\b|con\b|en\b|al?\b|y\b|gan|perd|empat|ja)))", r"\1uno"),
     rule(r"(?<=%) ?- ?(?=\d)", " a "),
     rule(rf"({NUMBER}) ?- ?(?={NUMBER} ?=)", r"\1 menos "),
     rule(rf"({NUMBER}) ?- ?(?=\d)", r"\1 a "),
-    rule(rf"({NUMBER}) ?[x×] ?(?=\d)", r"\1 por "),
-    rule(r"(?<![\w])x ?(?=\d)", "por "),
+    rule(rf"({NUMBER}) ?[x×] ?(?=\d|\$ ?\d|U\$S ?\d)", r"\1 por "),
+    rule(r"(?<![\w])x ?(?=\d|\$ ?\d|U\$S ?\d)", "por "),
     rule(rf"({NUMBER}[%\"]?) ?(\*) ?(?=\d)", _between),
 )
 RULES: tuple[Rule, ...] = (

@@ -14,11 +14,11 @@ def _number(match: re.Match[str]) -> str:
     plain = number.lstrip("-")
     if plain.isdecimal() and len(plain) > _LONGEST and not (plain.endswith("000") and len(plain) < 14 and plain[0] != "0"):
         return numerals.digits(plain)
-    if match["mil"]:  # "veintiún mil", "doscientas mil personas"
-        return re.sub(
-            r"\b(veinti)?un[oa]\Z", lambda one: "veintiún" if one[1] else "un", numerals.number(number, noun=match["noun"] or "pesos")
-        )
-    noun = (match["noun"] or "") if len(match["noun"] or "") > 1 else ""
+    if match["mil"]:
+        return numerals.before_mil(number, noun=match["noun"] or "")
+    noun = match["noun"] or ""
+    if len(noun) == 1:
+        noun = ""
     whole, fraction = numerals.split(plain)
     of = " de" if noun and noun not in FUNCTION_WORDS and len(whole) > 6 and whole.endswith("000000") and not fraction else ""
     return numerals.number(number, noun="" if of else noun) + of
@@ -26,6 +26,7 @@ def _number(match: re.Match[str]) -> str:
 
 RULES: tuple[Rule, ...] = (
     rule(r"(?<!\w)'(?=\d\d\b)", ""),  # los '80
+    rule(r"(?<=[A-Z][A-Z])-(?=\d)", " ", case=True),  # COVID-19
     rule(rf"(?<={LETTER})(?=\d)|(?<=\d)(?={LETTER})", " "),
     rule(rf"(?P<number>{SIGNED})(?=(?P<mil> mil(?:lones|l[oó]n)?\b)?(?: (?P<noun>{LETTER}+))?)", _number),
 )

@@ -30,6 +30,8 @@ _SAME = {
     "℃": "°C",
     "℉": "°F",
     "˚": "°",
+    "ı": "i",  # Turkish letters: `re.IGNORECASE` takes them for i, but `str.lower` makes other letters of them
+    "İ": "I",
 }
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 

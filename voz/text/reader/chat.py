@@ -44,9 +44,20 @@ _FORMS = table(
     lpm = la puta madre
     d = de
     t = te
+    ns, nse = no sé
+    bno, bueh = bueno
+    kiero = quiero
+    kiere = quiere
+    flia = familia
+    flias = familias
+    bldo = boludo
+    blda = boluda
+    efvo, efect = efectivo
+    transf, transfe = transferencia
+    temp = temperatura
     """
 )
-_ALSO_IN_CAPITALS = frozenset("tmb dsp xfa tkm tqm bn msj xfavor".split())  # the others are acronyms in capitals
+_ALSO_IN_CAPITALS = frozenset("tmb dsp xfa tkm tqm bn msj xfavor ig fb".split())  # the others are acronyms in capitals
 _QUESTION = frozenset("hacés haces hacen hacemos hago onda tal pasa pasó querés querías decís lindo linda bueno buena hora día".split())
 _BEGIN = r"(?<![\w.'/$-])(?<!\d )"
 _NOT_BY = r"(?<!rayos )(?<!eje )(?<!punto )(?<!letra )(?<!valor )(?<!generación )(?<!cromosoma )"
@@ -87,8 +98,10 @@ def _why(match: re.Match[str]) -> str:
 RULES: tuple[Rule, ...] = (
     rule(rf"{_BEGIN}(?P<q>q|k)(?= (?P<next>{LETTER}+))", _que),
     rule(rf"{_BEGIN}q(?=\?)", "qué"),
+    rule(rf"{_BEGIN}m(?= {LETTER}{{3}})", "me", case=True),
     rule(rf"{_BEGIN}[xp]q(?![\w'-])", _why),
     rule(rf"{_BEGIN}{_NOT_BY}x(?= {LETTER}{{2}})", "por", case=True),
     rule(r"(?<![\w+])\+ o -(?!\w)", "más o menos"),
+    rule(r"(\bn[oO]s )vms\b", r"\1vemos"),
     rule(rf"{_BEGIN}(?:{LETTER}{{1,6}}|salu2)(?![\w'/-])", _form),
 )

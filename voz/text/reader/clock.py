@@ -3,7 +3,8 @@
 import re
 
 from voz.text import numerals
-from voz.text.reader.rule import DOT, Rule, rule
+from voz.text.reader import measure
+from voz.text.reader.rule import DOT, LETTER, Rule, rule
 
 _HOUR, _MINUTE = r"(?:[01]?\d|2[0-4])", r"[0-5]\d"
 _BEGIN, _END = r"(?<![\w:,.-])", r"(?![\w:]|[.,]\d)"
@@ -26,10 +27,6 @@ def clock(hour: str, minute: str) -> str:
     return f"{_hours(hour)}{joint}{numerals.cardinal(str(int(minute)))}"
 
 
-def _with_unit(hour: str, minute: str) -> str:
-    return f"{clock(hour, minute)} {'hora' if int(hour) == 1 and not int(minute or 0) else 'horas'}"
-
-
 def _part_of_day(hour: int, half: str) -> str:
     if hour == 12:
         return "del mediodía" if half == "p" else "de la noche"
@@ -39,9 +36,12 @@ def _part_of_day(hour: int, half: str) -> str:
 
 
 def _with_half(match: re.Match[str]) -> str:
-    hour = int(match["hour"])
-    said = f"{clock(match['hour'], match['minute'] or '')} {_part_of_day(hour, match['half'].lower())}" if 0 < hour <= 12 else ""
-    return said or (clock(match["hour"], match["minute"] or "") if hour or match["minute"] else match[0])
+    """7 pm: siete de la tarde. From 13 on the hour says it: 19 pm is "diecinueve"."""
+    hour, minute = int(match["hour"]), match["minute"] or ""
+    if not hour and not minute:
+        return match[0]
+    said = clock(match["hour"], minute)
+    return f"{said} {_part_of_day(hour, match['half'].lower())}" if 0 < hour <= 12 else said
 
 
 def _range(match: re.Match[str]) -> str:
@@ -77,11 +77,42 @@ def _minutes(match: re.Match[str]) -> str:
 
 
 def _decimal(match: re.Match[str]) -> str:
-    """18.30 hs; "1,5 hs" and "2.5 hs" are durations."""
-    return _with_unit(match["hour"], match["minute"])
+    """18.30 hs is a time; "1,5 hs" and "2.5 hs" are durations, with a single decimal."""
+    hour, minute = match["hour"], match["minute"]
+    return f"{clock(hour, minute)} {'hora' if int(hour) == 1 and not int(minute) else 'horas'}"
 
 
+def _hours_and_minutes(match: re.Match[str]) -> str:
+    """1h 20m, 2 hs y 15 min: a duration."""
+    hours, minutes = (str(int(match[name])) for name in ("hours", "minutes"))
+    return f"{numerals.counted(hours, 'hora', 'horas')} {match['and'] or ''}{numerals.counted(minutes, 'minuto', 'minutos')}"
+
+
+def _quarter(match: re.Match[str]) -> str:
+    """21.30 without a unit: after noon and on a quarter of an hour it is a time. Before a unit it is a number."""
+    following = match["next"] or ""
+    before = re.search(rf"({LETTER}+)\W*\Z", match.string[max(0, match.start() - 12) : match.start()])
+    if before and before[1].lower() in _OF_NUMBERS:
+        return match[0]
+    if following.lower() in _COUNTED or measure.names(following):
+        return match[0]
+    return clock(match["hour"], match["minute"])
+
+
+_OF_NUMBERS = frozenset("versión v sale salió vale valía cuesta costó pagué nota promedio inciso artículo mide pesa son".split())
+_COUNTED = frozenset("de por mil millones pesos dólares puntos grados metros kilos litros euros".split())
 RULES: tuple[Rule, ...] = (
+    rule(
+        rf"{_BEGIN}(?P<hours>\d{{1,2}}) ?(?:hs?|hrs?)\.? ?(?P<and>y )?(?P<minutes>[0-5]?\d) ?(?:m|min|mins|minutos|')(?![\w']){DOT}",
+        _hours_and_minutes,
+    ),
+    rule(r"(?P<at>\b(?:a las|las|tipo) )(?P<hour>1?\d) y 1/2(?![\w/]|[.,]\d)", lambda m: f"{m['at']}{_hours(m['hour'])} y media"),
+    rule(
+        r"(?<![\w$€£.,:/-])(?<![$€£] )(?P<hour>1[3-9]|2[0-3])\.(?P<minute>00|15|30|45)"
+        rf"(?![\d%°º]|[.,:/-]\d| ?[%°º])(?= (?P<next>{LETTER}+)|\W|\Z)",
+        _quarter,
+    ),
+    rule(rf"{_BEGIN}(?P<minutes>2[5-9]|[3-5]\d):(?P<rest>{_MINUTE}){_END}", lambda m: f"{numerals.number(m['minutes'])} {m['rest']}"),
     rule(
         rf"{_BEGIN}{_TIME} ?(?:hs\.? ?)?(?:-| a ) ?{_UNTIL}{_END}(?P<unit> ?(?:hs|hrs|horas|h)\b{DOT})",
         _range,

@@ -4,7 +4,7 @@ import re
 
 from voz.text import numerals
 from voz.text.reader import acronym
-from voz.text.reader.rule import Rule, rule
+from voz.text.reader.rule import LETTER, Rule, rule
 
 _SIGNS = {
     ".": "punto",
@@ -79,13 +79,24 @@ def _word(part: str) -> str:
     return acronym.spell(part) if acronym.is_spelled(part.upper()) and not re.search("[aeiouáéíóú]", part.lower()) else part
 
 
+def _alias(match: re.Match[str]) -> str:
+    return match[0] if _is_address(match["alias"]) else f"{match['label']}{_spelled(match['alias'])}"
+
+
+def _is_address(text: str) -> bool:
+    return bool(_WEB.fullmatch(text) or _FILE.fullmatch(text))
+
+
 def _tag(match: re.Match[str]) -> str:
     """A tag: words that begin with capitals are read one by one."""
     return " hashtag " + re.sub(r"(?<=[a-zñáéíóú])(?=[A-ZÑÁÉÍÓÚ])", " ", match[1]).replace("_", " ")
 
 
+_ALIAS = r"[a-z\d]{2,20}(?:[.-][a-z\d]{1,20})"  # of a bank account: words with dots between
 RULES: tuple[Rule, ...] = (
+    rule(rf"(?P<label>\balias\b(?: {LETTER}{{1,12}}){{0,3}}:? )(?P<alias>{_ALIAS}{{1,4}})(?![\w@]|\.\w)", _alias),
     rule(r"[^\s()<>\"',;¿¡\[\]]++", _read),  # each run of other characters: it begins once, so that a search stays linear
+    rule(r"(?<![\w#@*.])[^\W_]+(?:_[^\W_]+)+(?![\w*.@])", lambda match: _spelled(match[0])),  # the name of a user
     rule(r"(?<!\w)#(?=[^\W\d_])(\w+)", _tag),
     rule(r"(?<!\w)@(?=\w)([\w.]*\w)", lambda match: f" arroba {_spelled(match[1])}"),
     rule(r"(?<!\w)v(\d{1,3})(?![\w.])", lambda match: f"versión {numerals.number(match[1])}", case=True),

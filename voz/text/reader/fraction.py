@@ -39,14 +39,18 @@ def _mixed(match: re.Match[str]) -> str:
     if not _is_proper(top, bottom):
         return match[0]
     noun = match["noun"] or ""
-    if noun.lower() in FUNCTION_WORDS:
-        noun = ""
+    if not noun or noun.lower() in FUNCTION_WORDS:
+        rest = match[0][match.end("bottom") - match.start() :]
+        return f"{numerals.cardinal(whole)} y {fraction(top, bottom).removeprefix('un ')}{rest}"
     one, more = _of(noun)
-    part = fraction(top, bottom, feminine=is_feminine(one.split()[0]) if one else False).removeprefix("un ")
-    if not noun:
-        return f"{numerals.cardinal(whole)} y {part}" + match[0][match.end("bottom") - match.start() :]
-    singular = one if int(whole) == 1 else more
-    return f"{numerals.cardinal(whole, noun=more.split()[0])} {singular} y {part}"
+    part = fraction(top, bottom, feminine=is_feminine(one.split()[0])).removeprefix("un ")
+    return f"{numerals.cardinal(whole, noun=more.split()[0])} {one if int(whole) == 1 else more} y {part}"
+
+
+def _and_half(match: re.Match[str]) -> str:
+    """2 hs y 1/2: dos horas y media."""
+    one = _of(match["noun"])[0]
+    return match["whole"] + fraction("1", "2", feminine=is_feminine(one.split()[0]))
 
 
 def _is_proper(top: str, bottom: str) -> bool:
@@ -80,7 +84,8 @@ def _mark(match: re.Match[str]) -> str:
 
 _PAIR = r"(?P<top>\d{1,3})/(?P<bottom>\d{1,3})"
 RULES: tuple[Rule, ...] = (
-    rule(r"(\bpresi[oó]n\b(?: (?:de|en|a|es))?:? \d{1,2})/(?=\d{1,2}(?![\d/]))", r"\1 "),
+    rule(r"(\b(?:presi[oó]n|talles?)\b(?: (?:de|en|a|es))?:? \d{1,3})/(?=\d{1,3}(?![\d/]))", r"\1 "),
+    rule(rf"(?P<whole>\d ?(?P<noun>{LETTER}+)\.? y )1/2(?![\w/]|[.,-]\d)", _and_half),
     rule(rf"{_BEGIN}(?P<whole>\d{{1,6}}) (?:y )?{_PAIR}{_END}(?:{_NOUN})?", _mixed),
     rule(rf"{_BEGIN}{_PAIR} ?(?:\"|pulgadas?\b)", _inches),
     rule(rf"{_MARKS}{_BEGIN}(?P<top>\d{{1,3}}(?:,\d)?)/(?P<bottom>5|10|100|20)(?![\d/]|[.,]\d)", _mark),

@@ -23,6 +23,7 @@ t tn tns ton = tonelada, toneladas
 l L lt lts ltr ltrs = litro, litros
 ml cl = mililitro, mililitros
 hl = hectolitro, hectolitros
+dl = decilitro, decilitros
 cc = centímetro cúbico, centímetros cúbicos
 ha has hás = hectárea, hectáreas
 h hs hr hrs = hora, horas
@@ -92,10 +93,11 @@ dorm dorms = dormitorio, dormitorios
 cdra cdras = cuadra, cuadras
 doc docs = docena, docenas
 cda cdas = cucharada, cucharadas
-cdta cdtas = cucharadita, cucharaditas
+cdta cdtas cdita cditas = cucharadita, cucharaditas
+comp comps = comprimido, comprimidos
 """
+_MEMORY = frozenset(str(2**power) for power in range(12))  # of a phone or a disk: 64G are gigas, 100G grams
 _POWERS = {"2": ("cuadrado", "cuadrados"), "3": ("cúbico", "cúbicos")}
-_NEEDS_NUMBER = frozenset("has".split())  # words or letters of their own
 _EXACT: dict[str, tuple[str, str]] = {}
 for _line in _UNITS_TABLE.strip().splitlines():
     _forms, _names = _line.split(" = ")
@@ -119,7 +121,9 @@ def names(unit: str) -> tuple[str, str] | None:
 
 def _measure(match: re.Match[str]) -> str:
     said = names(match["unit"])
-    return match[0] if said is None else numerals.counted(match["number"], *said) + (match["plus"] or "")
+    if said is None or (match["unit"] == "u" and re.fullmatch(r" \d", match.string[match.end() : match.end() + 2])):  # 30 u 40
+        return match[0]
+    return numerals.counted(match["number"], *said) + (match["plus"] or "")
 
 
 def _multiple(match: re.Match[str]) -> str:
@@ -130,8 +134,7 @@ def _multiple(match: re.Match[str]) -> str:
     if letter == "G":
         if number in ("2", "3", "4", "5", "6"):
             return f"{numerals.number(number)} ge"
-        power = number.isdecimal() and int(number[-4:]) & (int(number[-4:]) - 1) == 0
-        return numerals.counted(number, *(("giga", "gigas") if power else ("gramo", "gramos")))
+        return numerals.counted(number, *(("giga", "gigas") if number in _MEMORY else ("gramo", "gramos")))
     return money.multiplied(number, letter)
 
 
@@ -144,8 +147,19 @@ def _of(match: re.Match[str]) -> str:
 
 
 def _alone(match: re.Match[str]) -> str:
+    """A unit without a number: "por kilo", else "kilos"."""
     said = names(match["unit"])
-    return match[0] if said is None or match["unit"].lower() in _NEEDS_NUMBER else said[1]
+    if said is None:
+        return match[0]
+    return said[0] if re.search(r"\b(?:por|x|el|un|cada) \Z", match.string[max(0, match.start() - 5) : match.start()]) else said[1]
+
+
+def _kilos_and_grams(match: re.Match[str]) -> str:
+    """3,250 kg: tres kilos doscientos cincuenta."""
+    kilos, grams = match["kilos"], str(int(match["grams"]))
+    if not int(kilos):
+        return numerals.counted(grams, "gramo", "gramos")
+    return f"{numerals.counted(kilos, 'kilo', 'kilos')} {numerals.cardinal(grams) if int(grams) else ''}".rstrip()
 
 
 def _inches(text: str) -> str:
@@ -157,7 +171,7 @@ def _inches(text: str) -> str:
         if match[1] and not is_open:
             return numerals.counted(match[1], "pulgada", "pulgadas")
         is_open = not is_open
-        return (match[1] or "") + " " if match[1] else match[0]
+        return f"{match[1]} " if match[1] else match[0]
 
     return re.sub(rf"({NUMBER})?\"", read, text) if '"' in text else text
 
@@ -165,6 +179,11 @@ def _inches(text: str) -> str:
 _MONEY = r"(?P<money>\b(?:pesos?|d[oó]lar(?:es)?|euros?|centavos?))?"
 RULES = (
     _inches,
+    rule(rf"(?<![\w.,-])(?P<kilos>\d{{1,3}}),(?P<grams>\d{{3}}) ?(?:kgs?|kilos?)(?!\w){DOT}", _kilos_and_grams),
+    rule(r"(?<![\w.,])0{3,4}(?!\w|[.,/-]\d)", lambda match: f"{numerals.cardinal(str(len(match[0])))} ceros"),  # harina 0000
+    rule(r"(\b(?:un|el|los|al|del|vendo|compro|auto|moto|camioneta) )0 ?km\b", r"\1cero kilómetro"),
+    rule(r"(\bcorr[eioíóa]\w* (?:los |unos )?\d{1,2}) ?k\b", r"\1 ka"),
+    rule(r"(\bmotor \d)\.(?=\d(?![\d.,]))|(?<![\w.,])(\d)\.(?=\d (?:turbo|nafta|di[eé]sel|gnc|16v)\b)", r"\1\2 punto "),
     rule(rf"(?P<number>{NUMBER}) ?(?P<letter>[kKM]|MM)(?!\w|\^|/)", _multiple, case=True),
     rule(rf"(?P<number>{NUMBER})(?P<letter>G)(?!\w)", _multiple, case=True),
     rule(rf"\bkm\.? (?={NUMBER}\b)(?!\d+ (?:por|a la) )", "kilómetro "),
@@ -173,6 +192,6 @@ RULES = (
         rf"{_MONEY}(?<=[\w]) ?/ ?(?P<unit>(?:{LETTER}){{1,5}}(?:\^?[23](?!\d))?)(?![\w/]){DOT}",
         _of,
     ),
-    rule(r"(?<![\w/.'-])(?P<unit>(?:kgs?|kms?|cms|mts|hs|hrs|kwh|gb|mbps|has)(?:/[hl])?|km\^?2|m\^?[23])(?![\w/'-])" + DOT, _alone),
+    rule(r"(?<![\w/.'-])(?P<unit>(?:kgs?|kms?|cms|mts|hs|hrs|kwh|gb|mbps)(?:/[hl])?|km\^?2|m\^?[23])(?![\w/'-])" + DOT, _alone),
     rule(r"(?<!\w)(?P<unit>min|seg|hs)\.(?=\s?(?:[a-záéíóúñ]|$))", _alone),
 )

@@ -36,8 +36,7 @@ def multiplied(value: str, multiple: str, plural: str = "") -> str:
         word = {"millones": "millón"}.get(word, word[:-1])
     number = numerals.number(value, noun=word)
     if word == "mil":
-        number = "" if value == "1" else numerals.number(value, noun=plural or "mil")
-        number = re.sub(r"\bun[oa]\Z", "un", number).replace("veintiuno", "veintiún") if number else ""
+        number = "" if value == "1" else numerals.before_mil(value, noun=plural)
         return f"{number} mil {plural}".strip()
     if not plural or word in _SLANG or word + "s" in _SLANG:
         return f"{number} {word}"
@@ -76,7 +75,10 @@ def _rules() -> list[Rule]:
 
 
 RANGES: tuple[Rule, ...] = (  # $100-200: cien a doscientos pesos
-    rule(rf"(?<![\w$])(?P<sign>US\$|U\$S|U\$D|USD|AR\$|\$|€) ?(?P<first>{NUMBER}) ?- ?(?={NUMBER})(?!\d+ ?=)", r"\g<first> a \g<sign>"),
+    rule(
+        rf"(?<![\w$])(?P<sign>US\$|U\$S|U\$D|USD|AR\$|\$|€) ?(?P<first>{NUMBER}) ?- ?(?:(?P=sign) ?)?(?={NUMBER})(?!\d+ ?=)",
+        r"\g<first> a \g<sign>",
+    ),
 )
 RULES: tuple[Rule, ...] = (
     *_rules(),

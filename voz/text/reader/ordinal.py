@@ -16,12 +16,12 @@ _PLACES = frozenset(  # before a number that is an ordinal after them
 _HEAT = frozenset(  # beside a number of degrees
     """
     hace hacía hacían hacen hizo haga temperatura temperaturas máxima mínima térmica sensación fiebre marca marcó marcaba bajó subió sube
-    baja     giro giró girar girá gira ángulo horno rotar inclinación grados centígrados celsius bajo norte sur este oeste
+    baja giro giró girar girá gira ángulo horno rotar inclinación grados centígrados celsius bajo norte sur este oeste
     latitud longitud calor frío
     """.split()
 )
 _BEFORE_DEGREES = frozenset("a con de menos unos casi hasta entre tenía tengo tiene tuvo y o".split())
-_FEMININE_ARTICLES = frozenset("la una esta las esa otra su".split()) - {"su"}
+_FEMININE_ARTICLES = frozenset("la una esta las esa otra".split())
 _ARTICLES = frozenset("el los del al este un ese".split())
 _NEAR = 40  # characters around a number that are looked at
 _MOST = 20  # an ordinal above it is rarely written with a sign
@@ -52,6 +52,10 @@ def _signed(match: re.Match[str]) -> str:
         return numerals.ordinal(number, feminine=is_feminine(before)) if value <= 10 else numerals.cardinal(number)
     if noun or (after.istitle() and len(after) > 2 and before.lower() in _ARTICLES | _FEMININE_ARTICLES):
         return numerals.ordinal(number, feminine=is_feminine(after), short=not is_feminine(after))
+    if (
+        re.fullmatch(r"\d ", match.string[max(0, match.start() - 2) : match.start()]) and value <= _MOST
+    ):  # the floor after the number of a house
+        return numerals.ordinal(number)
     if before.lower() in _FEMININE_ARTICLES:
         return numerals.ordinal(number, feminine=True)
     return numerals.ordinal(number) if _is_ordinal(value, sign, before.lower(), after) else degrees
@@ -67,7 +71,7 @@ def _is_ordinal(value: int, sign: str, before: str, after: str) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    rule(rf"(?<![\w.,-])(?P<number>\d{{1,3}})\.?(?:{'º|°|ª'})(?= de (?:{'|'.join(MONTHS)})\b)", lambda m: numerals.ordinal(m["number"])),
+    rule(rf"(?<![\w.,-])(?P<number>\d{{1,3}})\.?[º°ª](?= de (?:{'|'.join(MONTHS)})\b)", lambda m: numerals.ordinal(m["number"])),
     rule(rf"(?<![\w.,])(?P<number>\d{{1,3}})\.?[ºª]?(?P<suffix>{_SUFFIX})(?P<plural>s?)(?!\w){DOT}", _suffixed),
     rule(r"(?<![\w.,-])(?P<number>\d{1,3})\.? ?(?P<sign>[º°ª])(?:(?!\w)|(?=(?-i:[ABDEGH])(?!\w)))", lambda match: _signed(match) + " "),
 )

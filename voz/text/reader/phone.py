@@ -21,9 +21,7 @@ def _phone(match: re.Match[str]) -> str:
     plus = "más " if match["number"].startswith("+") else ""
     if plus and len(groups) == 1:
         groups = _national(groups[0])
-    return plus + ", ".join(
-        _group(group, first=place < len(groups) - 2 or len(group) <= 2, plus=bool(plus)) for place, group in enumerate(groups)
-    )
+    return plus + ", ".join(_group(group, is_prefix=place < len(groups) - 2 or len(group) <= 2) for place, group in enumerate(groups))
 
 
 def _national(number: str) -> list[str]:
@@ -34,12 +32,11 @@ def _national(number: str) -> list[str]:
     return [number[max(0, at - 4) : at] for at in range(len(number) % 4 or 4, len(number) + 1, 4)]
 
 
-def _group(group: str, *, first: bool, plus: bool) -> str:
-    if first and len(group) == 4 and re.fullmatch("0[3-9]00|0[68]10", group):
+def _group(group: str, *, is_prefix: bool) -> str:
+    """A prefix of two digits, 011 and 0800 as numbers, other groups digit by digit."""
+    if is_prefix and re.fullmatch("0[3-9]00|0[68]10|011", group):
         return f"cero {numerals.cardinal(group[1:])}"
-    if first and len(group) == 3 and group == "011":
-        return "cero once"
-    return numerals.cardinal(group) if first and len(group) <= 2 and group[0] != "0" else numerals.digits(group)
+    return numerals.cardinal(group) if is_prefix and len(group) <= 2 and group[0] != "0" else numerals.digits(group)
 
 
 def _free_call(match: re.Match[str]) -> str:
@@ -64,7 +61,7 @@ def _labelled(match: re.Match[str]) -> str:
     number = match["number"]
     cut = re.fullmatch(r"(0?11|15|\d{3})(\d{3,4})(\d{4})", number)
     groups = list(cut.groups()) if cut else _national(number)
-    return match["label"] + ", ".join(_group(group, first=place == 0, plus=False) for place, group in enumerate(groups))
+    return match["label"] + ", ".join(_group(group, is_prefix=place == 0) for place, group in enumerate(groups))
 
 
 RULES: tuple[Rule, ...] = (
@@ -76,7 +73,7 @@ RULES: tuple[Rule, ...] = (
     rule(rf"{_BEGIN}0([68][0-9]0)((?:[ -]\d{{2,4}}){{1,3}}){_END}", _free_call),
     rule(
         rf"{_BEGIN}(?P<number>\(?0?(?:11|[2-3]\d{{1,3}})(?:\) ?|[ -])(?:15[ -])?\d{{2,4}}[ -]\d{{4}}|15[ -]?\d{{2,4}}[ -]\d{{4}}){_END}",
-        lambda match: _phone(match),
+        _phone,
     ),
     rule(rf"\b(?P<label>{_WORDS}\W{{1,3}})(?P<number>(?!0\d{{6}}\b)\d{{7,13}}){_END}", _labelled),
     rule(

@@ -33,7 +33,9 @@ def _valid(letters: str) -> bool:
 
 
 def _counted(match: re.Match[str]) -> str:
-    return f"{match[1]}{numerals.cardinal(str(value(match[2])))}" if _valid(match[2]) else match[0]
+    """siglo XX, tomo II. A single C, D, L or M is a letter: tipo C, clase L."""
+    label, letters = match[1], match[2]
+    return f"{label}{numerals.cardinal(str(value(letters)))}" if _valid(letters) and letters not in "CDLM" else match[0]
 
 
 def _named(match: re.Match[str]) -> str:

@@ -1,11 +1,10 @@
 """What every kind of token is made of: a pattern and what is said for a match."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 LETTER = r"[^\W\d_]"
-CAPITAL = r"[A-ZÁÉÍÓÚÜÑ]"
 # With its thousands and decimal marks; it begins and ends once, so that a search stays linear. No possessive group: before Python 3.11.5
 # one that fails halfway keeps what it has read (https://github.com/python/cpython/issues/106052), and a comma was lost.
 NUMBER = r"(?<!\d)(?<!\d[.,])\d++(?:[.,]\d++)*(?![.,]\d)"
@@ -30,13 +29,6 @@ def rule(pattern: str, read: Callable[[re.Match[str]], str] | str, *, case: bool
     """A rule. `read` may be a replacement with group references; case matters if `case`."""
     said = (lambda match: match.expand(read)) if isinstance(read, str) else read
     return Rule(re.compile(pattern, 0 if case else re.IGNORECASE), said)
-
-
-def apply(rules: Iterable[Rule], text: str) -> str:
-    """The text after each rule in turn."""
-    for each in rules:
-        text = each(text)
-    return text
 
 
 def table(lines: str) -> dict[str, str]:
