@@ -16,7 +16,7 @@ import dataclasses
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from voz.pipeline.checked import section
 from voz.pipeline.language import later, tr
 from voz.text.reader import aloud
 
+GROUP = 128  # lines that are spoken, transcribed and spoken again together
 SLUG_LENGTH = 40  # characters of a file name that come from the text
 
 
@@ -50,6 +51,7 @@ class Params(Sampling):
 class Take:
     """The best of the tries at a line.
 
+    line: as it was spoken in the try that was kept; its text may differ from the first try's.
     pcm: without a watermark, float32 in [-1, 1] at 24 000 Hz. [T]
     cut_s: of noise after its words that was cut off.
     transcript: Whisper's.
@@ -57,6 +59,7 @@ class Take:
     tries: how often the line was spoken in all.
     """
 
+    line: synthesis.Line
     pcm: np.ndarray
     cut_s: float
     transcript: str
@@ -99,6 +102,12 @@ def _id(line: synthesis.Line) -> str:
     return hashlib.sha256(f"{line.text}\n{line.occurrence}".encode()).hexdigest()[: records.ID_DIGITS]
 
 
+def group_by_group(voice: Voice, lines: Sequence[synthesis.Line], asr: transcriber.Transcriber, p: Params) -> Iterator[Take]:
+    """The takes of all lines, in order. Only those of one group are in memory: 10 000 lines of 5 s would be 5 GB."""
+    for at in range(0, len(lines), GROUP):
+        yield from speak_well(voice, lines[at : at + GROUP], asr, p)
+
+
 def speak_well(voice: Voice, lines: Sequence[synthesis.Line], asr: transcriber.Transcriber, p: Params) -> list[Take]:
     """Speak each line until it has no fault, at most `max_tries` times. The best try is kept."""
     best: dict[int, Take] = {}
@@ -129,7 +138,7 @@ def speak_once(
     takes = []
     for line, each, transcript in zip(lines, spoken, transcripts, strict=True):
         found = line_faults.find(line.text, each.pcm, cut_s=each.cut_s, transcript=transcript, max_cer=p.max_cer)
-        takes.append(Take(each.pcm, each.cut_s, transcript, measures.cer(line.text, transcript), tuple(found)))
+        takes.append(Take(line, each.pcm, each.cut_s, transcript, measures.cer(line.text, transcript), tuple(found)))
     return takes
 
 
@@ -145,15 +154,13 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_LENGTH].rstrip("-") or "text"
 
 
-def write(
-    outputs: Path, texts: Sequence[str], lines: Sequence[synthesis.Line], takes: Sequence[Take], mark: watermark.Watermark | None
-) -> None:
-    """Write the takes, marked, and their manifest, and print a line for each."""
-    rows = []
+def write(outputs: Path, texts: Sequence[str], takes: Iterable[Take], mark: watermark.Watermark | None) -> list[records.SpokenLine]:
+    """Write the takes as they come, marked, and at last their manifest, and print a line for each."""
+    rows: list[records.SpokenLine] = []
     with files.whole_folder(outputs) as folder:
-        for index, (text, line, take) in enumerate(zip(texts, lines, takes, strict=True), start=1):
-            name = f"{index:0{max(2, len(str(len(lines))))}d}-{slug(text)}.wav"
-            rows.append(row(text, line, take, name, confidence=write_marked(folder / name, take.pcm, mark)))
+        for index, (text, take) in enumerate(zip(texts, takes, strict=True), start=1):
+            name = f"{index:0{max(2, len(str(len(texts))))}d}-{slug(text)}.wav"
+            rows.append(row(text, take, name, confidence=write_marked(folder / name, take.pcm, mark)))
             remark = tr("   {faults}: best of {tries} kept", faults=", ".join(take.faults), tries=take.tries) if take.faults else ""
             print(
                 tr(
@@ -164,8 +171,9 @@ def write(
                     remark=remark,
                 )
             )
-            print_reading(text, line.text)
+            print_reading(text, take.line.text)
         records.write(folder, rows)
+    return rows
 
 
 def print_reading(text: str, as_read: str) -> None:
@@ -190,15 +198,15 @@ def write_marked(path: Path, pcm: np.ndarray, mark: watermark.Watermark | None) 
     return round(mark.highest(marked, wav.OUTPUT_RATE_HZ), 2)
 
 
-def row(text: str, line: synthesis.Line, take: Take, file: str, *, confidence: float | None) -> records.SpokenLine:
+def row(text: str, take: Take, file: str, *, confidence: float | None) -> records.SpokenLine:
     """The manifest's row of a line. `confidence`: see `write_marked`"""
     return records.SpokenLine(
-        id=line.id,
+        id=take.line.id,
         text=text,
-        normalized=line.text,
+        normalized=take.line.text,
         file=file,
         duration_s=round(len(take.pcm) / wav.OUTPUT_RATE_HZ, 3),
-        seed=line.seed,
+        seed=take.line.seed,
         tries=take.tries,
         cer=round(take.cer, 4),
         passed=not take.faults,
@@ -220,9 +228,8 @@ def main() -> None:
     voice, asr = load_voice(args.voice, where, base=args.base), transcriber.Transcriber(args.asr, where)
     texts = read_texts(args.texts)
     lines = lines_of(texts, voice, seed=p.seed)
-    takes = speak_well(voice, lines, asr, p)
-    write(args.outputs, texts, lines, takes, mark)
-    cache.log("synthesize", lines=len(lines), tries=sum(take.tries for take in takes), device=str(where))
+    rows = write(args.outputs, texts, group_by_group(voice, lines, asr, p), mark)
+    cache.log("synthesize", lines=len(rows), tries=sum(each.tries for each in rows), device=str(where))
 
 
 def parse_args() -> argparse.Namespace:

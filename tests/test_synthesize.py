@@ -107,11 +107,11 @@ def test_again_from_the_cache_and_again_without_it_give_the_same_bytes(
 
 def test_what_is_written_carries_the_mark_unless_it_is_switched_off(tmp_path: Path) -> None:
     pcm = wav.resample(clips.pcm("mine-0"), wav.SAMPLE_RATE_HZ, 24_000)
-    take, line = synthesize.Take(pcm, 0.0, "hola", 0.0, ()), synthesis.Line("hola", seed=1, id="0123456789ab")
+    take = synthesize.Take(synthesis.Line("hola", seed=1, id="0123456789ab"), pcm, 0.0, "hola", 0.0, ())
     mark = watermark.Watermark()
     for name, given, found in (("marked", mark, True), ("plain", None, False)):
         (tmp_path / name).mkdir()
-        synthesize.write(tmp_path / name, ["Hola"], [line], [take], given)
+        synthesize.write(tmp_path / name, ["Hola"], [take], given)
         (row,) = records.read(tmp_path / name, records.SpokenLine)
         _, written = scipy.io.wavfile.read(tmp_path / name / row.file)
         assert len(written) == len(pcm)
@@ -174,19 +174,22 @@ def test_only_lines_with_a_fault_are_spoken_again(voice: Voice, asr: transcriber
 
 def test_fewer_faults_are_better_and_then_fewer_errors() -> None:
     pcm = np.zeros(10, np.float32)
-    first = synthesize.Take(pcm, 0.0, "", 0.2, ("too_long", "noise"))
-    second = synthesize.Take(pcm, 0.4, "", 0.9, ("misheard",))
-    third = synthesize.Take(pcm, 0.0, "", 0.9, ("misheard",))
+    line = synthesis.Line("che. dale.", seed=1, id="0123456789ab")
+    apart = replace(line, retry=1, text="che . dale .")
+    first = synthesize.Take(line, pcm, 0.0, "", 0.2, ("too_long", "noise"))
+    second = synthesize.Take(apart, pcm, 0.4, "", 0.9, ("misheard",))
+    third = synthesize.Take(replace(line, retry=2), pcm, 0.0, "", 0.9, ("misheard",))
     best = first.with_try(second).with_try(third)
     assert (best.cut_s, best.cer, best.faults, best.tries) == (0.4, 0.9, ("misheard",), 3)
     assert best.dropped == ("misheard", "noise", "too_long")
+    assert synthesize.row("Che. Dale.", best, "1.wav", confidence=None).normalized == "che . dale ."  # as it was spoken
 
 
 def test_full_stops_are_set_apart_after_one_was_read_aloud() -> None:
     """What reaches the model, in its own tokens: the text of the first try, then the dot behind a space."""
     tokenizer = xtts.read_tokenizer(ROOT / "models" / "pocket" / "xtts")
     line = synthesis.Line("dale. nos vemos mañana.", seed=1)
-    heard = synthesize.Take(np.zeros(10, np.float32), 0.0, "dale punto nos vemos mañana punto", 0.3, ("full_stop_read",))
+    heard = synthesize.Take(line, np.zeros(10, np.float32), 0.0, "dale punto nos vemos mañana punto", 0.3, ("full_stop_read",))
     first, second = synthesize.another_try(line, 0, None), synthesize.another_try(line, 1, heard)
     spelled = [[tokenizer.tokenizer.id_to_token(i) for i in tokenizer.encode(each.text, "es")] for each in (first, second)]
     assert first.text == line.text and [row[-2:] for row in spelled] == [["a", "."], ["[SPACE]", "."]]
@@ -209,3 +212,11 @@ def test_slugs() -> None:
     assert synthesize.slug("¡…!") == "text"
     assert synthesize.slug("../../etc/passwd") == "etc-passwd"
     assert len(synthesize.slug("palabra " * 20)) <= synthesize.SLUG_LENGTH
+
+
+def test_groups_of_lines_change_nothing(voice: Voice, asr: transcriber.Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = synthesize.lines_of(TEXTS, voice, seed=1)
+    together = list(synthesize.group_by_group(voice, lines, asr, P))
+    monkeypatch.setattr(synthesize, "GROUP", 1)
+    for one, other in zip(together, synthesize.group_by_group(voice, lines, asr, P), strict=True):
+        assert one.line == other.line and np.array_equal(one.pcm, other.pcm)
