@@ -48,6 +48,7 @@ def run(material: Material, p: train.Params, base: Path, folder: Path) -> Run:
             folder=Path(states),
             device=torch.device("cpu"),
             listen=lambda epoch: Scores(0.0, 0.0, ()),
+            recall=lambda epoch: Scores(0.0, 0.0, ()),
             on_epoch=lambda history: None,
         )
         history = loop.run()

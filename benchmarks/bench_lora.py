@@ -42,11 +42,10 @@ def run(args: argparse.Namespace, p: train.Params) -> str:
     AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate keeps one precision per process
     device.seed_everything(p.seed)
     where, asr = torch.device("cpu"), transcriber.Transcriber(args.asr, torch.device("cpu"))
-    folder = args.folder / "-".join([p.method, f"{p.lr:g}", *([f"{p.lora_rank}x{p.lora_alpha:g}"] if p.adapters else [])])
     model = train.build(args.base, p)
-    material = (
-        training_material.gather(args.dataset, args.base, min_minutes=0.0).encoded(args.base, where).conditioned(model, p.conditioning)
-    )
+    material = training_material.gather(args.dataset, args.base, min_minutes=0.0)
+    material = material.encoded(args.base, where).conditioned(model, p.conditioning)
+    folder = args.folder / f"{p.method}-{train.training_folder(material, p, asr).name}"
     lines = eval_lines.choose(material.held_out_examples, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
     clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
     spoken = epoch_lines.EpochLines(folder, lines, model.xtts, clips[0])
@@ -58,6 +57,7 @@ def run(args: argparse.Namespace, p: train.Params) -> str:
         folder=folder,
         device=where,
         listen=spoken.listen,
+        recall=spoken.recall,
         on_epoch=lambda history: None,
     )
     return row(loop, p)

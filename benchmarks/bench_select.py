@@ -24,7 +24,7 @@ from voz.data import dataset
 from voz.metrics import epoch_lines, eval_lines, reference
 from voz.model import batches, device, training_loop, training_material, transcriber, xtts
 from voz.model.history import SELECTED, History, Scores
-from voz.pipeline import command, params
+from voz.pipeline import command, files, params
 
 FIGURES = {"cer": -1, "similarity": 1}  # of the test lines, and the direction that is better
 
@@ -40,14 +40,16 @@ class Run:
 def run(args: argparse.Namespace, p: train.Params) -> Run:
     """Train, and let every epoch speak the eval and the test lines."""
     device.seed_everything(p.seed)
-    folder, asr = args.folder / f"seed-{p.seed}", transcriber.Transcriber(args.asr, torch.device("cpu"))
+    asr = transcriber.Transcriber(args.asr, torch.device("cpu"))
     model = train.build(args.base, p)
     material = training_material.gather(args.dataset, args.base, min_minutes=0.0)
     material = material.encoded(args.base, torch.device("cpu")).conditioned(model, p.conditioning)
-    held_out, tested = (dataset.read(args.dataset, split) for split in ("eval", "test"))
+    tested = dataset.read(args.dataset, "test")
     test_clips = batches.load(tested, args.dataset / "wavs", xtts.read_tokenizer(args.base))
+    depends_on = {"training": train.training_folder(material, p, asr).name, "test": training_material.hash_of(tested, test_clips)}
+    folder = args.folder / f"seed-{p.seed}-{files.combined_hash(depends_on)[:12]}"
     given = {"model": model.xtts, "base_hash": material.base_hash, "asr": asr, "seed": p.seed}
-    lines = eval_lines.choose(held_out, material.held_out, **given)
+    lines = eval_lines.choose(material.held_out_examples, material.held_out, **given)
     clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
     on_eval = epoch_lines.EpochLines(folder, lines, model.xtts, clips[0])
     test_lines = eval_lines.choose(tested, test_clips, count=len(tested), **given)
@@ -58,6 +60,10 @@ def run(args: argparse.Namespace, p: train.Params) -> Run:
         test.append(on_test.listen(epoch))
         return on_eval.listen(epoch)
 
+    def recall(epoch: int) -> Scores:
+        test.append(on_test.recall(epoch))
+        return on_eval.recall(epoch)
+
     loop = training_loop.TrainingLoop(
         model,
         material.train,
@@ -66,6 +72,7 @@ def run(args: argparse.Namespace, p: train.Params) -> Run:
         folder=folder,
         device=torch.device("cpu"),
         listen=listen,
+        recall=recall,
         on_epoch=lambda history: None,
     )
     return Run(loop.run(), test)

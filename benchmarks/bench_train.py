@@ -148,6 +148,7 @@ def ours(base: Path, samples: list[Sample], way: Way, folder: Path, where: torch
         folder=folder,
         device=where,
         listen=lambda epoch: Scores(0.0, 0.0, ()),
+        recall=lambda epoch: Scores(0.0, 0.0, ()),
         on_epoch=lambda history: None,
     )
     if way.plain:

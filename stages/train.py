@@ -30,6 +30,7 @@ from voz.metrics import epoch_lines, eval_lines, reference
 from voz.metrics.epoch_lines import EpochLines
 from voz.metrics.reference import Candidate
 from voz.model import (
+    clip_features,
     device,
     export,
     gpt_trainer,
@@ -123,12 +124,14 @@ class Trained:
 
 
 def training_folder(material: Material, p: Params, asr: transcriber.Transcriber) -> Path:
-    """Where this training keeps its state. Its name depends on all that the weights depend on: on Whisper only where it chooses."""
-    chosen_by = (
-        [] if p.select == "loss" else [asr.hash, str(transcriber.GREEDY_VERSION), str(voice.STEP_VERSION), str(eval_lines.STEP_VERSION)]
-    )
+    """Where this training keeps its state and the lines that its epochs spoke. Its name depends on all that these depend on: on Whisper
+    only where it chooses."""
+    versions = [clip_features.CODES_VERSION, voice.STEP_VERSION, eval_lines.STEP_VERSION]
+    if p.conditioning == "other_clip":
+        versions.append(clip_features.LATENTS_VERSION)
+    chosen_by = [] if p.select == "loss" else [asr.hash, str(transcriber.GREEDY_VERSION)]
     store = cache.Cache("train", STEP_VERSION, params=p.affecting, model=material.base_hash)
-    return store.path(store.key(material.data_hash, *chosen_by))
+    return store.path(store.key(material.data_hash, *map(str, versions), *chosen_by))
 
 
 def aggregate(material: Material, trained: Trained, p: Params) -> dict[str, float | int]:
@@ -174,6 +177,7 @@ def learn(
         folder=folder,
         device=model.device,
         listen=spoken.listen,
+        recall=spoken.recall,
         on_epoch=log,
     )
     history = loop.run()

@@ -14,6 +14,7 @@ from voz.model import batches, transcriber, xtts
 from voz.model.batches import Sample
 from voz.model.history import Scores
 from voz.pipeline import records
+from voz.pipeline.command import UserError
 
 BASE_HASH = "0" * 64
 GOLDEN_SIMILARITY = 0.9992
@@ -61,18 +62,32 @@ def test_golden_scores(setting: Setting) -> None:
     scores = lines.scores(pcms, setting.model)
     assert scores.similarity == pytest.approx(GOLDEN_SIMILARITY, abs=2e-4)
     assert scores.cer == 1.0 and len(scores.transcripts) == 4  # a Whisper of random weights
-    assert "model" not in vars(setting.asr)  # its memory is free for the training
+    assert "model" in vars(setting.asr)  # for the next candidate
 
 
 def test_an_epoch_speaks_once_and_a_half_spoken_one_again(setting: Setting, tmp_path: Path) -> None:
     epochs = epoch_lines.EpochLines(tmp_path / "training", setting.lines, setting.model, setting.train[0])
     (tmp_path / "training/spoken/.epoch-03.tmp").mkdir(parents=True)  # of a killed process
     first = epochs.listen(3)
+    assert "model" not in vars(setting.asr)  # its memory is free for the training
     before = [path.read_bytes() for path in epochs.paths(3)]
     with torch.no_grad():
         setting.model.gpt.mel_head.bias.add_(1.0 - 2.0 * torch.rand_like(setting.model.gpt.mel_head.bias))
     assert epochs.listen(3) == first and [path.read_bytes() for path in epochs.paths(3)] == before
+    assert epochs.recall(3) == first
     assert not list((tmp_path / "training/spoken").glob(".*"))
+
+
+def test_lines_of_an_earlier_epoch_are_never_spoken_again(setting: Setting, tmp_path: Path) -> None:
+    """The weights that would speak are those of a later epoch."""
+    epochs = epoch_lines.EpochLines(tmp_path / "training", setting.lines, setting.model, setting.train[0])
+    epochs.listen(1)
+    epochs.paths(1)[0].unlink()
+    for epoch in (0, 1):
+        with pytest.raises(UserError, match=rf"epoch-0{epoch}: the spoken eval lines are missing.*; delete \S+training\b.*trained again"):
+            epochs.recall(epoch)
+    epochs.listen(1)  # it is evaluated with its own weights
+    epochs.recall(1)
 
 
 def with_codes(samples: list[Sample]) -> list[Sample]:

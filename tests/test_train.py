@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from tests import stock, tiny_base, tiny_dataset, tiny_whisper
 from voz.audio import limits, wav
 from voz.data import consent
 from voz.metrics import eval_lines, reference
-from voz.model import batches, dvae, export, gpt_trainer, stored, training_material, transcriber, xtts
+from voz.model import batches, clip_features, dvae, export, gpt_trainer, stored, training_material, transcriber, voice, xtts
 from voz.model.voice import load_voice
 from voz.pipeline import records
 from voz.pipeline.command import UserError
@@ -184,7 +185,7 @@ def test_both_choices_are_written_down(trained: Path, dataset: Path) -> None:
 def test_it_tells_early_what_it_needs(trained: Path) -> None:
     printed = (trained / "printed.txt").read_text().splitlines()
     assert printed[0].startswith("train: train 0.") and printed[0].endswith("5 clips, 12 updates of 2 clips in 4 epochs")
-    assert re.fullmatch(r"train: needs about \S+ GB of memory \(\S+ free\) and \S+ GB of disk \(\S+ free\)", printed[1])
+    assert re.fullmatch(r"train: needs about \S+ GB more memory \(\S+ free\) and \S+ GB more disk \(\S+ free\)", printed[1])
     assert [line for line in printed if re.search(r"about \d+ min left: 7 updates of \S+ s, 3 evaluations", line)]
     assert printed[-1].startswith("train: stored in fp16: eval loss ") or "not better than the base" in printed[-1]
 
@@ -330,6 +331,23 @@ def test_another_whisper_trains_nothing_again_where_the_loss_chooses(trained: Pa
         for select in ("loss", "cer")
     }
     assert folders["loss"][0] == folders["loss"][1] and folders["cer"][0] != folders["cer"][1]
+
+
+@pytest.mark.parametrize(("room", "version"), [(voice, "STEP_VERSION"), (eval_lines, "STEP_VERSION"), (clip_features, "CODES_VERSION")])
+def test_a_changed_step_starts_a_new_training_whatever_chooses(
+    base: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch, room: ModuleType, version: str
+) -> None:
+    """The folder of a training holds its spoken lines, which a new version would mix with its own."""
+    asr = transcriber.Transcriber(base.parent / "whisper.pt", torch.device("cpu"))
+    material = training_material.gather(dataset, base, min_minutes=0.0)
+
+    def folders() -> set[Path]:
+        chosen = [train_stage.Params(**{**TRAIN, "select": select}) for select in ("loss", "cer", "similarity")]  # type: ignore[arg-type]
+        return {train_stage.training_folder(material, p, asr) for p in chosen}
+
+    before = folders()
+    monkeypatch.setattr(room, version, getattr(room, version) + 1)
+    assert len(before | folders()) == 6
 
 
 def test_the_real_profile_is_the_seed_recipe_to_the_digit() -> None:

@@ -142,6 +142,10 @@ def loop_in(
     if schedule.conditioning == "other_clip":
         model.learning(False)
         train = [replace(sample, latents=xtts.conditioning(model.xtts, batches.pcm(sample)).latents[0]) for sample in train]
+
+    def scores_of(epoch: int) -> Scores:
+        return scores[epoch] if scores else SILENT
+
     return training_loop.TrainingLoop(
         model,
         train,
@@ -149,7 +153,8 @@ def loop_in(
         schedule,
         folder=folder / "training",
         device=torch.device("cpu"),
-        listen=lambda epoch: scores[epoch] if scores else SILENT,
+        listen=scores_of,
+        recall=scores_of,
         on_epoch=on_epoch,
     )
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from voz.audio import wav
 from voz.metrics.eval_lines import TAKES, EvalLines, wav_name
 from voz.metrics.reference import Candidate
-from voz.model import train_log, xtts
+from voz.model import gpt_decoder, train_log, xtts
 from voz.model.batches import Sample
 from voz.model.history import History, Scores
 from voz.model.schedule import Schedule
 from voz.pipeline import files
+from voz.pipeline.command import UserError
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,33 @@ class EpochLines:
     reference: Sample
 
     def listen(self, epoch: int) -> Scores:
-        """The scores of an evaluation. The present weights speak, unless an earlier process has kept what they said."""
-        if not self.of(epoch).is_dir():
+        """The scores of an evaluation. The present weights, which must be its own, speak, unless they have before."""
+        if not self._kept(epoch):
             with files.whole_folder(self.of(epoch)) as spoken:
                 for path, pcm in zip(self.paths(epoch), self.lines.speak(self.model, self.reference, label="eval lines"), strict=True):
                     wav.write(spoken / path.name, pcm, rate_hz=wav.OUTPUT_RATE_HZ)
-        return self.lines.scores([wav.read(path, rate_hz=wav.OUTPUT_RATE_HZ) for path in self.paths(epoch)], self.model)
+            gpt_decoder.release(self.model.gpt)  # it would lie beside the gradients
+        return self.recall(epoch)
+
+    def recall(self, epoch: int) -> Scores:
+        """The scores of an evaluation whose lines are spoken already.
+
+        Raises:
+            UserError: they are missing. No other weights may speak them.
+        """
+        if not self._kept(epoch):
+            raise UserError(
+                "{spoken}: the spoken eval lines are missing, and the weights of that epoch are gone",
+                "delete {folder}: the voice is trained again",
+                spoken=self.of(epoch),
+                folder=self.folder,
+            )
+        scores = self.lines.scores([wav.read(path, rate_hz=wav.OUTPUT_RATE_HZ) for path in self.paths(epoch)], self.model)
+        self.lines.asr.release()  # beside a training on a small card there is no room for a large Whisper
+        return scores
+
+    def _kept(self, epoch: int) -> bool:
+        return all(path.is_file() for path in self.paths(epoch))
 
     def of(self, epoch: int) -> Path:
         """The folder of an evaluation."""

@@ -53,7 +53,6 @@ class EvalLines:
         """What was spoken, measured. `model` has the base's speaker encoder."""
         ids = [line.id for line in self.lines]
         transcripts = self.asr.texts(pcms, rate_hz=wav.OUTPUT_RATE_HZ, ids=ids, label="whisper, eval lines")
-        self.asr.release()  # beside a training on a small card there is no room for a large Whisper
         cers = [min(1.0, measures.cer(line.text, each)) for line, each in zip(self.lines, transcripts, strict=True)]
         similarities = [measures.similarity(each, [self.speaker]) for each in self._embeddings(pcms, model)]
         return Scores(round(float(np.mean(cers)), DIGITS), round(float(np.mean(similarities)), DIGITS), tuple(transcripts))
@@ -64,7 +63,7 @@ class EvalLines:
 
         def work(item: tuple[str, np.ndarray], entry: Path) -> None:
             pcm = wav.resample(item[1], wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ)
-            np.save(entry / "speaker_embedding.npy", xtts.speaker_embedding(model, pcm))
+            cache.save_array(entry, "speaker_embedding.npy", xtts.speaker_embedding(model, pcm))
 
         return store.map(
             [(line.id, pcm) for line, pcm in zip(self.lines, pcms, strict=True)],

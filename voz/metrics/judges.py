@@ -42,7 +42,7 @@ def voice_embeddings(pcms: Sequence[np.ndarray], *, ids: Sequence[str], label: s
 
     def work(item: tuple[str, np.ndarray], entry: Path) -> None:
         found = embed(item[1])
-        np.save(entry / "embedding.npy", np.zeros(0, np.float32) if found is None else found)
+        cache.save_array(entry, "embedding.npy", np.zeros(0, np.float32) if found is None else found)
 
     def load(entry: Path) -> np.ndarray | None:
         found = np.load(entry / "embedding.npy")

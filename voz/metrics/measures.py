@@ -59,7 +59,7 @@ def cer(text: str, transcript: str) -> float:
 
 
 def similarity(embedding: np.ndarray, others: Sequence[np.ndarray]) -> float:
-    """Mean cosine of a speaker embedding with others, -1 to 1. [512], [512] each"""
+    """Mean cosine of a speaker embedding with others, -1 to 1. [D], [D] each, of one encoder and of unit length"""
     return float(np.mean([float(embedding @ other) for other in others]))
 
 

@@ -109,7 +109,7 @@ def _spoken(model: xtts.Xtts, trained: str, samples: Sequence[Sample], lines: Ev
 
     def work(sample: Sample, entry: Path) -> None:
         for name, pcm in zip(names, lines.speak(model, sample, label=tr("with {clip}", clip=sample.id)), strict=True):
-            np.save(entry / name, pcm)
+            cache.save_array(entry, name, pcm)
 
     return store.map(
         samples,

@@ -59,12 +59,12 @@ class History:
         losses = [row["loss"] for row in self.eval_losses(schedule)]
 
         def rank(epoch: int) -> tuple[float, float, int]:
-            chosen_by = {
-                "loss": lambda: losses[epoch],
-                "cer": lambda: self.scores[epoch].cer,
-                "similarity": lambda: -self.scores[epoch].similarity,
-            }
-            return chosen_by[schedule.select](), losses[epoch], epoch
+            chosen_by = losses[epoch]
+            if schedule.select == "cer":
+                chosen_by = self.scores[epoch].cer
+            elif schedule.select == "similarity":
+                chosen_by = -self.scores[epoch].similarity
+            return chosen_by, losses[epoch], epoch
 
         return min(range(1, len(losses)), key=rank)
 

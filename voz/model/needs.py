@@ -18,14 +18,13 @@ from voz.pipeline.language import tr
 
 DISK_PER_LEARNING_WEIGHT = 32  # bytes: weights 4 and Adam 8, both twice while a state replaces another; best weights twice
 DISK_PER_EXPORTED_WEIGHT = 4
-MEMORY_PER_WEIGHT = 4  # bytes, of every weight
-MEMORY_PER_LEARNING_WEIGHT = 12  # more: gradient 4, Adam 8
+MEMORY_PER_LEARNING_WEIGHT = 12  # bytes: gradient 4, Adam 8; the weights themselves are loaded already
 LATENTS = 32  # positions of the conditioning before a text
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes that a training needs, and that are free where it runs. The memory is an estimate."""
+    """Bytes that a training needs beside what it has already, and that are free where it runs. The memory is an estimate."""
 
     memory: int
     free_memory: int
@@ -36,7 +35,7 @@ class Needs:
         """One line."""
         memory, free, disk, free_disk = (each / 1e9 for each in (self.memory, self.free_memory, self.disk, self.free_disk))
         return tr(
-            "needs about {memory:.1f} GB of memory ({free:.1f} free) and {disk:.1f} GB of disk ({free_disk:.1f} free)",
+            "needs about {memory:.1f} GB more memory ({free:.1f} free) and {disk:.1f} GB more disk ({free_disk:.1f} free)",
             memory=memory,
             free=free,
             disk=disk,
@@ -45,14 +44,14 @@ class Needs:
 
 
 def of(trainer: Trainer, train: list[Sample], batch_size: int, folder: Path) -> Needs:
-    """What a training of these clips needs. `folder` is the training's."""
-    weights = sum(weight.numel() for weight in trainer.xtts.parameters())
+    """What a training of these clips needs, when the model is loaded and `folder`, the training's, has the state of an earlier process."""
     parts = learned.of(trainer.xtts.gpt)
     learning, exported = (sum(weight.numel() for weight in part.values()) for part in (parts.trained, parts.exported))
-    memory = weights * MEMORY_PER_WEIGHT + learning * MEMORY_PER_LEARNING_WEIGHT + activations(trainer, train, batch_size)
+    memory = learning * MEMORY_PER_LEARNING_WEIGHT + activations(trainer, train, batch_size)
     free = torch.cuda.mem_get_info(trainer.device)[0] if trainer.device.type == "cuda" else psutil.virtual_memory().available
-    disk = learning * DISK_PER_LEARNING_WEIGHT + exported * DISK_PER_EXPORTED_WEIGHT
-    return Needs(memory, free, disk, files.free_bytes(folder))
+    kept = sum(path.stat().st_size for path in folder.glob("*.pt"))
+    disk = learning * DISK_PER_LEARNING_WEIGHT + exported * DISK_PER_EXPORTED_WEIGHT - kept
+    return Needs(memory, free, max(0, disk), files.free_bytes(folder))
 
 
 def activations(trainer: Trainer, train: list[Sample], batch_size: int) -> int:

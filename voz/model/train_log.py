@@ -1,7 +1,5 @@
 """The record of a training: curves while it runs, tables and the spoken eval lines at the end."""
 
-import csv
-import io
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +9,7 @@ from tqdm import tqdm
 
 from voz.model.history import History
 from voz.model.schedule import Schedule
-from voz.pipeline.files import write_text
+from voz.pipeline import files
 from voz.pipeline.language import tr
 
 LIVE = "live"  # DVCLive's folder in reports/epochs
@@ -75,8 +73,5 @@ def write_curves(folder: Path, history: History, schedule: Schedule, *, clips: i
 
 
 def _write_csv(path: Path, header: list[str], rows: Iterable[list[float]]) -> None:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(header)
-    table.writerows([value if isinstance(value, int) else f"{value:.{DIGITS}f}" for value in row] for row in rows)
-    write_text(path, text.getvalue())
+    cells = ([value if isinstance(value, int) else f"{value:.{DIGITS}f}" for value in row] for row in rows)
+    files.write_text(path, files.csv_text([header, *cells]))

@@ -39,7 +39,8 @@ class TrainingLoop:
         train, held_out: samples with codes; with `conditioning: other_clip` those of `train` with latents too.
         folder: of this training alone. Its name must depend on everything that the result depends on.
         listen: called with the number of each evaluation (0 = the base), while the GPT has the weights that would be exported. It gives
-            the scores of the eval lines, and keeps what they follow from: it is also asked for those of an earlier process.
+            the scores of the eval lines, and keeps what they follow from.
+        recall: gives the scores of an evaluation of an earlier process, from what `listen` kept: its weights are gone.
         on_epoch: called after each evaluation with the history so far, also after those of an earlier process.
     """
 
@@ -53,10 +54,11 @@ class TrainingLoop:
         folder: Path,
         device: torch.device,
         listen: Callable[[int], Scores],
+        recall: Callable[[int], Scores],
         on_epoch: Callable[[History], None],
     ) -> None:
         self.train, self.held_out, self.schedule = list(train), list(held_out), schedule
-        self.folder, self.listen, self.on_epoch = folder, listen, on_epoch
+        self.folder, self.listen, self.recall, self.on_epoch = folder, listen, recall, on_epoch
         self.accelerator = accelerator(schedule.precision, device)
         self.trainer = trainer
         self.gpt = trainer.xtts.gpt
@@ -112,7 +114,7 @@ class TrainingLoop:
     def _replay(self) -> None:
         """Score the evaluations of an earlier process again, and call `on_epoch` for each."""
         per_epoch = self.schedule.updates_per_epoch(len(self.train))
-        self.history.scores = [self.listen(epoch) for epoch in range(len(self.history.clips))]
+        self.history.scores = [self.recall(epoch) for epoch in range(len(self.history.clips))]
         for epoch in range(len(self.history.clips)):
             self.on_epoch(self.history.until(epoch, epoch * per_epoch))
 
