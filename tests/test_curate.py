@@ -1,61 +1,24 @@
 """Curate: every planted fault is rejected for its own reason, no clean clip is lost, a correction overrules the filters."""
 
+import functools
 import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stages import curate
 from tests import clips
-from voz.audio import limits, wav
-from voz.data import corrections, dataset
-from voz.metrics import clip_scores, filters
+from tests.workshop import ROOT, Workshop, make
+from voz.audio import limits
+from voz.data import dataset
+from voz.metrics import filters
 from voz.model import xtts
-from voz.pipeline import cache, command, files, ledger, records
+from voz.pipeline import cache, command
 
-ROOT = Path(__file__).parent.parent
-BASE = ROOT / "models" / "pocket" / "xtts"
 CLEAN = [f"mine-{n}" for n in range(8)]
-
-
-@dataclass
-class Workshop:
-    """A folder with clips, transcripts and corrections, in which curate runs."""
-
-    folder: Path
-    clips: dict[str, records.Clip]
-
-    def run(self) -> dict[str, ledger.Row]:
-        """Run the stage and return the rows of its ledger by the sounds' names."""
-        names = [
-            "clips",
-            "transcripts",
-            "dataset",
-            "--corrections",
-            "c.csv",
-            "--base",
-            str(BASE),
-            "--ledger",
-            "ledger.csv",
-            "--metrics",
-            "curate.json",
-        ]
-        sys.argv = ["curate", *names]
-        curate.main()
-        rows = {row.input: row for row in ledger.read(self.folder / "ledger.csv")}
-        return {name: rows[clip.id] for name, clip in self.clips.items()}
-
-    @property
-    def metrics(self) -> dict[str, object]:
-        return dict(json.loads((self.folder / "curate.json").read_text()))
-
-    def correct(self, *rows: str) -> None:
-        (self.folder / "c.csv").write_text("\n".join(["clip,action,text", *rows]) + "\n", encoding="utf-8")
 
 
 Make = Callable[..., Workshop]
@@ -63,28 +26,12 @@ Make = Callable[..., Workshop]
 
 @pytest.fixture
 def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Makes a Workshop of sounds by name. `transcripts` and the keywords change fields of a sound's Transcript and Clip."""
+    """Makes a Workshop in the working directory: see `workshop.make`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setattr(sys, "argv", ["curate"])
     shutil.copy(ROOT / "params.yaml", tmp_path)
-
-    def make(
-        sounds: dict[str, np.ndarray], transcripts: dict[str, dict[str, object]] | None = None, **changes: dict[str, object]
-    ) -> Workshop:
-        changed = {name: replace(clips.clip_of(name, sounds[name]), **change) for name, change in changes.items()}
-        made = clips.write_clips(tmp_path / "clips", sounds, **changed)
-        rows = []
-        for name, clip in made.items():
-            said = {"text": clips.texts().get(name, "")} | (transcripts or {}).get(name, {})
-            rows.append(clips.transcript_of(clip, str(said.pop("text")), **said))
-        records.write(tmp_path / "transcripts", rows)
-        files.write_json(tmp_path / "transcripts" / curate.SETTINGS, {"prompt": "Che, ¿vos qué querés? Dale, mirá, yo ya llegué."})
-        done = Workshop(tmp_path, made)
-        done.correct()
-        return done
-
-    return make
+    return functools.partial(make, tmp_path)
 
 
 def clean() -> dict[str, np.ndarray]:
@@ -319,59 +266,3 @@ def test_limits_are_coquis_own() -> None:
 
     stock = gpt_trainer.GPTArgs()
     assert (stock.max_wav_length, stock.max_text_length) == (limits.MAX_SAMPLES, limits.MAX_TEXT_TOKENS)
-
-
-@pytest.mark.parametrize(
-    ("row", "problem"),
-    [
-        ("0123456789ab-0000000-0009000,delete,", "c.csv:2: unknown action 'delete'"),
-        ("mine-0,accept,", "c.csv:2: 'mine-0' is not a clip id"),
-        ("0123456789ab-0000000-0009000,text,", "c.csv:2: action text without a text"),
-        ("0123456789ab-0000000-0009000,text,hola, che", "c.csv:2: 4 columns"),
-    ],
-)
-def test_a_bad_correction_names_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str, problem: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("c.csv").write_text(f"clip,action,text\n{row}\n")
-    with pytest.raises(command.UserError) as caught:
-        corrections.read(Path("c.csv"))
-    assert str(caught.value).startswith(problem)
-
-
-def test_the_last_correction_wins_and_accept_keeps_an_earlier_text(tmp_path: Path) -> None:
-    one, two = "0123456789ab-0000000-0009000", "0123456789ab-0009000-0018000"
-    path = tmp_path / "c.csv"
-    path.write_text(f"\ufeffclip,action,text\n{one},text,Hola che\n{two},accept,\n\n{one},accept,\n{two},reject,\n", encoding="utf-8")
-    found = corrections.read(path)
-    assert found == {one: corrections.Correction(one, True, "Hola che"), two: corrections.Correction(two, False, "")}
-    corrections.write(path, found.values())
-    assert corrections.read(path) == found
-
-
-def test_scores_of_a_clip_are_golden() -> None:
-    """When these change, raise clip_scores.STEP_VERSION."""
-    assert clip_scores.STEP_VERSION == 3
-    found = clip_scores.analyse_clip(clips.pcm("mine-0"), np.zeros(512))
-    assert found.clipping == pytest.approx(0.0983, abs=1e-3)
-    assert found.bandwidth_hz == pytest.approx(7633.52, abs=1)
-    assert found.music == pytest.approx(0.0, abs=5e-3)
-    assert len(found.envelope) == len(clips.pcm("mine-0")) // 441
-
-
-def test_two_takes_of_a_sentence_are_not_duplicates() -> None:
-    take = clips.pcm("mine-0")
-    slower = wav.resample(take, 22_050, 22_800)  # the same words, 3 % slower
-    sounds = [clip_scores.envelope(pcm) for pcm in (take, slower, take[300:] * 0.3)]
-    found = clip_scores.nearest_duplicates(["a", "b", "c"], ["che ayer llegué"] * 3, sounds)
-    assert found["b"].similarity < 0.8 < 0.95 < found["c"].similarity and found["c"].clip == "a"
-
-
-def test_one_other_speaker_among_many_is_far_out_and_none_is_when_all_are_alike() -> None:
-    rng = np.random.default_rng(1)
-    voice, other = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 64)))
-    mine = np.array([v / np.linalg.norm(v) for v in voice + rng.normal(0, 0.05, (30, 64))])
-    theirs = np.array([v / np.linalg.norm(v) for v in other + rng.normal(0, 0.05, (9, 64))])
-    _, far = clip_scores.speaker_deviation(np.concatenate([mine, theirs]))
-    assert far[:30].max() < 5 and far[30:].min() > 10
-    _, alike = clip_scores.speaker_deviation(mine)
-    assert alike.max() < 5

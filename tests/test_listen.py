@@ -18,7 +18,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests import tiny_voice
 from tests.browser import Browser
-from tests.test_review import REVIEW, status
+from tests.review_site import REVIEW, status
 
 ROOT = Path(__file__).parent.parent
 SAID = "Bueno muchachos."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_review import REVIEW
+from tests.review_site import REVIEW
 from tools.forgetting import traces
 from tools.local_page import serve
 

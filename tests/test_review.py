@@ -1,119 +1,21 @@
 """`make review`: the real page in a real Chromium, the corrections that it writes, and what curate does with them."""
 
-import http.client
-import os
-import re
-import signal
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
 import pytest
-import yaml
 from selenium.webdriver.common.keys import Keys
 
-from stages import curate
-from tests import clips, recordings
+from tests import clips, review_site
 from tests.browser import Browser
-from voz.audio import wav
-from voz.data import corrections, dataset, phone_transcripts
-from voz.pipeline import files, ledger, records
-
-ROOT = Path(__file__).parent.parent
-REVIEW = Path(sys.prefix) / "review" / "bin" / "python"
-CODE = "<img src=x onerror=window.struck=1>"  # as a text and as a file's name
-TRUNCATED = f"{CODE}.opus"
-TRANSCRIBED = {"mine-3": f"hola {CODE} che", "mine-5": "Bueno, esto lo oyó mal, che."}
-CURATE = ["data/clips", "data/transcripts", "data/dataset", "--corrections", "c.csv", "--base", str(ROOT / "models/pocket/xtts")]
-CURATE += ["--ledger", "reports/ledger/curate.csv", "--metrics", "reports/curate.json"]
-
-
-@dataclass
-class Site:
-    """A folder with the outputs of the pipeline, in which the page's server runs."""
-
-    folder: Path
-    clips: dict[str, records.Clip]
-    process: subprocess.Popen[str]
-    address: str
-
-    @property
-    def origin(self) -> str:
-        """The address without its token."""
-        return self.address[: self.address.index("/", len("http://")) + 1]
-
-    def decisions(self) -> dict[str, corrections.Correction]:
-        return corrections.read(self.folder / "c.csv")
-
-    def of(self, name: str) -> corrections.Correction | None:
-        return self.decisions().get(self.clips[name].id)
-
-
-def pipeline(folder: Path) -> dict[str, records.Clip]:
-    """Eight clips of the speaker and one of another; a stretch and three files that segment and convert have rejected."""
-    sounds = {f"mine-{n}": clips.pcm(f"mine-{n}") for n in range(8)} | {"other-0": clips.pcm("other-0")}
-    made = clips.write_clips(folder / "data/clips", sounds)
-    unsure = {"mine-5": -1.2, "mine-6": -0.9}
-    transcripts = [
-        clips.transcript_of(clip, TRANSCRIBED.get(name, clips.texts()[name]), avg_logprob=unsure.get(name, -0.2))
-        for name, clip in made.items()
-    ]
-    records.write(folder / "data/transcripts", transcripts)
-    files.write_json(folder / "data/transcripts" / curate.SETTINGS, {"prompt": clips.PROMPT})
-    notes = folder / "notes"
-    notes.mkdir()
-    (notes / TRUNCATED).write_bytes(recordings.no_end())
-    (notes / "empty.opus").touch()
-    phone_transcripts.add(notes, {made["mine-2"].note: f"lo que anotó el teléfono {CODE}"})
-    (notes / "page.html").write_text("<script>window.struck=1</script>")
-    account = ledger.Account("convert", [TRUNCATED, "empty.opus", "../c.csv"])
-    account.reject(TRUNCATED, TRUNCATED, "truncated", name=TRUNCATED, detail="no end-of-stream page")
-    account.reject("empty.opus", "empty.opus", "empty_file", name="empty.opus", detail="zero bytes")
-    account.reject("../c.csv", "../c.csv", "damaged", name="../c.csv", detail="a name that points outside of the folder")
-    account.close(folder / "reports/ledger/convert.csv")
-    clip = made["mine-0"]
-    (folder / "data/wav").mkdir()
-    wav.write(folder / "data/wav" / f"{clip.note}.wav", clips.pcm("mine-0"))
-    records.write(folder / "data/wav", [records.Note(clip.note, "PTT-mine.opus", clip.duration_s, "ogg-opus", 16_000, 0.0)])
-    account = ledger.Account("segment", [clip.note])
-    account.reject(clip.note, f"{clip.note}-0001000-0003000", "too_short", start_s=1.0, end_s=3.0, detail="2.00 s of speech")
-    account.close(folder / "reports/ledger/segment.csv")
-    values = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"notes": "notes", "corrections": "c.csv"}
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
-    (folder / "c.csv").write_text("clip,action,text\n")
-    return made
-
-
-def run_curate(folder: Path) -> dict[str, ledger.Row]:
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-m", "stages.curate", *CURATE], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
-    return {row.input: row for row in ledger.read(folder / "reports/ledger/curate.csv")}
+from tests.review_site import CODE, TRANSCRIBED, TRUNCATED, Site, run_curate
+from voz.data import corrections, dataset
+from voz.pipeline import records
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    assert REVIEW.exists(), f"no {REVIEW}: `make .venv/.installed-review`"
-    folder = tmp_path_factory.mktemp("site")
-    made = pipeline(folder)
-    command = [str(REVIEW), "-m", "tools.review.serve", "data/clips", "data/transcripts", "data/wav", "reports/ledger"]
-    # Gradio would obey these and let other machines in.
-    env = os.environ | {"PYTHONPATH": str(ROOT), "GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SHARE": "True", "GRADIO_ALLOWED_PATHS": "/"}
-    run_curate(folder)
-    process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}/", line)
-    assert found, line
-    yield Site(folder, made, process, found.group())
-    process.send_signal(signal.SIGHUP)  # its terminal is closed
-    assert process.wait(30) == 129
-    assert list((folder / ".cache").glob("page-*")) == []
-    assert not (folder / ".gradio").exists()
+    with review_site.running(tmp_path_factory.mktemp("site")) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -264,80 +166,6 @@ def test_the_page_fetches_nothing_from_other_machines(site: Site, page: Browser)
     assert not [address for address in found if not address.removeprefix("blob:").startswith((site.origin, "data:"))]
 
 
-def test_only_this_machine_can_connect(site: Site) -> None:
-    addresses = [each.laddr.ip for each in psutil.Process(site.process.pid).net_connections("inet") if each.status == psutil.CONN_LISTEN]
-    assert addresses == ["127.0.0.1"]
-    rebound = urllib.request.Request(site.address, headers={"Host": "evil.example"})
-    assert status(rebound) == 400
-
-
-def test_only_who_has_the_address_can_listen_or_edit(site: Site) -> None:
-    token = site.address.split("/")[-2]
-    paths = [
-        "",
-        "config",
-        "gradio_api/file=x",
-        "gradio_api/queue/join",
-        "x/" + token,
-        token,
-        token[:-1] + "/",
-        token[:-1] + "0/",
-        token.upper() + "/",
-    ]
-    assert {path: status(urllib.request.Request(site.origin + path)) for path in paths} == dict.fromkeys(paths, 401)
-    assert status(urllib.request.Request(site.address)) == 200
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "http://127.0.0.1:9"},
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-    ],
-)
-def test_foreign_pages_are_refused(site: Site, headers: dict[str, str]) -> None:
-    for path, data in (("", None), ("gradio_api/queue/join", b"{}")):
-        assert status(urllib.request.Request(site.address + path, data=data, headers=headers)) == 403
-
-
-def test_no_other_page_may_frame_it(site: Site) -> None:
-    for path in ("", "config", "assets/none.js"):
-        try:
-            answer = urllib.request.urlopen(site.address + path, timeout=30)
-        except urllib.error.HTTPError as error:
-            answer = error
-        assert answer.headers["X-Frame-Options"] == "DENY" and "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
-
-
-@pytest.mark.parametrize(
-    "path", ["gradio_api/upload", "upload", "gradio_api/upload/", "gradio_api/process_recording", "gradio_api/component_server", "login"]
-)
-def test_no_file_can_be_sent(site: Site, path: str) -> None:
-    copies = site.folder / ".cache"
-    before = sorted(copies.rglob("*"))
-    form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.html"\r\n\r\n<script>\r\n--x--\r\n'
-    request = urllib.request.Request(site.address + path, data=form, headers={"Content-Type": "multipart/form-data; boundary=x"})
-    assert status(request) == 403
-    assert sorted(copies.rglob("*")) == before
-
-
-def test_a_large_request_is_refused_before_it_is_read(site: Site) -> None:
-    connection = http.client.HTTPConnection(site.origin.split("/")[2], timeout=30)
-    connection.putrequest("POST", f"/{site.address.split('/')[-2]}/gradio_api/queue/join")
-    connection.putheader("Content-Length", str(2 << 20))
-    connection.endheaders()
-    assert connection.getresponse().status == 413
-    connection.close()
-
-
-@pytest.mark.parametrize("path", ["notes/page.html", "c.csv", "data/transcripts/manifest.jsonl", "params.yaml", "/etc/passwd"])
-def test_only_opened_sounds_can_be_fetched(site: Site, path: str) -> None:
-    assert status(urllib.request.Request(f"{site.address}gradio_api/file={site.folder / path}")) == 403
-
-
 def test_a_page_older_than_the_clips_decides_nothing(site: Site, page: Browser) -> None:
     """`dvc repro` has made other clips and another page has loaded them: the first page must not decide on clips that are gone."""
     manifest = site.folder / "data/clips" / records.MANIFEST
@@ -367,11 +195,3 @@ def test_narrow_windows_need_no_sideways_scrolling(site: Site, page: Browser) ->
             page.press("l")
     finally:
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
-def status(request: urllib.request.Request) -> int:
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
