@@ -98,7 +98,7 @@ def _why(match: re.Match[str]) -> str:
 RULES: tuple[Rule, ...] = (
     rule(rf"{_BEGIN}(?P<q>q|k)(?= (?P<next>{LETTER}+))", _que),
     rule(rf"{_BEGIN}q(?=\?)", "qué"),
-    rule(rf"{_BEGIN}m(?= {LETTER}{{3}})", "me", case=True),
+    rule(rf"{_BEGIN}{_NOT_BY}m(?= {LETTER}{{3}})", "me", case=True),
     rule(rf"{_BEGIN}[xp]q(?![\w'-])", _why),
     rule(rf"{_BEGIN}{_NOT_BY}x(?= {LETTER}{{2}})", "por", case=True),
     rule(r"(?<![\w+])\+ o -(?!\w)", "más o menos"),

@@ -155,7 +155,7 @@ def _alone(match: re.Match[str]) -> str:
 
 
 def _kilos_and_grams(match: re.Match[str]) -> str:
-    """3,250 kg: tres kilos doscientos cincuenta."""
+    """3,250 kg: tres kilos doscientos cincuenta. With "kilos" in full it is Whisper's, who writes thousands with a comma too."""
     kilos, grams = match["kilos"], str(int(match["grams"]))
     if not int(kilos):
         return numerals.counted(grams, "gramo", "gramos")
@@ -179,7 +179,7 @@ def _inches(text: str) -> str:
 _MONEY = r"(?P<money>\b(?:pesos?|d[oó]lar(?:es)?|euros?|centavos?))?"
 RULES = (
     _inches,
-    rule(rf"(?<![\w.,-])(?P<kilos>\d{{1,3}}),(?P<grams>\d{{3}}) ?(?:kgs?|kilos?)(?!\w){DOT}", _kilos_and_grams),
+    rule(rf"(?<![\w.,-])(?P<kilos>\d{{1,3}}),(?P<grams>\d{{3}}) ?kgs?(?!\w){DOT}", _kilos_and_grams),
     rule(r"(?<![\w.,])0{3,4}(?!\w|[.,/-]\d)", lambda match: f"{numerals.cardinal(str(len(match[0])))} ceros"),  # harina 0000
     rule(r"(\b(?:un|el|los|al|del|vendo|compro|auto|moto|camioneta) )0 ?km\b", r"\1cero kilómetro"),
     rule(r"(\bcorr[eioíóa]\w* (?:los |unos )?\d{1,2}) ?k\b", r"\1 ka"),
