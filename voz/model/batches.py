@@ -49,7 +49,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded tensors of some clips.
+    """Padded tensors of some clips. Lengths and slices are always on the CPU.
 
     text: tokens. int64 [B, L]
     text_lengths: tokens of each text. int64 [B]
@@ -69,8 +69,8 @@ class Batch:
     latents: torch.Tensor
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
-        return replace(self, **{name: value.to(device) for name, value in vars(self).items()})
+        """The same batch, with what the model reads on a device."""
+        return replace(self, **{name: getattr(self, name).to(device) for name in ("text", "codes", "conditioning", "latents")})
 
 
 def load(examples: Iterable[Example], wavs: Path, tokenizer: VoiceBpeTokenizer) -> list[Sample]:

@@ -26,7 +26,7 @@ class Trainer(gpt_trainer.GPTTrainer):
     the GPT should not count in the loss. But only the last row of a batch is masked, and in units of 256 samples where a code has
     1024: the wrong codes are masked, the stop code may be among them, and a batch of one clip may have no code left, which makes
     its loss NaN. Here every row is masked, in units of 1024, never beyond the clip's last code. The stop codes always count, so no
-    loss is NaN.
+    loss is NaN. Lengths stay on the CPU: reading one from an accelerator, as gpt.py's forward does for each clip, makes it wait.
     """
 
     def forward(self, batch: Batch, masked: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
@@ -38,26 +38,35 @@ class Trainer(gpt_trainer.GPTTrainer):
         Returns:
             Cross entropy of the text and of the audio codes, in nats, both scalars.
         """
-        text_mean, _, logits = self.xtts.gpt(
-            batch.text,
-            batch.text_lengths,
-            batch.codes,
-            batch.wav_lengths,
-            **self._conditioning(batch),
-        )  # logits [B, codes + 2, C + 5]
-        targets = self.code_targets(batch, masked=masked)
-        mel_sum = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
-        return text_mean * int(batch.text_lengths.sum() + len(batch.text)), mel_sum
+        gpt, device = self.xtts.gpt, batch.text.device
+        lengths, stop = self.code_lengths(batch), gpt.stop_audio_token
+        texts = F.pad(batch.text, (1, 1), value=gpt.stop_text_token)
+        codes = F.pad(_filled(batch.codes[:, : int(lengths.max())], lengths, stop), (1, STOPS), value=stop)
+        texts[:, 0], codes[:, 0] = gpt.start_text_token, gpt.start_audio_token
+        text_logits, code_logits = gpt.get_logits(
+            gpt.text_embedding(texts) + gpt.text_pos_embedding(texts),
+            gpt.text_head,
+            gpt.mel_embedding(codes) + gpt.mel_pos_embedding(codes),
+            gpt.mel_head,
+            prompt=self._conditioning(batch),
+            attn_mask_text=_before(batch.text_lengths + 1, texts.shape[1]).to(device),
+            attn_mask_mel=_before(lengths + STOPS, codes.shape[1]).to(device),
+        )  # [B, tokens, L + 2], [B, codes, C + 5]
+        text_targets = _filled(texts[:, 1:], batch.text_lengths + 1, IGNORED)
+        code_targets = self.code_targets(batch, masked=masked)
+        text_sum = F.cross_entropy(text_logits[..., :-1], text_targets, ignore_index=IGNORED, reduction="sum")
+        return text_sum, F.cross_entropy(code_logits, code_targets, ignore_index=IGNORED, reduction="sum")
 
-    def _conditioning(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """gpt.py's arguments for what the batch is conditioned on."""
+    def _conditioning(self, batch: Batch) -> torch.Tensor:
+        """The latents of what the batch is conditioned on. [B, 32, C]"""
         if batch.latents.numel():
-            return {"cond_latents": batch.latents, "cond_mels": _NO_MEL.to(batch.latents.device)}
-        return {"cond_mels": self.conditioning_mel(batch.conditioning)}
+            return batch.latents
+        latents: torch.Tensor = self.xtts.gpt.get_style_emb(self.conditioning_mel(batch.conditioning)).transpose(1, 2)
+        return latents
 
     def counts(self, batch: Batch, *, masked: bool = True) -> tuple[int, int]:
         """Number of targets of a batch: text tokens with one stop token per clip, and audio codes."""
-        return int(batch.text_lengths.sum()) + len(batch.text), int((self.code_targets(batch, masked=masked) != IGNORED).sum())
+        return int(batch.text_lengths.sum()) + len(batch.text), int(self._counted(batch, masked=masked).sum())
 
     def code_targets(self, batch: Batch, *, masked: bool) -> torch.Tensor:
         """The codes to predict: those of each clip and 4 stop codes; `IGNORED` after them and, if masked, in the clip's slice.
@@ -65,15 +74,24 @@ class Trainer(gpt_trainer.GPTTrainer):
         Returns:
             int64 [B, longest clip in codes + 5], which is gpt.py's shape.
         """
-        lengths = torch.ceil(batch.wav_lengths / STRIDE).long()
-        targets = torch.full((len(lengths), int(lengths.max()) + STOPS + 1), IGNORED, device=batch.codes.device)
-        for row, length in enumerate(lengths.tolist()):
-            targets[row, :length] = batch.codes[row, :length]
-            targets[row, length : length + STOPS] = self.xtts.gpt.stop_audio_token
-            if masked:
-                start, end = (batch.slices[row] // STRIDE).tolist()
-                targets[row, start : min(end, length)] = IGNORED
-        return targets
+        stop, lengths = self.xtts.gpt.stop_audio_token, self.code_lengths(batch)
+        codes = F.pad(_filled(batch.codes[:, : int(lengths.max())], lengths, stop), (0, STOPS + 1), value=stop)
+        return codes.masked_fill(~self._counted(batch, masked=masked).to(codes.device), IGNORED)
+
+    def _counted(self, batch: Batch, *, masked: bool) -> torch.Tensor:
+        """Which of `code_targets` count in the loss. bool [B, C + 5], on the CPU"""
+        lengths = self.code_lengths(batch)
+        width = int(lengths.max()) + STOPS + 1
+        counted = _before(lengths + STOPS, width)
+        if masked:
+            starts, ends = (batch.slices // STRIDE).T
+            counted &= _before(starts, width) | ~_before(torch.minimum(ends, lengths), width)
+        return counted
+
+    @staticmethod
+    def code_lengths(batch: Batch) -> torch.Tensor:
+        """The codes of each clip. int64 [B], on the CPU"""
+        return torch.ceil(batch.wav_lengths / STRIDE).long()
 
     def get_optimizer(self) -> torch.optim.Optimizer:
         """coqui's optimizer, for those weights alone that learn."""
@@ -91,6 +109,16 @@ class Trainer(gpt_trainer.GPTTrainer):
     def conditioning_mel(self, conditioning: torch.Tensor) -> torch.Tensor:
         """Log-mel of the conditioning slices. [B, S] -> [B, 1, 80, S // 256 + 1]"""
         return self.torch_mel_spectrogram_style_encoder(conditioning.float()).unsqueeze(1)
+
+
+def _before(ends: torch.Tensor, width: int) -> torch.Tensor:
+    """Which places of each row come before its end. int64 [B] -> bool [B, width], on the CPU"""
+    return torch.arange(width) < ends[:, None]
+
+
+def _filled(rows: torch.Tensor, ends: torch.Tensor, value: int) -> torch.Tensor:
+    """The rows with a value from their ends on. int64 [B, N] -> [B, N]"""
+    return rows.masked_fill(~_before(ends, rows.shape[1]).to(rows.device), value)
 
 
 @torch.no_grad()
