@@ -211,7 +211,12 @@ _EXAMPLE = (
     b'{"id": "0123456789ab-0000000-0003000", "note": "0123456789ab", "split": "train", "text": "hola", "normalized": "hola",'
     b' "duration_s": 3.0, "corrected": true, "scores": {"snr_db": 30.0}}\n'
 )
-_TEXTS = ["Che, ¿½ kilo? 25/5, $1.500,50; 15:30 hs", "Dr. Pérez, Av. 9 de Julio 1°, DNI 12.345.678", "II Guerra, 3er piso, 10 km/h 😀 xq?"]
+_TEXTS = [
+    "Che, ¿½ kilo? 25/5, $1.500,50; 15:30 hs",
+    "Dr. Pérez, Av. 9 de Julio 1°, DNI 12.345.678",
+    "II Guerra, 3er piso, 10 km/h 😀 xq?",
+    "$5 mıl, 12-DİC",
+]
 TARGETS = {
     "ogg": Target(_ogg, list(_pages()), ("voz.audio.ogg",)),
     "sniff": Target(
