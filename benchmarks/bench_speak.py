@@ -5,9 +5,9 @@
 Reads   a base or voice folder (`bench_train` makes one of XTTS_v2's sizes), a recording at 22 050 Hz
 Writes  a table on stdout, ready for benchmarks/README.md
 
-Every line gets `--codes` codes (108 are 5 s), whatever it would stop at, so that the work is the same; all are greedy, and that the codes
-are the same in float32 is checked. Each row has the levers of the rows above it. All take turns, coqui with one line of the set in each
-turn, whose time is multiplied by their number. `--same-sound` compares the sound of each row with coqui's instead, with free codes.
+Every line gets `--codes` codes (108 are 5 s), whatever it would stop at, so that the work is the same; all are greedy. Each row has the
+levers of the rows above it. All take turns, coqui with one line of the set in each turn, whose time is multiplied by their number.
+`--same-sound` compares the sound of each row with coqui's instead, with free codes.
 """
 
 import argparse

@@ -7,7 +7,7 @@ Writes  FOLDER/base, a base of XTTS_v2's sizes with random weights, kept for the
         benchmarks/README.md
 
 Each row has the levers of the rows above it. coqui's row is its own `format_batch_on_device`, `train_step` and optimizer, on the batch that
-its own dataset would make; it is measured first and last. Ours is `TrainingLoop.one_update`. The weights are random: times and memory are
+its own dataset would make; it is measured first and last. Ours is `Updates.make`. The weights are random: times and memory are
 the real ones, losses mean nothing (`bench_parity` compares these). About ten minutes and 12 GB on two cores.
 """
 
@@ -24,10 +24,10 @@ from transformers.activations import NewGELUActivation
 
 from benchmarks.bench_full_size import make_base
 from voz.audio import limits
-from voz.model import batches, device, dvae, gpt_trainer, training_loop, xtts
+from voz.model import batches, device, dvae, gpt_trainer, xtts
 from voz.model.batches import Sample
-from voz.model.history import Scores
 from voz.model.schedule import Schedule
+from voz.model.updates import Updates
 from voz.pipeline import command, records
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +51,7 @@ class Way:
     """How an update is made.
 
     threads: of the CPU; 0 = all that torch would take.
-    plain: without what `gpt_trainer.build` always does for speed: fused AdamW, fused GELU, memory that is not filled before it is written.
+    plain: without fused AdamW, GELU in one pass, and memory that is not filled before it is written, which a training always has.
     """
 
     name: str
@@ -134,32 +134,34 @@ class _CoquisTrainer:
         self.model = model
 
 
-def ours(base: Path, samples: list[Sample], way: Way, folder: Path, where: torch.device) -> Callable[[], None]:
+def ours(base: Path, samples: list[Sample], way: Way, where: torch.device) -> Callable[[], None]:
     """An update by our loop."""
     AcceleratorState._reset_state(reset_partial_state=True)  # else the first precision stays
-    if way.conditioning == "same_clip":
-        samples = [replace(sample, latents=torch.empty(0, 0)) for sample in samples]
     model = gpt_trainer.build(base, **ADAMW).to(where)
-    loop = training_loop.TrainingLoop(
-        model,
-        samples,
-        samples,
-        replace(SCHEDULE, conditioning=way.conditioning, precision=way.precision),
-        folder=folder,
-        device=where,
-        listen=lambda epoch: Scores(0.0, 0.0, ()),
-        recall=lambda epoch: Scores(0.0, 0.0, ()),
-        on_epoch=lambda history: None,
-    )
+    schedule = replace(SCHEDULE, conditioning=way.conditioning, precision=way.precision)
+    updates = Updates(model, schedule, where, len(samples))
     if way.plain:
-        for block in model.xtts.gpt.gpt.h:
-            block.mlp.act = NewGELUActivation()
-        for group in loop.optimizer.param_groups:
-            group["fused"] = False
+        make_plain(model, updates)
     torch.utils.deterministic.fill_uninitialized_memory = way.plain  # torch's default
     model.learning(True)
     planned = batches.epoch(samples, batch_size=CLIPS, seed=1, number=1, other_clip=way.conditioning == "other_clip")
-    return lambda: loop.one_update(planned)
+    return lambda: updates.make(planned, epoch=1, number=0)
+
+
+class PlainAdamW(torch.optim.AdamW):
+    """torch's AdamW, a tensor after the other. It cannot be told of a loss that is not finite."""
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        self.found_inf = None
+        return super().step(closure)
+
+
+def make_plain(model: gpt_trainer.Trainer, updates: Updates) -> None:
+    """Undo what `gpt_trainer.build` does for speed."""
+    for block in model.xtts.gpt.gpt.h:
+        block.mlp.act = NewGELUActivation()
+    optimizer = updates.optimizer.optimizer
+    updates.optimizer.optimizer = PlainAdamW([{**group, "fused": None} for group in optimizer.param_groups])
 
 
 def timed(update: Callable[[], object], count: int, where: torch.device) -> list[float]:
@@ -174,7 +176,7 @@ def timed(update: Callable[[], object], count: int, where: torch.device) -> list
     return found[1:]
 
 
-def measure(base: Path, samples: list[Sample], folder: Path, where: torch.device, count: int) -> list[tuple[str, list[float], float]]:
+def measure(base: Path, samples: list[Sample], where: torch.device, count: int) -> list[tuple[str, list[float], float]]:
     """Name, seconds of each update, and peak memory of the device in GB (nan on a CPU) of each row."""
     every = torch.get_num_threads()
 
@@ -189,7 +191,7 @@ def measure(base: Path, samples: list[Sample], folder: Path, where: torch.device
     rows = [row("coqui's GPTTrainer", lambda: coquis(base, samples, where), alone)]
     for way in ON_CPU if where.type == "cpu" else ON_GPU:
         device.seed_everything(1, deterministic=way.deterministic)
-        rows.append(row(way.name, lambda way=way: ours(base, samples, way, folder, where), way.threads))
+        rows.append(row(way.name, lambda way=way: ours(base, samples, way, where), way.threads))
     torch.utils.deterministic.fill_uninitialized_memory = True
     return [*rows, row("coqui's GPTTrainer again", lambda: coquis(base, samples, where), alone)]
 
@@ -218,7 +220,7 @@ def main() -> None:
     samples = longest_clips(args.dataset, base, where)
     seconds = ", ".join(f"{sample.length / 22050:.1f} s" for sample in samples)
     print(f"{CLIPS} clips of {seconds}; {where}, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
-    print(table(measure(base, samples, args.folder, where, args.updates)))
+    print(table(measure(base, samples, where, args.updates)))
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The GPU rows of the benchmarks, on a bare machine with an NVIDIA or AMD GPU and torch, in about eight minutes:
+# The GPU rows of the benchmarks, on a bare machine with an NVIDIA or AMD GPU and torch (never run yet):
 #
 #     bash benchmarks/gpu.sh [FOLDER]
 #
@@ -16,11 +16,11 @@ if [ -n "${WHEELS:-}" ]; then
 fi
 [ -f data/dataset/manifest.jsonl ] || { echo "error: data/dataset is missing: dvc pull, or dvc repro curate" >&2; exit 2; }
 reference=$(ls data/dataset/wavs/*.wav | head -n 1)
-run() { echo; echo "## $*"; echo; timeout 200 python3 "$@"; }
+run() { echo; echo "## $*"; echo; timeout 200 python3 "$@" || echo "FAILED: status $?"; }
 {
     python3 -c 'import torch; print(torch.cuda.get_device_name(), "torch", torch.__version__)'
     run -m benchmarks.bench_train "$folder" --device cuda --updates 10
     run -m benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 16 --turns 2
     run -m benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 1 --turns 3
-    run -m pytest -q tests/test_generation.py tests/test_training_loop.py
+    run -m benchmarks.bench_speak --base models/pocket/xtts --reference "$reference" --device cuda --codes 60 --same-sound
 } 2>&1 | tee "$folder/tables.md"

@@ -175,8 +175,8 @@ def audio_of(eval_set: EvalSet, rendition: Rendition, *, recorded: bool) -> list
 
 
 def errors(text: str, transcripts: dict[str, str]) -> Figures:
-    """Character error rate of each transcript, at most 1, so that one endless line does not decide the mean."""
-    return {name: min(1.0, measures.cer(text, transcript)) for name, transcript in transcripts.items()}
+    """Character error rate of each transcript."""
+    return {name: measures.capped_cer(text, transcript) for name, transcript in transcripts.items()}
 
 
 def similarity(

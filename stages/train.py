@@ -18,6 +18,9 @@ continues, and ends with the same bytes.
 """
 
 import argparse
+import functools
+import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -37,7 +40,9 @@ from voz.model import (
     learned,
     lora,
     needs,
+    processes,
     stored,
+    together,
     train_log,
     training_loop,
     training_material,
@@ -161,15 +166,11 @@ def build(base: Path, p: Params) -> gpt_trainer.Trainer:
     return gpt_trainer.build(base, lr=p.lr, weight_decay=p.weight_decay, betas=p.betas, eps=p.eps, layers=p.layers, adapters=p.adapters)
 
 
-def learn(
-    model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, spoken: EpochLines, log: train_log.TrainLog
-) -> tuple[History, float]:
-    """Train to the end and leave the best epoch's weights in `model`, as they are stored. The optimizer is freed on return.
-
-    Returns:
-        the history, and the eval loss of the weights as they are stored.
-    """
-    loop = training_loop.TrainingLoop(
+def loop_of(
+    model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, spoken: EpochLines, log: Callable[[History], None]
+) -> training_loop.TrainingLoop:
+    """The training, not begun."""
+    return training_loop.TrainingLoop(
         model,
         material.train,
         material.held_out,
@@ -180,8 +181,36 @@ def learn(
         recall=spoken.recall,
         on_epoch=log,
     )
+
+
+def log_speed(loop: training_loop.TrainingLoop) -> None:
+    """Note how long an update took in this process."""
+    cache.log("train", device=str(loop.trainer.device), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
+
+
+def take_part(loop: Callable[[Callable[[History], None]], training_loop.TrainingLoop], epochs: Path, schedule: Schedule) -> None:
+    """Do the part of one of several processes in a training. The first shows how far it is."""
+    if not together.is_first():
+        with processes.taking_part():
+            loop(lambda history: None).run()
+        return
+    with processes.taking_part(), files.whole_folder(epochs) as folder:
+        training = loop(train_log.TrainLog(folder, schedule))
+        training.run()
+        log_speed(training)
+
+
+def learn(
+    model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, spoken: EpochLines, log: train_log.TrainLog
+) -> tuple[History, float]:
+    """Train to the end and leave the best epoch's weights in `model`, as they are stored. The optimizer is freed on return.
+
+    Returns:
+        the history, and the eval loss of the weights as they are stored.
+    """
+    loop = loop_of(model, material, p, folder, spoken, log)
     history = loop.run()
-    cache.log("train", device=str(model.device), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
+    log_speed(loop)
     loop.learned.load(training_loop.best_weights(folder))
     loop.learned.round_to(stored.DTYPES[p.export_dtype])
     model.learning(False)
@@ -207,11 +236,17 @@ def main() -> None:
     device.seed_everything(p.seed)
     material = material.encoded(args.base, where)
     model = build(args.base, p).to(where)
-    needs.announce(model, material, p.schedule, folder)
+    if not processes.inside():
+        needs.announce(model, material, p.schedule, folder)
     material = material.conditioned(model, p.conditioning)
     lines = eval_lines.choose(material.held_out_examples, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
     clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
     spoken = EpochLines(folder, lines, model.xtts, clips[0])
+    if processes.inside():
+        take_part(functools.partial(loop_of, model, material, p, folder, spoken), args.epochs, p.schedule)
+        return
+    if compute.processes > 1 or compute.nodes > 1:
+        processes.train(model, ["-m", "stages.train", *sys.argv[1:]], compute, folder)
     with files.whole_folder(args.epochs) as epochs:
         history, loss = learn(model, material, p, folder, spoken, train_log.TrainLog(epochs, p.schedule))
         candidates = reference.choose(model.xtts, f"{folder.name} {p.export_dtype}", clips, material.held_out, lines)

@@ -1,10 +1,12 @@
 """voz/model/packed.py, gpt_decoder.py: a line's digits are its own, and the weights are always the present ones."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import GPT2Config, GPT2Model
 from transformers.pytorch_utils import Conv1D
 
 from tests import clips, tiny_voice
@@ -73,6 +75,43 @@ def test_codes_and_latents_do_not_depend_on_how_many_lines_are_in_flight(
     assert len({len(each.codes) for each in found[0]}) > 2  # they ended at different times
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_row_of_xtts_v2s_attention_does_not_depend_on_the_rows_beside_it(precision: Precision) -> None:
+    """Its 16 heads of 64 with some hundred places; two layers."""
+    torch.manual_seed(0)
+    gpt = torch.nn.Module()
+    gpt.gpt = GPT2Model(GPT2Config(n_embd=1024, n_layer=2, n_head=16, vocab_size=2)).eval()
+    gpt.final_norm, gpt.mel_head = torch.nn.LayerNorm(1024), torch.nn.Linear(1024, 1026)
+    prefixes = [torch.randn(places, 1024) for places in (40, 333, 97, 160, 251)]
+    nexts = torch.randn(12, len(prefixes), 1024)
+
+    @torch.inference_mode()
+    def latents(which: list[int]) -> torch.Tensor:
+        decoder = gpt_decoder.Decoder(gpt, precision)
+        rows = gpt_decoder.Rows(decoder, len(which), torch.device("cpu"))
+        first, pasts = decoder.start([prefixes[i] for i in which], [gpt_decoder.Past([], [])] * len(which))
+        for past in pasts:
+            rows.add(past)
+        return torch.stack([first, *(decoder.step(each[which], rows) for each in nexts)], dim=1)
+
+    together = latents([0, 1, 2, 3, 4])
+    for some in ([0], [2], [4, 0], [3, 1, 2]):
+        assert torch.equal(latents(some), together[some])
+
+
+def test_the_conditioning_that_lines_share_is_computed_once(voice: xtts.Xtts, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+    start = gpt_decoder.Decoder.start
+
+    def counted(self: gpt_decoder.Decoder, prefixes: Sequence[torch.Tensor], pasts: Sequence[gpt_decoder.Past]) -> object:
+        started.extend(len(prefix) for prefix, past in zip(prefixes, pasts, strict=True) if not past.places)
+        return start(self, prefixes, pasts)
+
+    monkeypatch.setattr(gpt_decoder.Decoder, "start", counted)
+    generate(voice, SAMPLED)
+    assert started == [32]
+
+
 def test_bf16_speaks_nearly_the_same(voice: xtts.Xtts) -> None:
     greedy = replace(SAMPLED, temperature=0.0)
     exact, near = generate(voice, greedy, TEXTS[1:2])[0], generate(voice, replace(greedy, precision="bf16"), TEXTS[1:2])[0]
@@ -111,5 +150,6 @@ def test_adapters_take_part(tmp_path: Path) -> None:
     assert not torch.equal(changed, plain)
     for each in adapted:
         each.merge()
+    gpt_decoder.release(model.gpt)  # peft merges through `.data`
     merged = generate(model, SAMPLED, TEXTS[:1])[0].latents[0]
     assert (merged - changed).abs().max() < 1e-4 * changed.abs().max()

@@ -169,15 +169,15 @@ class Killed(BaseException):
 
 def kill_after(loop: training_loop.TrainingLoop, updates: int) -> None:
     """Let a training end abruptly in the midst of an update, after its state was saved at the last chance."""
-    update = loop.one_update
+    make = loop.updates.make
 
-    def fatal(group: list[batches.PlannedBatch]) -> list[float] | None:
-        if len(loop.history.updates) == updates:
+    def fatal(group: Sequence[batches.PlannedBatch], *, epoch: int, number: int) -> None:
+        if loop.updates.made == updates:
             loop._save()
             raise Killed
-        return update(group)
+        make(group, epoch=epoch, number=number)
 
-    loop.one_update = fatal  # type: ignore[method-assign]
+    loop.updates.make = fatal  # type: ignore[method-assign]
     with pytest.raises(Killed):
         loop.run()
 
@@ -266,13 +266,13 @@ def test_the_weights_of_the_best_epoch_are_kept_and_not_of_a_later_one(base: Pat
 
 def broken_at(loop: training_loop.TrainingLoop, bad: set[int]) -> training_loop.TrainingLoop:
     """The loss of some forward passes in training is NaN, as in half precision."""
-    forward, calls = loop.model.forward, iter(range(100))
+    forward, calls = loop.updates.model.forward, iter(range(100))
 
     def overflowing(batch: batches.Batch, masked: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         text, mel = forward(batch, masked)
         return text, mel * math.nan if masked and next(calls) in bad else mel
 
-    loop.model.forward = overflowing
+    loop.updates.model.forward = overflowing
     return loop
 
 
@@ -294,15 +294,15 @@ def test_three_losses_in_a_row_that_are_not_finite_end_the_training_and_what_was
 def test_a_last_evaluation_that_is_not_finite_is_not_saved_and_says_the_same_again(base: Path, tmp_path: Path) -> None:
     for _ in range(2):  # a rerun ended in a traceback: done.json held the loss
         loop = loop_in(base, tmp_path, replace(PLAN, epochs=2))
-        step = loop._step
+        step = loop.updates._step
 
-        def explode(number: int, step: object = step, loop: training_loop.TrainingLoop = loop) -> None:
-            step(number)  # type: ignore[operator]
-            if number == 3:
+        def explode(*, finite: torch.Tensor, step: Callable[..., None] = step, loop: training_loop.TrainingLoop = loop) -> None:
+            step(finite=finite)
+            if loop.updates.made == 3:
                 with torch.no_grad():
                     next(loop.gpt.parameters()).fill_(math.inf)
 
-        loop._step = explode  # type: ignore[method-assign]
+        loop.updates._step = explode  # type: ignore[method-assign]
         with pytest.raises(UserError, match=r"the eval loss after epoch 2 is nan; lower train\.lr"):
             loop.run()
     assert not (tmp_path / "training" / training_loop.DONE).exists()

@@ -53,7 +53,7 @@ class EvalLines:
         """What was spoken, measured. `model` has the base's speaker encoder."""
         ids = [line.id for line in self.lines]
         transcripts = self.asr.texts(pcms, rate_hz=wav.OUTPUT_RATE_HZ, ids=ids, label="whisper, eval lines")
-        cers = [min(1.0, measures.cer(line.text, each)) for line, each in zip(self.lines, transcripts, strict=True)]
+        cers = [measures.capped_cer(line.text, each) for line, each in zip(self.lines, transcripts, strict=True)]
         similarities = [measures.similarity(each, [self.speaker]) for each in self._embeddings(pcms, model)]
         return Scores(round(float(np.mean(cers)), DIGITS), round(float(np.mean(similarities)), DIGITS), tuple(transcripts))
 

@@ -58,6 +58,11 @@ def cer(text: str, transcript: str) -> float:
     return float(jiwer.cer(reference, hypothesis))
 
 
+def capped_cer(text: str, transcript: str) -> float:
+    """`cer`, at most 1, so that one endless line does not decide a mean."""
+    return min(1.0, cer(text, transcript))
+
+
 def similarity(embedding: np.ndarray, others: Sequence[np.ndarray]) -> float:
     """Mean cosine of a speaker embedding with others, -1 to 1. [D], [D] each, of one encoder and of unit length"""
     return float(np.mean([float(embedding @ other) for other in others]))

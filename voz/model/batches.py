@@ -145,7 +145,7 @@ class PlannedBatch:
             wav_lengths=torch.tensor([sample.length for sample in samples]),
             conditioning=torch.empty(len(samples), 0) if self.references else self._slices(),
             slices=torch.tensor(slices),
-            latents=torch.stack([sample.latents for sample in self.references or samples]),
+            latents=torch.stack([each.latents for each in self.references]) if self.references else torch.empty(len(samples), 0, 0),
         )
 
     def _slices(self) -> torch.Tensor:

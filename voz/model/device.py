@@ -12,6 +12,8 @@ from voz.pipeline.command import UserError
 def pick(name: str) -> torch.device:
     """The device for `compute.device`: `auto` takes the accelerator (CUDA or ROCm) where there is one, else the CPU.
 
+    Of several processes of one training (voz/model/processes.py), each takes another accelerator.
+
     Under ROCm, MIOpen is told not to search kernels for each new shape (docs/rocm.md), unless the user has set its mode.
 
     Raises:
@@ -21,7 +23,9 @@ def pick(name: str) -> torch.device:
         os.environ.setdefault("MIOPEN_FIND_MODE", "2")  # read at the first convolution
     if name == "auto":
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        return found if found is not None and found.type == "cuda" else torch.device("cpu")  # ROCm's torch says "cuda" too
+        name = "cuda" if found is not None and found.type == "cuda" else "cpu"  # ROCm's torch says "cuda" too
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

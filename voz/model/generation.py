@@ -4,7 +4,7 @@ coqui's `generate` takes one line, and its latents need a second pass through th
 line takes the place of one that has ended, and the latents are those that the loop computes anyway. The logits processors are Hugging
 Face's own, in the order in which `generate` applies them. Greedy codes equal coqui's line by line; latents are within 1e-4.
 
-A line's codes and latents depend on itself alone, see voz/model/gpt_decoder.py. That is so in float32 and bf16 on a CPU; an accelerator's
+A line's codes and latents depend on itself alone where oneDNN multiplies (voz/model/packed.py), in float32 and bf16; an accelerator's
 last digits depend on how many lines are in flight.
 """
 
@@ -58,7 +58,7 @@ class Sampling:
 class PreparedLine:
     """The input of the generation loop for one line.
 
-    conditioning: latents that the prefix begins with. The same tensor in several lines is computed once. [32, C]
+    conditioning: latents that the prefix begins with. The same memory in several lines is computed once. [32, C]
     prefix: the rest of it, text and start code, embedded. [P, C]
     uniform: a random number in [0, 1) for each code. [max codes]
     limit: number of codes at most.
@@ -132,9 +132,10 @@ def _start(decoder: Decoder, started: list[InFlight], pasts: dict[int, Past], ro
     """Put lines into the rows; the latents of their first codes. [N, C]"""
     for each in started:
         shared = each.line.conditioning
-        if id(shared) not in pasts:
-            _, (pasts[id(shared)],) = decoder.start([shared], [Past([], [])])
-    latents, after = decoder.start([each.line.prefix for each in started], [pasts[id(each.line.conditioning)] for each in started])
+        if shared.data_ptr() not in pasts:
+            _, (pasts[shared.data_ptr()],) = decoder.start([shared], [Past([], [])])
+    befores = [pasts[each.line.conditioning.data_ptr()] for each in started]
+    latents, after = decoder.start([each.line.prefix for each in started], befores)
     for past in after:
         rows.add(past)
     return latents

@@ -2,7 +2,7 @@
 
 The layers are GPT-2's (transformers `GPT2Block`), with the weights of the model. Each line's keys and values begin at place 0 of its row,
 and every sum over places begins there, so what lies after a line's last place, zeros or another line's leftovers, does not change its
-digits. So a line's numbers depend on itself alone on a CPU: not on the lines beside it, nor on how many there are.
+digits. So where oneDNN multiplies, a line's numbers depend on itself alone: not on the lines beside it, nor on how many there are.
 """
 
 import weakref
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 
 from voz.model import device
-from voz.model.packed import DTYPES, Precision, Product
+from voz.model.packed import DTYPES, Precision, Product, packs
+from voz.pipeline.command import UserError
 
 ROOM = 128  # places by which a row's keys and values grow
 
@@ -175,7 +176,8 @@ _DECODERS: "weakref.WeakKeyDictionary[torch.nn.Module, tuple[tuple[object, ...],
 
 
 def of(gpt: torch.nn.Module, precision: Precision) -> Decoder:
-    """The decoder of a GPT with its present weights. It is kept until they change, or `release`.
+    """The decoder of a GPT with its present weights. It is kept until they change, or `release`. (What is written through `.data`, as by
+    peft's `merge`, goes unseen: `release` then.)
 
     Raises:
         UserError: the device has no arithmetic for the precision.
@@ -183,12 +185,15 @@ def of(gpt: torch.nn.Module, precision: Precision) -> Decoder:
     state = (precision, *((weight.data_ptr(), weight._version) for weight in gpt.parameters()))
     found = _DECODERS.get(gpt)
     if found is None or found[0] != state:
-        device.require_precision(precision, gpt.mel_head.weight.device)
+        where = gpt.mel_head.weight.device
+        device.require_precision(precision, where)
+        if where.type == "cpu" and not packs(DTYPES[precision]) and precision == "bf16":
+            raise UserError("params.yaml: precision: bf16: this processor has no arithmetic for it", "write fp32")
         _DECODERS.pop(gpt, None)  # before the new one is made: each is as large as the weights
         found = _DECODERS[gpt] = (state, Decoder(gpt, precision))
     return found[1]
 
 
 def release(gpt: torch.nn.Module) -> None:
-    """Forget the decoder of a GPT: on a CPU it holds a second copy of the weights."""
+    """Forget the decoder of a GPT: it holds a second copy of the weights."""
     _DECODERS.pop(gpt, None)

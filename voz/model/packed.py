@@ -47,7 +47,7 @@ class Product:
 
 
 def packs(dtype: torch.dtype) -> bool:
-    """Whether oneDNN multiplies in this type here. Without it bf16 is right, and slow."""
+    """Whether oneDNN multiplies in this type on this CPU."""
     return torch.backends.mkldnn.is_available() and (dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 

@@ -13,6 +13,7 @@ import torch
 from torch.nn.utils import parametrize
 
 from voz.audio.wav import OUTPUT_RATE_HZ, SAMPLE_RATE_HZ
+from voz.model.dvae import STRIDE
 from voz.model.generation import PreparedLine, Sampling, generate, steps
 from voz.model.packed import Precision
 from voz.model.xtts import Conditioning, VoiceBpeTokenizer, Xtts
@@ -177,7 +178,7 @@ def encode(model: Xtts, text: str) -> torch.Tensor:
 
 def longest(text: str) -> int:
     """Number of codes of the slowest reading of a text: what is generated after them is not this text."""
-    return math.ceil((LEAD_S + len(text) / SLOWEST_CHARS_PER_S) * SAMPLE_RATE_HZ / 1024)  # a code is 1024 samples
+    return math.ceil((LEAD_S + len(text) / SLOWEST_CHARS_PER_S) * SAMPLE_RATE_HZ / STRIDE)
 
 
 def generator(line: Line) -> torch.Generator:

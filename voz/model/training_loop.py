@@ -1,33 +1,33 @@
-"""The training loop: Hugging Face Accelerate around the trainer, with a state that survives kill -9.
+"""The training loop: epochs of updates and evaluations, with a state that survives kill -9.
 
 The state (weights, optimizer, position, history) in the training's folder is replaced atomically at the end of each epoch, on SIGINT,
 SIGTERM and SIGHUP, and every few minutes. Before each update the random generators are seeded from (seed, epoch, update), so they need not
 be saved: a training that was killed at any moment and started again ends with the same bytes as one that was not.
 """
 
-import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 
-from voz.model import batches, checkpoint, learned
-from voz.model.batches import PlannedBatch, Sample
+from voz.model import batches, checkpoint, learned, together
+from voz.model.batches import Sample
 from voz.model.gpt_trainer import Trainer
 from voz.model.history import History, Scores, is_finite, mean_losses
 from voz.model.interpolation import Interpolation
 from voz.model.schedule import Schedule
+from voz.model.updates import Updates
 from voz.pipeline import command, files, parallel
 from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
 
 SAVE_EVERY_S = 600.0  # a full-size state is 5.3 GB: seconds of writing every ten minutes
 STATE, BEST, DONE = "state.pt", "best.pt", "done.json"
+READ_EVERY = 10  # updates whose losses are read together from an accelerator
 SKIPS = 3  # updates in a row whose loss is not finite: the training does not recover
 TIMED_UPDATES = 5  # after which the rest of the training is foretold
 
@@ -59,39 +59,42 @@ class TrainingLoop:
     ) -> None:
         self.train, self.held_out, self.schedule = list(train), list(held_out), schedule
         self.folder, self.listen, self.recall, self.on_epoch = folder, listen, recall, on_epoch
-        self.accelerator = accelerator(schedule.precision, device)
         self.trainer = trainer
         self.gpt = trainer.xtts.gpt
         self.learned = learned.of(self.gpt)
         self.interpolation = Interpolation(self.learned.linear, schedule.lower_layers_alpha)
-        self.model, self.optimizer = self.accelerator.prepare(trainer, trainer.get_optimizer())
-        self.lr = self.optimizer.param_groups[0]["lr"]
+        self.updates = Updates(trainer, schedule, device, len(self.train))
+        self.first = self.updates.accelerator.is_main_process  # of several processes it alone speaks, saves and shows
+        self.alone = self.updates.accelerator.num_processes == 1
+        self.read_every = 1 if device.type == "cpu" else READ_EVERY
         self.planned = schedule.updates(len(self.train))  # updates of the whole training
         self.history = History()
         self.epoch, self.update = 1, 0  # position: the epoch, and how many of its updates are done
         self.computed, self.update_s = 0, 0.0  # updates of this process, and the seconds that they took
         self.evaluation_s = 0.0  # that the last evaluation took
+        self.foretold = False
         self.saved_at = time.monotonic()
 
     def run(self) -> History:
         """Train to the end and return the history. The best epoch's weights are then in `folder`, see `best_weights`."""
-        if (self.folder / DONE).is_file():
+        if together.from_first((self.folder / DONE).is_file()):
             self.history = History(**json.loads((self.folder / DONE).read_text(encoding="utf-8")))
             (self.folder / STATE).unlink(missing_ok=True)
             self._replay()
             return self.history
-        with files.exclusive(self.folder, what=tr("training")):
+        with files.exclusive(self.folder, what=tr("training")) if self.first else nullcontext():
             self._train()
         return self.history
 
     def _train(self) -> None:
         """Do what is not done yet."""
         self._restore()
+        self.updates.accelerator.wait_for_everyone()  # the first may remove the state at the end
         self._replay()
         per_update = self.schedule.batch_size * self.schedule.grad_accumulation
         epochs = self.schedule.evaluated_epochs(len(self.train))
         total = min(epochs * len(self.train), self.planned * per_update) + (epochs + 1) * len(self.held_out)
-        self.bar = parallel.progress((), total=total, label="train", unit="clip")
+        self.bar = parallel.progress((), total=total, label="train", unit="clip", shown=self.first)
         self.bar.initial = self.bar.n = self._clips_done()
         with command.deferred_signals() as signals, self.bar:
             if not self.history.clips:
@@ -100,8 +103,9 @@ class TrainingLoop:
                 self._train_epoch(signals)
                 self._evaluate(signals)
                 self._end_epoch()
-        files.write_text(self.folder / DONE, json.dumps(self.history.saved(), allow_nan=False))
-        (self.folder / STATE).unlink(missing_ok=True)  # three times as large as the weights
+        if self.first:
+            files.write_text(self.folder / DONE, json.dumps(self.history.saved(), allow_nan=False))
+            (self.folder / STATE).unlink(missing_ok=True)  # three times as large as the weights
 
     def _ended(self) -> bool:
         """True at the end of the last epoch: of all, of those that `max_steps` allows, or after `patience` epochs without a better one."""
@@ -114,8 +118,9 @@ class TrainingLoop:
     def _replay(self) -> None:
         """Score the evaluations of an earlier process again, and call `on_epoch` for each."""
         per_epoch = self.schedule.updates_per_epoch(len(self.train))
-        self.history.scores = [self.recall(epoch) for epoch in range(len(self.history.clips))]
-        for epoch in range(len(self.history.clips)):
+        evaluations = range(len(self.history.clips))
+        self.history.scores = together.from_first([self.recall(epoch) for epoch in evaluations] if self.first else [])
+        for epoch in evaluations if self.first else ():
             self.on_epoch(self.history.until(epoch, epoch * per_epoch))
 
     def _train_epoch(self, signals: list[int]) -> None:
@@ -127,69 +132,49 @@ class TrainingLoop:
         step = s.grad_accumulation
         groups = [planned[i : i + step] for i in range(0, len(planned), step)]
         before = (self.epoch - 1) * len(groups)  # updates of earlier epochs
-        for group in groups[self.update : self.planned - before]:
+        left = groups[self.update : self.planned - before]
+        for remaining, group in zip(reversed(range(len(left))), left, strict=True):
             start = time.monotonic()
-            self.history.updates.append(self.one_update(group))
-            self.update_s += time.monotonic() - start
+            self.updates.make(group, epoch=self.epoch, number=self.update)
             self.update, self.computed = self.update + 1, self.computed + 1
+            if reading := self.update % self.read_every == 0 or not remaining:
+                self._read_losses()
+            self.update_s += time.monotonic() - start
             self.bar.update(sum(len(each.clips) for each in group))
-            if self.computed == TIMED_UPDATES:
+            if reading:
                 self._foretell()
-            self._save_or_stop(signals)
+                self._save_or_stop(signals)
 
-    def one_update(self, group: list[PlannedBatch]) -> list[float] | None:
-        """One step of the optimizer over some batches: (text, mel) loss. Every token has the same weight, whatever batch it is in.
-
-        Returns:
-            None if the loss is not finite: the weights stay as they are.
-        """
-        number = len(self.history.updates)
-        torch.manual_seed(_seed(self.schedule.seed, self.epoch, self.update))  # for dropout, on every device
-        read = [planned.read() for planned in group]
-        counts = [self.trainer.counts(batch) for batch in read]
-        of_text, of_mel = (sum(count[i] for count in counts) for i in (0, 1))
-        text_sum = mel_sum = 0.0
-        for batch in read:
-            text, mel = self.model(batch.to(self.accelerator.device))
-            loss = self.schedule.text_loss_weight * text / of_text + self.schedule.mel_loss_weight * mel / of_mel
-            self.accelerator.backward(loss)
-            text_sum, mel_sum = text_sum + float(text.detach()), mel_sum + float(mel.detach())
-        if not math.isfinite(text_sum + mel_sum):
-            self._skip(text_sum + mel_sum)
-            return None
-        self._step(number)
-        return [text_sum / of_text, mel_sum / of_mel]
-
-    def _step(self, number: int) -> None:
-        """Move the weights along the gradients, at the rate of this update."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr * self.schedule.rate(number, len(self.train))
-        if self.schedule.max_grad_norm:
-            self.accelerator.clip_grad_norm_(self.gpt.parameters(), self.schedule.max_grad_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-
-    def _skip(self, loss: float) -> None:
-        """Leave an update out, whose gradients would make the weights useless.
+    def _read_losses(self) -> None:
+        """Note the losses of the updates since the last reading. One that was not finite has changed nothing.
 
         Raises:
-            UserError: it is the third in a row.
+            UserError: the third in a row was not finite.
         """
-        self.optimizer.zero_grad()
-        number = len(self.history.updates)
-        where = tr("update {number}, epoch {epoch}", number=number + 1, epoch=self.epoch)
-        if number >= SKIPS - 1 and not any(self.history.updates[-(SKIPS - 1) :]):
-            raise UserError(
-                "training: the loss is {loss} {skips} times in a row ({where})",
-                "lower train.lr, or train.precision: fp32",
-                loss=loss,
-                skips=SKIPS,
-                where=where,
-            )
-        self.bar.write(tr("train: {where}: the loss is {loss}; this update is left out", where=where, loss=loss))
+        for losses in self.updates.read():
+            number = len(self.history.updates)
+            finite = all(map(math.isfinite, losses))
+            self.history.updates.append(losses if finite else None)
+            if finite:
+                continue
+            loss = sum(losses)
+            where = tr("update {number}, epoch {epoch}", number=number + 1, epoch=self.epoch)
+            if number >= SKIPS - 1 and not any(self.history.updates[-SKIPS:]):
+                raise UserError(
+                    "training: the loss is {loss} {skips} times in a row ({where})",
+                    "lower train.lr, or train.precision: fp32",
+                    loss=loss,
+                    skips=SKIPS,
+                    where=where,
+                )
+            if self.first:
+                self.bar.write(tr("train: {where}: the loss is {loss}; this update is left out", where=where, loss=loss))
 
     def _foretell(self) -> None:
-        """Say how long the rest will take, from the first updates of this process and its last evaluation."""
+        """Say once how long the rest will take, from the first updates of this process and its last evaluation."""
+        if self.foretold or not self.first or self.computed < TIMED_UPDATES:
+            return
+        self.foretold = True
         s, done = self.schedule, len(self.history.updates)
         update_s, evaluations = self.update_s / self.computed, s.evaluated_epochs(len(self.train)) - self.epoch + 1
         seconds = (self.planned - done) * update_s + evaluations * self.evaluation_s
@@ -213,7 +198,7 @@ class TrainingLoop:
         """
         start = time.monotonic()
         with self.interpolation.applied():
-            clips = self._losses(signals)
+            clips = together.from_first(self._losses(signals if self.alone else []) if self.first else {})  # a signal waits for the end
             if complete := len(clips) == len(self.held_out):
                 if not is_finite(losses := mean_losses(clips, self.schedule)):
                     where = tr("after epoch {epoch}", epoch=self.epoch) if self.history.clips else tr("of the base")
@@ -224,15 +209,21 @@ class TrainingLoop:
                         loss=losses["loss"],
                     )
                 self.history.clips.append(clips)
-                self.history.scores.append(self.listen(len(self.history.clips) - 1))
-                self.on_epoch(self.history)
-                if len(self.history.clips) > 1 and self.history.best_epoch(self.schedule) == self.epoch:
-                    checkpoint.write(self.folder / BEST, {"epoch": self.epoch, "gpt": self.learned.state()})
+                scores = self.listen(len(self.history.clips) - 1) if self.first else None
+                self.history.scores.append(together.from_first(scores))
+                if self.first:
+                    self.on_epoch(self.history)
+                    self._keep_if_best()
         self.evaluation_s = time.monotonic() - start
         if not complete:
             self._save_or_stop(signals)
         rows = self.history.eval_losses(self.schedule)
         self.bar.set_postfix_str(f"epoch {len(rows) - 1}, eval loss {rows[-1]['loss']:.4f} (base {rows[0]['loss']:.4f})")
+
+    def _keep_if_best(self) -> None:
+        """Keep the present weights if no epoch before was better."""
+        if len(self.history.clips) > 1 and self.history.best_epoch(self.schedule) == self.epoch:
+            checkpoint.write(self.folder / BEST, {"epoch": self.epoch, "gpt": self.learned.state()})
 
     def eval_loss(self) -> float:
         """The eval loss of the present weights."""
@@ -253,7 +244,7 @@ class TrainingLoop:
         """The id and the losses of each eval clip, see `History`, without a mask as in coqui's eval_step."""
         self.trainer.learning(False)
         for sample, batch in batches.singles(self.held_out):
-            text, mel = self.model(batch.to(self.accelerator.device), masked=False)
+            text, mel = self.trainer(batch.to(self.trainer.device), masked=False)
             of_text, of_mel = self.trainer.counts(batch, masked=False)
             yield sample.id, [float(text) / of_text, float(mel) / of_mel, of_text, of_mel]
 
@@ -268,18 +259,20 @@ class TrainingLoop:
         Raises:
             KeyboardInterrupt, Terminated: a signal came.
         """
-        if signals:
+        if number := together.highest(signals[0] if signals else 0, self.trainer.device):
             self._save()
-            raise command.interruption(signals[0])
+            raise command.interruption(number)
         if time.monotonic() - self.saved_at > SAVE_EVERY_S:
             self._save()
 
     def _save(self) -> None:
-        """Replace the saved state."""
-        scaler = self.accelerator.scaler
+        """Replace the saved state. Of several processes, all of which have the same, the first does it."""
+        if not self.first:
+            return
+        scaler = self.updates.accelerator.scaler
         state = {
             "gpt": self.learned.state(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.updates.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else {},
             "position": [self.epoch, self.update],
             "history": self.history.saved(),
@@ -294,11 +287,14 @@ class TrainingLoop:
             return
         state = checkpoint.read(path)
         self.learned.load(state["gpt"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.updates.optimizer.load_state_dict(state["optimizer"])
+        if self.updates.accelerator.scaler is not None:
+            self.updates.accelerator.scaler.load_state_dict(state["scaler"])
         self.epoch, self.update = state["position"]
         self.history = History(**state["history"])
+        self.updates.made = len(self.history.updates)
+        if not self.first:
+            return
         print(
             tr(
                 "train: continuing in epoch {epoch} of {epochs}, after {updates} updates",
@@ -315,24 +311,7 @@ class TrainingLoop:
         return trained + len(self.history.clips) * len(self.held_out)
 
 
-def accelerator(precision: str, device: torch.device) -> Accelerator:
-    """Accelerate for one device at one precision.
-
-    Raises:
-        UserError: fp16 on a CPU.
-    """
-    if precision == "fp16" and device.type == "cpu":
-        raise UserError("params.yaml: train.precision: fp16 needs an accelerator", "write bf16 or fp32")
-    os.environ["ACCELERATE_TORCH_DEVICE"] = str(device)  # how Accelerate takes one of several devices
-    return Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision), cpu=device.type == "cpu")
-
-
 def best_weights(folder: Path) -> dict[str, torch.Tensor]:
     """What the best epoch of a finished training learned, see `Learned.state`."""
     gpt: dict[str, torch.Tensor] = checkpoint.read(folder / BEST)["gpt"]
     return gpt
-
-
-def _seed(*parts: int) -> int:
-    """A seed of 63 bits from some integers."""
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1

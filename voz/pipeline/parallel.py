@@ -35,11 +35,12 @@ class Engine:
 HERE = Engine(workers=1)  # this process
 
 
-def progress(items: Iterable[A], *, total: int, label: str, unit: str = "it") -> "tqdm[A]":
+def progress(items: Iterable[A], *, total: int, label: str, unit: str = "it", shown: bool = True) -> "tqdm[A]":
     """Wrap an iterable in a progress bar with ETA, in the user's language. Without a terminal it prints a line every 20 s."""
     terminal = sys.stderr.isatty()
     every_s = 0.2 if terminal else 20.0
-    return tqdm(items, total=total, desc=tr(label), unit=tr(unit), mininterval=every_s, dynamic_ncols=terminal, delay=BAR_DELAY_S)
+    times = {"mininterval": every_s, "delay": BAR_DELAY_S}
+    return tqdm(items, total=total, desc=tr(label), unit=tr(unit), dynamic_ncols=terminal, disable=not shown, **times)
 
 
 def cores(workers: int) -> int:

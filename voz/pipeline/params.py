@@ -25,6 +25,8 @@ class Compute:
     cache_gb: float = Field(gt=0)  # size limit of .cache; the least recently used entries are removed first
     engine: Literal["local", "ray"] = "local"  # what runs the items of convert, segment and transcribe: this machine or a Ray cluster
     ray_address: str = "auto"  # of the cluster: auto, or host:port
+    processes: int = Field(default=1, ge=1)  # of train on this machine, one for each accelerator
+    nodes: int = Field(default=1, ge=1)  # machines that train together
 
     @property
     def items(self) -> parallel.Engine:
