@@ -136,7 +136,7 @@ def test_the_user_gets_errors_in_the_language_of_the_shell(tmp_path: Path) -> No
     )
     assert [each.returncode for each in (spanish, english, chosen)] == [2, 2, 2]
     assert (
-        spanish.stderr == f"error: {tmp_path}/params.yaml: no está; corrélo desde la carpeta principal del repositorio\n" == chosen.stderr
+        spanish.stderr == f"error: {tmp_path}/params.yaml: no está; correlo desde la carpeta principal del repositorio\n" == chosen.stderr
     )
     assert english.stderr == f"error: {tmp_path}/params.yaml: missing; run from the top folder of the repository\n"
 

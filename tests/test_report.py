@@ -230,7 +230,7 @@ def test_the_page_is_in_the_language_that_it_is_told(tmp_path: Path) -> None:
         page = pages.render(report.TEMPLATE, report.contents(args, report.Params(clips=2)))
     text = " ".join(Page(page).text.split())
     assert '<html lang="es">' in page and "La voz de Ana <b>Pérez</b>" in text
-    assert "convert 5 3 2 3 1 vacío 1 cortado" in text
+    assert "convert 5 3 2 3 1 vacío 1 archivo cortado" in text
     assert "época 2 (elegida): CER 0.20, pérdida 2.700" in text
     assert '"Which one do you prefer?": "\\u00bfCu\\u00e1l prefer\\u00eds?"' in page  # what the script of the blind test says
     assert HOSTILE in text

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from dvc.config import NoRemoteError
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc_data.hashfile.db import HashFileDB
@@ -63,6 +64,9 @@ def opened(name: str = "") -> Iterator[tuple[Repo, str, HashFileDB]]:
             yield repo, remote.name, remote.odb
     except UserError:
         raise
+    except NoRemoteError as error:
+        fix = later("`make remote URL=...` adds one, REMOTE=name names one (docs/remotes.md)")
+        raise UserError("remote: none is the default", fix) from error
     except DvcException as error:
         raise UserError("remote: {message}", "docs/remotes.md; `make remote URL=...` adds one", message=_one_line(error)) from error
     except _faults_of_remotes() as error:

@@ -43,7 +43,7 @@ class ClipsTab:
         self.message = gr.HTML(elem_id="message", padding=False)
         gr.HTML(str(fragments.shortcuts(fragments.CLIP_KEYS)), padding=False)
         self.list = _table(
-            [tr("clip"), tr("doubt"), tr("decision"), tr("curate's reason"), tr("text")], ["80px", "70px", "90px", "140px", "auto"], "list"
+            [tr("clip"), tr("doubt"), tr("decision"), tr("curate's reason"), tr("text")], ["100px", "70px", "90px", "160px", "auto"], "list"
         )
         self.find = gr.Textbox(label=tr("Find the next clip by words, note or clip id"), elem_id="find")
         self.view: list[Any] = [
@@ -147,7 +147,7 @@ class LedgerTab:
             self.next = gr.Button(tr("Next →"), elem_classes="next")
         gr.HTML(str(fragments.shortcuts(fragments.LEDGER_KEYS)), padding=False)
         self.list = _table(
-            [tr("stage"), tr("reason"), tr("note"), tr("time"), tr("detail")], ["90px", "120px", "240px", "120px", "auto"], "rejected-list"
+            [tr("stage"), tr("reason"), tr("note"), tr("time"), tr("detail")], ["90px", "180px", "240px", "120px", "auto"], "rejected-list"
         )
         self.view: list[Any] = [self.at, self.card, self.sound, self.no_sound, self.correct]
 

@@ -300,7 +300,7 @@ def _check_same_speaker(folder: Path, sender: str, record: consent.Consent, args
 
 def _confirmed(question: str) -> bool:
     """True if the user answers yes; False if there is no terminal to ask in."""
-    return sys.stdin.isatty() and input(tr("{question} [y/N] ", question=question)).strip().lower() in ("y", "yes", "s", "si", "sí")
+    return sys.stdin.isatty() and input(tr("{question} [yes/no] ", question=question)).strip().lower() in ("y", "yes", "s", "si", "sí")
 
 
 def _in_repository(path: Path) -> Path:

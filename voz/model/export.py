@@ -186,7 +186,7 @@ _EPOCHS = later(
     "Eval lines spoken after each epoch: CER of Whisper's transcripts, and cosine similarity to the speaker by XTTS's own encoder."
 )
 _REFERENCES = later(
-    "The same lines spoken by the chosen epoch with each candidate; the lowest CER was chosen, then the highest similarity."
+    "The same lines spoken by the chosen epoch with each candidate; of those within 0.05 of the lowest CER, the most similar was chosen."
 )
 _USE = """```python
 from TTS.tts.configs.xtts_config import XttsConfig
