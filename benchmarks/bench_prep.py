@@ -44,36 +44,41 @@ SAMPLE_S = 0.05
 
 @dataclass(frozen=True)
 class Run:
-    """Wall time of a command, and the greatest resident memory of any of its processes (sampled every 50 ms)."""
+    """Wall time of a command, and the greatest resident memory of any of its processes and of the first one (sampled every 50 ms)."""
 
     wall_s: float
     peak_bytes: int
+    driver_bytes: int
 
 
 def run(arguments: list[str], home: Path) -> Run:
     """Run `python -m ...` with its cache in `home`."""
-    start, peak = time.perf_counter(), 0
+    start, peak, driver = time.perf_counter(), 0, 0
     with open(home / "out.txt", "a", encoding="utf-8") as out:
         child = subprocess.Popen(
             [sys.executable, "-m", *arguments], stdout=out, stderr=out, env={**os.environ, "DVC_ROOT": str(home), "TQDM_DISABLE": "1"}
         )
         watched = psutil.Process(child.pid)
         while child.poll() is None:
-            peak = max(peak, _largest(watched))
+            peak, driver = max(peak, _largest(watched)), max(driver, _resident(watched))
             time.sleep(SAMPLE_S)
     if child.returncode:
         raise RuntimeError(f"{arguments}: status {child.returncode}; see {home / 'out.txt'}")
-    return Run(time.perf_counter() - start, peak)
+    return Run(time.perf_counter() - start, peak, driver)
+
+
+def _resident(process: psutil.Process) -> int:
+    """Resident memory of a process, in bytes; 0 if it has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return int(process.memory_info().rss)
+    return 0
 
 
 def _largest(watched: psutil.Process) -> int:
     """Resident memory, in bytes, of the largest process of a tree."""
-    sizes = [0]
     with contextlib.suppress(psutil.NoSuchProcess):
-        for process in [watched, *watched.children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                sizes.append(process.memory_info().rss)
-    return max(sizes)
+        return max(_resident(process) for process in [watched, *watched.children(recursive=True)])
+    return 0
 
 
 def convert(notes: Path, home: Path) -> Run:

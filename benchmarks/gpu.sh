@@ -20,7 +20,7 @@ run() { echo; echo "## $*"; echo; timeout 200 python3 "$@" || echo "FAILED: stat
 {
     python3 -c 'import torch; print(torch.cuda.get_device_name(), "torch", torch.__version__)'
     run -m benchmarks.bench_train "$folder" --device cuda --updates 10
-    run -m benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 16 --turns 2
+    run -m benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 32 --turns 2
     run -m benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 1 --turns 3
     run -m benchmarks.bench_speak --base models/pocket/xtts --reference "$reference" --device cuda --codes 60 --same-sound
 } 2>&1 | tee "$folder/tables.md"

@@ -89,6 +89,7 @@ class Params:
     max_grad_norm: float = Field(ge=0)
     layers: Literal["all"] | Annotated[int, Field(ge=1)]
     min_minutes: float = Field(ge=0)
+    deterministic: bool = True
     seed: int
 
     @field_validator("betas")
@@ -107,6 +108,7 @@ class Params:
     def affecting(self) -> dict[str, Any]:
         """The parameters that decide the weights in training."""
         without = {"min_minutes", "export_dtype"} | (set() if self.adapters else {"lora_rank", "lora_alpha", "lora_dropout"})
+        without |= {"deterministic"} if self.deterministic else set()
         return {name: value for name, value in asdict(self).items() if name not in without}
 
     @property
@@ -233,7 +235,7 @@ def main() -> None:
     asr = transcriber.Transcriber(args.asr, where)
     material = training_material.gather(args.dataset, args.base, min_minutes=p.min_minutes)
     folder = training_folder(material, p, asr)
-    device.seed_everything(p.seed)
+    device.seed_everything(p.seed, deterministic=p.deterministic)
     material = material.encoded(args.base, where)
     model = build(args.base, p).to(where)
     if not processes.inside():
