@@ -3,6 +3,7 @@
 import hashlib
 import json
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,25 @@ def test_the_stage_trains_with_several_processes_and_goes_on_after_a_signal(base
         found.append(digests(folder))
     assert found[0].keys() == found[1].keys()
     assert {name for name in found[0] if found[0][name] != found[1][name]} <= {name for name in found[0] if "live" in name}
+
+
+@pytest.mark.slow
+def test_two_machines_train_together_and_the_first_exports(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Played by two stages on this one, with a folder in common."""
+    tiny_dataset.make(tmp_path / "dataset")
+    folder = lay(tmp_path / "work", base, tmp_path / "dataset")
+    values = yaml.safe_load((folder / "params.yaml").read_text())
+    values["compute"] |= {"nodes": 2}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MASTER_PORT", str(free.getsockname()[1]))
+    running = []
+    for number in range(2):
+        monkeypatch.setenv("NODE_RANK", str(number))
+        running.append(start(folder))
+    (first, out, err), (second, said, trouble) = (finish(each) for each in running)
+    assert (first, second) == (0, 0), err + trouble
+    assert "train: epoch" in out and "the first machine exports the voice" in said and "train: epoch" not in said
+    assert (folder / "models/voice/model.pth").is_file()
