@@ -1,5 +1,6 @@
 """Every command ends with one line and the right exit status."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -44,3 +45,15 @@ def test_status_and_line(body: str, status: int, said: str) -> None:
 def test_a_bug_keeps_its_traceback() -> None:
     done = end("raise RuntimeError('bug')")
     assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+def test_a_command_lets_openmps_threads_wait_without_spinning() -> None:
+    """Set before torch is loaded, which reads it. Who has set it keeps what they have set."""
+    for given, found in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | (
+            {"OMP_WAIT_POLICY": given} if given else {}
+        )
+        for package in ("stages", "tools"):
+            code = f"import {package}, os, sys; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+            done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+            assert done.stdout.split() == [found, "False"]
