@@ -69,3 +69,8 @@ def test_a_vulnerability_is_one_line() -> None:
     package = {"name": "left", "version": "1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["1.1", "2.0"], "aliases": []}]}
     report = {"dependencies": [package, {"name": "right", "skip_reason": "not found"}], "fixes": []}
     assert audit.vulnerable(report) == ["left 1.0: PYSEC-1, fixed in 1.1, 2.0"]
+
+
+def test_a_pin_for_another_python_is_no_pin_here(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text('a==1.0\nb==2.0; python_version >= "3.0"\nc==3.0; python_version < "3.0"\n# d==4.0\ne==5.0  # why\n')
+    assert pins.read(tmp_path / "r.txt") == [("a", "1.0"), ("b", "2.0"), ("e", "5.0")]
