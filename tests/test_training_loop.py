@@ -29,13 +29,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_signal_waits_for_the_end_of_the_update_and_a_second_one_does_not() -> None:
-    before = signal.getsignal(signal.SIGINT)  # a shell starts background jobs with SIGINT ignored
-    with command.deferred_signals() as asked:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert asked == [signal.SIGINT]
-        with pytest.raises(Terminated):
-            os.kill(os.getpid(), signal.SIGTERM)
-    assert signal.getsignal(signal.SIGINT) is before
+    given = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with SIGINT ignored
+    try:
+        with command.deferred_signals() as asked:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert asked == [signal.SIGINT]
+            with pytest.raises(Terminated):
+                os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, given)
 
 
 def test_one_training_at_a_time_and_no_temporary_file_of_a_killed_one(tmp_path: Path) -> None:
