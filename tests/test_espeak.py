@@ -1,5 +1,6 @@
 """voz/metrics/espeak.py: Spanish speech, the time of each phoneme, and which word it belongs to."""
 
+import ctypes
 import ctypes.util
 
 import numpy as np
@@ -16,6 +17,16 @@ def test_a_text_sounds_the_same_after_another_one() -> None:
     text = "Yo llamé a Guillermo."
     first, _, again = (espeak.say(each) for each in (text, "Otra cosa, más larga: ¿quién la dijo, y cuándo?", text))
     assert np.array_equal(first.pcm, again.pcm) and first.phones == again.phones
+
+
+@needs_espeak
+def test_a_text_sounds_the_same_whatever_random_numbers_the_program_has_drawn() -> None:
+    """A breathy voice: espeak-ng draws its noise with C's rand, whose state the process of a call has from the one that started it."""
+    c, found = ctypes.CDLL(None), []
+    for seed in (1, 7):  # 1 as in a new process
+        c.srand(seed)
+        found.append(espeak.synthesize("[[S'o]], la calle.", espeak.Speaker("es-419+f2"), espeak.PHONEME)[0])
+    assert np.array_equal(*found)
 
 
 @needs_espeak

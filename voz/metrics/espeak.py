@@ -204,6 +204,7 @@ def _with_stress(marks: Sequence[Mark], mnemonics: str) -> list[Mark]:
 def _start(name: str, speaker: Speaker) -> tuple[ctypes.CDLL, int]:
     """The library, set to a voice, and its sample rate in Hz."""
     library = ctypes.CDLL(name)
+    ctypes.CDLL(None).srand(1)  # its noise; C's own start, which this process may have from another one in a later state
     rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS | _DONT_EXIT)
     if rate_hz <= 0:
         raise UserError("espeak-ng does not start: accent cannot be measured", "apt-get install --reinstall espeak-ng espeak-ng-data")
