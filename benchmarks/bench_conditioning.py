@@ -35,22 +35,28 @@ class Run:
     losses: list[float]
 
 
+def unheard(model: gpt_trainer.Trainer, material: Material, p: train.Params, folder: Path) -> training_loop.TrainingLoop:
+    """A training on the CPU whose eval lines nobody speaks, not begun."""
+    silent = Scores(0.0, 0.0, ())
+    return training_loop.TrainingLoop(
+        model,
+        material.train,
+        material.held_out,
+        p.schedule,
+        folder=folder,
+        device=torch.device("cpu"),
+        listen=lambda epoch: silent,
+        recall=lambda epoch: silent,
+        on_epoch=lambda history: None,
+    )
+
+
 def run(material: Material, p: train.Params, base: Path, folder: Path) -> Run:
     """Train from the base in a fresh folder."""
     device.seed_everything(p.seed)
     model = train.build(base, p)
     with tempfile.TemporaryDirectory(dir=folder) as states:
-        loop = training_loop.TrainingLoop(
-            model,
-            material.train,
-            material.held_out,
-            p.schedule,
-            folder=Path(states),
-            device=torch.device("cpu"),
-            listen=lambda epoch: Scores(0.0, 0.0, ()),
-            recall=lambda epoch: Scores(0.0, 0.0, ()),
-            on_epoch=lambda history: None,
-        )
+        loop = unheard(model, material, p, Path(states))
         history = loop.run()
     return Run(loop.update_s, [row["loss"] for row in history.eval_losses(p.schedule)])
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import torch
 from accelerate.state import AcceleratorState
 
+from benchmarks.bench_conditioning import unheard
 from benchmarks.bench_train import make_plain
 from stages import train
-from voz.model import device, training_loop, training_material
-from voz.model.history import Scores
+from voz.model import device, training_material
 from voz.model.training_material import Material
 from voz.pipeline import command, params
 
@@ -55,17 +55,7 @@ def losses(way: Way, material: Material, p: train.Params, base: Path, folder: Pa
     p = replace(p, precision=way.precision, conditioning=way.conditioning)
     model = train.build(base, p)
     with tempfile.TemporaryDirectory(dir=folder) as states:
-        loop = training_loop.TrainingLoop(
-            model,
-            material.train,
-            material.held_out,
-            p.schedule,
-            folder=Path(states),
-            device=torch.device("cpu"),
-            listen=lambda epoch: Scores(0.0, 0.0, ()),
-            recall=lambda epoch: Scores(0.0, 0.0, ()),
-            on_epoch=lambda history: None,
-        )
+        loop = unheard(model, material, p, Path(states))
         if way.plain:
             make_plain(model, loop.updates)
         history = loop.run()

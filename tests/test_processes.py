@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests import tiny_base, tiny_dataset, tiny_whisper
-from tests.test_train import digests, finish, lay, start, wait_for_state
 from tests.test_training_loop import noise_clips
+from tests.train_stage import digests, finish, lay, start, wait_for_state
 from tests.training_together import broken, loop_of
 from voz.model import processes, training_loop, updates
 from voz.model.batches import PlannedBatch
