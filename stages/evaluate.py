@@ -34,7 +34,7 @@ from voz.data import dataset
 from voz.metrics import espeak, figures, judges, line_scores, measures
 from voz.metrics.accent import summary as accent
 from voz.metrics.line_scores import Figures, LineAudio
-from voz.model import batches, clip_features, device, dvae, gpt_trainer, synthesis, transcriber, xtts
+from voz.model import batches, clip_features, device, dvae, gpt_loss, synthesis, transcriber, xtts
 from voz.model.batches import Sample
 from voz.model.generation import Sampling
 from voz.model.voice import Voice, load_voice
@@ -109,7 +109,7 @@ def clip_losses(voice: Voice, samples: Sequence[Sample], *, label: str) -> list[
         return store.key(sample.id, hashlib.sha256(content.encode()).hexdigest(), voice.reference_hash)
 
     def work(sample: Sample, entry: Path) -> None:
-        loss = gpt_trainer.code_loss(voice.model, sample, voice.conditioning.latents)
+        loss = gpt_loss.of_clip(voice.model.gpt, sample, voice.conditioning.latents)
         cache.save_json(entry, "loss.json", {"loss": loss})
 
     def load(entry: Path) -> Figures:

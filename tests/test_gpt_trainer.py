@@ -10,7 +10,7 @@ import torch
 
 from tests import tiny_dataset
 from voz.audio import limits, wav
-from voz.model import batches, dvae, gpt_trainer, xtts
+from voz.model import batches, dvae, gpt_loss, gpt_trainer, xtts
 from voz.model.batches import Batch, Sample
 from voz.pipeline.command import UserError
 from voz.pipeline.records import Example
@@ -67,7 +67,7 @@ def coqui_losses(model: gpt_trainer.Trainer, given: Batch, cond_idxs: torch.Tens
 @torch.no_grad()
 def our_losses(model: gpt_trainer.Trainer, given: Batch, *, masked: bool) -> tuple[float, float]:
     text, mel = model(given, masked)
-    of_text, of_mel = model.counts(given, masked=masked)
+    of_text, of_mel = gpt_loss.counts(given, masked=masked)
     return float(text) / of_text, float(mel) / of_mel
 
 
@@ -78,7 +78,7 @@ def test_unmasked_loss_is_coquis(model: gpt_trainer.Trainer) -> None:
 
 def test_every_row_is_masked_where_its_prompt_was_in_units_of_a_code(model: gpt_trainer.Trainer) -> None:
     given = batch([90_000, 61_441], [(2048, 50_000), (10_240, 61_441)])
-    targets = model.code_targets(given, masked=True)
+    targets = gpt_loss.code_targets(given, model.xtts.gpt.stop_audio_token, masked=True)
     first, second = (set((row == -1).nonzero().flatten().tolist()) for row in targets)
     # 90 000 samples = 88 codes + 4 stops, 93 positions; 61 441 = 61 codes + 4 stops
     assert first == set(range(2, 48)) | {92}
@@ -99,7 +99,7 @@ def test_upstream_masks_only_the_last_row_and_the_wrong_codes(model: gpt_trainer
 @pytest.mark.parametrize(("length", "slice_"), [(40_000, (0, 40_000)), (11_025, (0, 11_025)), (90_000, (0, 255_995))])
 def test_a_prompt_over_the_whole_clip_leaves_the_stop_codes(model: gpt_trainer.Trainer, length: int, slice_: tuple[int, int]) -> None:
     given = batch([length], [slice_])
-    kept = model.code_targets(given, masked=True)
+    kept = gpt_loss.code_targets(given, model.xtts.gpt.stop_audio_token, masked=True)
     assert (kept[kept != -1] == STOP).sum() == 4
     assert np.isfinite(our_losses(model, given, masked=True)).all()
 
@@ -112,7 +112,7 @@ def test_two_batches_accumulated_give_the_gradient_of_one(model: gpt_trainer.Tra
     parts[1] = Batch(**{**vars(parts[1]), "text": parts[1].text[:, :9]})
     gradients = []
     for given in ([whole], parts):
-        counts = [model.counts(each) for each in given]
+        counts = [gpt_loss.counts(each) for each in given]
         model.zero_grad()
         for each in given:
             text, mel = model(each)
@@ -184,10 +184,10 @@ def test_conditioned_on_another_clip_no_code_is_masked_and_the_conditioning_enco
     samples = [replace(s, codes=c, latents=v) for s, c, v in zip(load(dataset)[:2], codes, latents, strict=True)]
     planned = batches.epoch(samples, batch_size=1, seed=1, number=1, other_clip=True)[0]
     given = planned.read()
-    assert model.counts(given) == model.counts(given, masked=False) and given.conditioning.numel() == 0
+    assert gpt_loss.counts(given) == gpt_loss.counts(given, masked=False) and given.conditioning.numel() == 0
     text, mel = model(given)
-    alone = gpt_trainer.code_loss(model.xtts, planned.clips[0][0], planned.references[0].latents[None])
-    assert mel.item() / model.counts(given)[1] == pytest.approx(alone, abs=1e-4)
+    alone = gpt_loss.of_clip(model.xtts.gpt, planned.clips[0][0], planned.references[0].latents[None])
+    assert mel.item() / gpt_loss.counts(given)[1] == pytest.approx(alone, abs=1e-4)
     (text + mel).backward()
     learnt = {name for name, weight in model.xtts.gpt.named_parameters() if weight.grad is not None and weight.grad.abs().sum() > 0}
     model.zero_grad()

@@ -22,7 +22,7 @@ from tests.train_stage import COMMAND, TRAIN, digests, finish, lay, start, wait_
 from voz.audio import limits, wav
 from voz.data import consent
 from voz.metrics import eval_lines, reference
-from voz.model import batches, clip_features, dvae, export, gpt_trainer, stored, training_material, transcriber, voice, xtts
+from voz.model import batches, clip_features, dvae, export, gpt_loss, gpt_trainer, stored, training_material, transcriber, voice, xtts
 from voz.model.voice import load_voice
 from voz.pipeline import records
 from voz.pipeline.command import UserError
@@ -125,7 +125,7 @@ def eval_loss(model: gpt_trainer.Trainer, dataset: Path) -> float:
     sums, encoder = np.zeros(4), dvae.Dvae(tiny_base.POCKET, torch.device("cpu"))
     for sample in batches.load(examples, dataset / "wavs", xtts.read_tokenizer(tiny_base.POCKET)):
         _, batch = next(batches.singles([replace(sample, codes=encoder.encode(batches.pcm(sample)))]))
-        sums += [float(value) for value in (*model(batch, False), *model.counts(batch, masked=False))]
+        sums += [float(value) for value in (*model(batch, False), *gpt_loss.counts(batch, masked=False))]
     return float(0.01 * sums[0] / sums[2] + sums[1] / sums[3])
 
 

@@ -10,7 +10,7 @@ import torch
 from voz.audio import wav
 from voz.metrics import eval_lines
 from voz.metrics.eval_lines import EvalLines
-from voz.model import batches, clip_features, gpt_trainer, xtts
+from voz.model import batches, clip_features, gpt_loss, xtts
 from voz.model.batches import Sample
 from voz.model.history import Scores
 from voz.pipeline import cache
@@ -99,7 +99,7 @@ def _losses(model: xtts.Xtts, trained: str, clips: Sequence[Sample], samples: Se
 def _mean_loss(model: xtts.Xtts, clip: Sample, samples: Sequence[Sample]) -> float:
     """Mean loss of clips when the GPT is conditioned on `clip`, in nats per code."""
     latents = xtts.conditioning(model, batches.pcm(clip)).latents
-    return sum(gpt_trainer.code_loss(model, sample, latents) for sample in samples) / len(samples)
+    return sum(gpt_loss.of_clip(model.gpt, sample, latents) for sample in samples) / len(samples)
 
 
 def _spoken(model: xtts.Xtts, trained: str, samples: Sequence[Sample], lines: EvalLines) -> list[list[np.ndarray]]:

@@ -4,19 +4,12 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 
 from voz.audio import limits
-from voz.model import lora, xtts
-from voz.model.batches import Batch, Sample
-from voz.model.dvae import STRIDE
+from voz.model import gpt_loss, lora, xtts
+from voz.model.batches import Batch
 from voz.model.xtts import gpt_trainer
 from voz.pipeline.command import UserError
-
-IGNORED = -1  # target of a position that does not count in the loss (gpt.py's ignore_index)
-STOPS = 4  # stop codes after a clip that count in the loss: gpt.py takes ceil(length / 1024) + 3 codes and one more
-
-_NO_MEL = torch.zeros(1, 1, 80, 1)  # gpt.py wants `cond_mels` beside latents too, but reads only its shape
 
 
 class Trainer(gpt_trainer.GPTTrainer):
@@ -26,36 +19,12 @@ class Trainer(gpt_trainer.GPTTrainer):
     the GPT should not count in the loss. But only the last row of a batch is masked, and in units of 256 samples where a code has
     1024: the wrong codes are masked, the stop code may be among them, and a batch of one clip may have no code left, which makes
     its loss NaN. Here every row is masked, in units of 1024, never beyond the clip's last code. The stop codes always count, so no
-    loss is NaN. Lengths stay on the CPU: reading one from an accelerator, as gpt.py's forward does for each clip, makes it wait.
+    loss is NaN.
     """
 
     def forward(self, batch: Batch, masked: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
-        """Losses of a batch as sums over its targets (see `counts`), from which a mean over several batches can be made.
-
-        Args:
-            masked: False counts every code, as coqui's eval_step does.
-
-        Returns:
-            Cross entropy of the text and of the audio codes, in nats, both scalars.
-        """
-        gpt, device = self.xtts.gpt, batch.text.device
-        lengths, stop = self.code_lengths(batch), gpt.stop_audio_token
-        texts = F.pad(batch.text, (1, 1), value=gpt.stop_text_token)
-        codes = F.pad(_filled(batch.codes[:, : int(lengths.max())], lengths, stop), (1, STOPS), value=stop)
-        texts[:, 0], codes[:, 0] = gpt.start_text_token, gpt.start_audio_token
-        text_logits, code_logits = gpt.get_logits(
-            gpt.text_embedding(texts) + gpt.text_pos_embedding(texts),
-            gpt.text_head,
-            gpt.mel_embedding(codes) + gpt.mel_pos_embedding(codes),
-            gpt.mel_head,
-            prompt=self._conditioning(batch),
-            attn_mask_text=_before(batch.text_lengths + 1, texts.shape[1]).to(device),
-            attn_mask_mel=_before(lengths + STOPS, codes.shape[1]).to(device),
-        )  # [B, tokens, L + 2], [B, codes, C + 5]
-        text_targets = _filled(texts[:, 1:], batch.text_lengths + 1, IGNORED)
-        code_targets = self.code_targets(batch, masked=masked)
-        text_sum = F.cross_entropy(text_logits[..., :-1], text_targets, ignore_index=IGNORED, reduction="sum")
-        return text_sum, F.cross_entropy(code_logits, code_targets, ignore_index=IGNORED, reduction="sum")
+        """The losses of a batch, conditioned on its latents or else on its slices, see `gpt_loss.losses`."""
+        return gpt_loss.losses(self.xtts.gpt, batch, self._conditioning(batch), masked=masked)
 
     def _conditioning(self, batch: Batch) -> torch.Tensor:
         """The latents of what the batch is conditioned on. [B, 32, C]"""
@@ -63,35 +32,6 @@ class Trainer(gpt_trainer.GPTTrainer):
             return batch.latents
         latents: torch.Tensor = self.xtts.gpt.get_style_emb(self.conditioning_mel(batch.conditioning)).transpose(1, 2)
         return latents
-
-    def counts(self, batch: Batch, *, masked: bool = True) -> tuple[int, int]:
-        """Number of targets of a batch: text tokens with one stop token per clip, and audio codes."""
-        return int(batch.text_lengths.sum()) + len(batch.text), int(self._counted(batch, masked=masked).sum())
-
-    def code_targets(self, batch: Batch, *, masked: bool) -> torch.Tensor:
-        """The codes to predict: those of each clip and 4 stop codes; `IGNORED` after them and, if masked, in the clip's slice.
-
-        Returns:
-            int64 [B, longest clip in codes + 5], which is gpt.py's shape.
-        """
-        stop, lengths = self.xtts.gpt.stop_audio_token, self.code_lengths(batch)
-        codes = F.pad(_filled(batch.codes[:, : int(lengths.max())], lengths, stop), (0, STOPS + 1), value=stop)
-        return codes.masked_fill(~self._counted(batch, masked=masked).to(codes.device), IGNORED)
-
-    def _counted(self, batch: Batch, *, masked: bool) -> torch.Tensor:
-        """Which of `code_targets` count in the loss. bool [B, C + 5], on the CPU"""
-        lengths = self.code_lengths(batch)
-        width = int(lengths.max()) + STOPS + 1
-        counted = _before(lengths + STOPS, width)
-        if masked:
-            starts, ends = (batch.slices // STRIDE).T
-            counted &= _before(starts, width) | ~_before(torch.minimum(ends, lengths), width)
-        return counted
-
-    @staticmethod
-    def code_lengths(batch: Batch) -> torch.Tensor:
-        """The codes of each clip. int64 [B], on the CPU"""
-        return torch.ceil(batch.wav_lengths / STRIDE).long()
 
     def get_optimizer(self) -> torch.optim.Optimizer:
         """coqui's optimizer, for those weights alone that learn."""
@@ -109,36 +49,6 @@ class Trainer(gpt_trainer.GPTTrainer):
     def conditioning_mel(self, conditioning: torch.Tensor) -> torch.Tensor:
         """Log-mel of the conditioning slices. [B, S] -> [B, 1, 80, S // 256 + 1]"""
         return self.torch_mel_spectrogram_style_encoder(conditioning.float()).unsqueeze(1)
-
-
-def _before(ends: torch.Tensor, width: int) -> torch.Tensor:
-    """Which places of each row come before its end. int64 [B] -> bool [B, width], on the CPU"""
-    return torch.arange(width) < ends[:, None]
-
-
-def _filled(rows: torch.Tensor, ends: torch.Tensor, value: int) -> torch.Tensor:
-    """The rows with a value from their ends on. int64 [B, N] -> [B, N]"""
-    return rows.masked_fill(~_before(ends, rows.shape[1]).to(rows.device), value)
-
-
-@torch.no_grad()
-def code_loss(model: xtts.Xtts, sample: Sample, latents: torch.Tensor) -> float:
-    """Mean cross entropy of a clip's codes, in nats, when the GPT is conditioned as in synthesis: on another recording.
-
-    Args:
-        latents: conditioning of that recording. [1, 32, C]
-    """
-    device = latents.device
-    text_lengths, wav_lengths = torch.tensor([len(sample.tokens)], device=device), torch.tensor([sample.length], device=device)
-    _, loss, _ = model.gpt(
-        sample.tokens[None].to(device),
-        text_lengths,
-        sample.codes[None].to(device),
-        wav_lengths,
-        cond_mels=_NO_MEL.to(device),
-        cond_latents=latents,
-    )
-    return float(loss)
 
 
 def build(

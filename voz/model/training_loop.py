@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from voz.model import batches, checkpoint, learned, together
+from voz.model import batches, checkpoint, gpt_loss, learned, together
 from voz.model.batches import Sample
 from voz.model.gpt_trainer import Trainer
 from voz.model.history import History, Scores, is_finite, mean_losses
@@ -245,7 +245,7 @@ class TrainingLoop:
         self.trainer.learning(False)
         for sample, batch in batches.singles(self.held_out):
             text, mel = self.trainer(batch.to(self.trainer.device), masked=False)
-            of_text, of_mel = self.trainer.counts(batch, masked=False)
+            of_text, of_mel = gpt_loss.counts(batch, masked=False)
             yield sample.id, [float(text) / of_text, float(mel) / of_mel, of_text, of_mel]
 
     def _end_epoch(self) -> None:

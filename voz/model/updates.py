@@ -14,6 +14,7 @@ from datetime import timedelta
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 
+from voz.model import gpt_loss
 from voz.model.batches import PlannedBatch
 from voz.model.gpt_trainer import Trainer
 from voz.model.schedule import Schedule
@@ -51,7 +52,7 @@ class Updates:
         own = share(group, rank, processes)
         weight = float(bool(own))  # a process without clips takes part with one that does not count: all must add up
         read = [batch.read() for batch in own or share(group, 0, sum(len(batch.clips) for batch in group))]
-        counts = self._total(weight * torch.tensor([self.trainer.counts(batch) for batch in read]).sum(0))
+        counts = self._total(weight * torch.tensor([gpt_loss.counts(batch) for batch in read]).sum(0))
         sums = torch.zeros(2, dtype=torch.float64, device=self.accelerator.device)
         for index, batch in enumerate(read):
             with nullcontext() if index == len(read) - 1 else self.accelerator.no_sync(self.model):
