@@ -196,13 +196,11 @@ def length_charts(notes: list[records.Note], examples: list[records.Example]) ->
     return [chart for chart in drawn if chart]
 
 
-def headline(sizes: list[views.SplitSize], train: dict[str, Any], table: list[figures.Row]) -> list[tuple[str, str]]:
+def headline(train: dict[str, Any], table: list[figures.Row]) -> list[tuple[str, str]]:
     """The few numbers at the top of the page: (what, value)."""
     top = []
-    for size in sizes:
-        if size.split == "train":
-            top += [(tr("minutes of training speech"), f"{size.minutes:.1f}"), (tr("training clips"), str(size.clips))]
     if train:
+        top += [(tr("minutes of training speech"), f"{train['train_minutes']:.1f}"), (tr("training clips"), str(train["train_clips"]))]
         top.append((tr("epoch chosen on eval"), str(train["best_epoch"])))
         top.append((tr("eval loss, base → fine-tuned"), f"{train['eval_loss_base']:.2f} → {train['eval_loss']:.2f}"))
     shown = {row.name: row for row in table}
@@ -217,13 +215,12 @@ def headline(sizes: list[views.SplitSize], train: dict[str, Any], table: list[fi
     return top
 
 
-def training_of(sizes: list[views.SplitSize], train: dict[str, Any], epochs: dict[str, Any]) -> verdict.Training | None:
-    """What the verdict says of the training; None unless curate and train have both run."""
-    minutes = [size.minutes for size in sizes if size.split == "train"]
-    if not (minutes and train and epochs):
+def training_of(train: dict[str, Any], epochs: dict[str, Any]) -> verdict.Training | None:
+    """What the verdict says of the training; None where train has not run."""
+    if not (train and epochs):
         return None
     return verdict.Training(
-        minutes=minutes[0],
+        minutes=train["train_minutes"],
         select=epochs["select"],
         last_is_best=train["best_epoch"] == epochs["epochs"][-1]["epoch"],
         improved=train["eval_loss"] < train["eval_loss_base"],
@@ -252,11 +249,11 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
     notes, examples = read_rows(args.wav, records.Note), read_rows(args.dataset, records.Example)
     sizes, table = views.split_sizes(examples), figures.table(metrics["evaluate"])
     card, name, epochs = args.voice / "README.md", speaker(args.dataset), read_json(args.epochs / "epochs.json")
-    compared, training = compared_lines(args.lines), training_of(sizes, metrics["train"], epochs)
+    compared, training = compared_lines(args.lines), training_of(metrics["train"], epochs)
     return {
         "title": tr("The voice of {name}", name=name) if name else tr("The voice"),
         "notes": len(notes),
-        "headline": headline(sizes, metrics["train"], table),
+        "headline": headline(metrics["train"], table),
         "spoken": spoken_lines(args.outputs),
         "compared": compared,
         "blind": blind_test(compared, {kind: voice_name(kind) for kind in VOICES}, seed=BLIND_SEED),

@@ -89,6 +89,7 @@ class Params:
     max_grad_norm: float = Field(ge=0)
     layers: Literal["all"] | Annotated[int, Field(ge=1)]
     min_minutes: float = Field(ge=0)
+    max_minutes: float = Field(ge=0)
     deterministic: bool = True
     seed: int
 
@@ -106,8 +107,8 @@ class Params:
 
     @property
     def affecting(self) -> dict[str, Any]:
-        """The parameters that decide the weights in training."""
-        without = {"min_minutes", "export_dtype"} | (set() if self.adapters else {"lora_rank", "lora_alpha", "lora_dropout"})
+        """The parameters that decide the weights in training, beside its clips."""
+        without = {"min_minutes", "max_minutes", "export_dtype"} | (set() if self.adapters else {"lora_rank", "lora_alpha", "lora_dropout"})
         without |= {"deterministic"} if self.deterministic else set()
         return {name: value for name, value in asdict(self).items() if name not in without}
 
@@ -159,6 +160,7 @@ def aggregate(material: Material, trained: Trained, p: Params) -> dict[str, floa
         "updates": len(history.updates),
         "skipped_updates": history.skipped(),
         "train_clips": len(material.train),
+        "train_minutes": material.minutes["train"],
         "eval_clips": len(material.held_out),
     }
 
@@ -233,7 +235,7 @@ def main() -> None:
     given = consent.read(args.dataset)
     xtts.require(args.base)
     asr = transcriber.Transcriber(args.asr, where)
-    material = training_material.gather(args.dataset, args.base, min_minutes=p.min_minutes)
+    material = training_material.gather(args.dataset, args.base, min_minutes=p.min_minutes, max_minutes=p.max_minutes)
     folder = training_folder(material, p, asr)
     device.seed_everything(p.seed, deterministic=p.deterministic)
     material = material.encoded(args.base, where)

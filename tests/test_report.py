@@ -95,7 +95,10 @@ def fill_training(args: Namespace) -> None:
         files.write_text(plots / f"{name}.csv", f"epoch,{column}\n" + "".join(f"{i},{value}\n" for i, value in enumerate(values)))
     decay = "".join(f"{i},{2.5 + 3 / i**0.5:.4f},4,3\n" for i in range(1, 200))
     files.write_text(plots / "train.csv", "update,loss,text,mel\n" + decay)
-    files.write_json(args.reports / "train.json", {"best_epoch": 2, "eval_loss_base": 3.2, "eval_loss": 2.7, "updates": 199})
+    files.write_json(
+        args.reports / "train.json",
+        {"best_epoch": 2, "eval_loss_base": 3.2, "eval_loss": 2.7, "updates": 199, "train_clips": 5, "train_minutes": 0.3},
+    )
     files.write_text(args.voice / "README.md", f"# The voice\n\n{HOSTILE}\n")
     wav.write(args.voice / "reference.wav", tone(220, 1.0, 22_050))
 

@@ -36,6 +36,7 @@ TRAIN = {
     "max_grad_norm": 0.0,
     "layers": "all",
     "min_minutes": 0.0,
+    "max_minutes": 0.0,
     "seed": 1,
 }
 COMMAND = [

@@ -24,7 +24,7 @@ ASPECTS = {  # what a person hears, and the figures that tell it: the first that
 class Training:
     """What the advice depends on beside the figures.
 
-    minutes: of speech in the train split.
+    minutes: of speech that it learnt from.
     select: what chose the epoch: loss, cer or similarity.
     last_is_best: whether the last epoch was chosen.
     improved: whether the chosen epoch has a lower loss than the base on the eval clips.

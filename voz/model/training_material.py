@@ -18,7 +18,7 @@ class Material:
     """The data of a training.
 
     examples: of the train and the eval split.
-    minutes: of each split, by name.
+    minutes: of each split, by name; of the train split those that are learnt from.
     train, held_out: the samples of the train and the eval split.
     data_hash: of the clips and texts of both splits.
     base_hash: of the base's files.
@@ -52,8 +52,11 @@ class Material:
         return replace(self, train=clip_features.with_latents(self.train, trainer.xtts, self.base_hash))
 
 
-def gather(dataset: Path, base: Path, *, min_minutes: float) -> Material:
+def gather(dataset: Path, base: Path, *, min_minutes: float, max_minutes: float = 0.0) -> Material:
     """Read and check the train and eval clips.
+
+    Args:
+        max_minutes: of the train split, see `first_minutes`; 0 is all.
 
     Raises:
         UserError: a split is empty, the train split has less than `min_minutes`, or a clip cannot be used (it is named).
@@ -66,20 +69,40 @@ def gather(dataset: Path, base: Path, *, min_minutes: float) -> Material:
             raise UserError(
                 "{dataset}: no clip in the {name} split", "add notes, or see reports/ledger/curate.csv", dataset=dataset, name=name
             )
-    minutes = {name: sum(e.duration_s for e in found) / 60 for name, found in splits.items()}
-    if minutes["train"] < min_minutes:
+    if minutes_of(splits["train"]) < min_minutes:
         raise UserError(
             "{dataset}: {minutes:.1f} min of training speech, and train.min_minutes is {least:g}",
             "add notes (see reports/ledger/curate.csv for what was left out), or lower it for a trial",
             dataset=dataset,
-            minutes=minutes["train"],
+            minutes=minutes_of(splits["train"]),
             least=min_minutes,
         )
+    if max_minutes:
+        splits["train"] = first_minutes(splits["train"], max_minutes)
     train, held_out = (batches.load(splits[name], dataset / "wavs", tokenizer) for name in ("train", "eval"))
-    examples = [e for e in everything if e.split != "test"]
+    examples = [e for e in everything if e in splits["train"] or e.split == "eval"]
     hashes = {name: files.hash_file(base / name) for name in xtts.BASE_FILES}
     dvae_hash = files.combined_hash({name: hashes[name] for name in dvae.FILES})
+    minutes = {name: minutes_of(found) for name, found in splits.items()}
     return Material(examples, minutes, train, held_out, hash_of(examples, [*train, *held_out]), files.combined_hash(hashes), dvae_hash)
+
+
+def minutes_of(examples: list[records.Example]) -> float:
+    """Their speech in minutes."""
+    return sum(example.duration_s for example in examples) / 60
+
+
+def first_minutes(examples: list[records.Example], minutes: float) -> list[records.Example]:
+    """So many minutes of them, note by note; at least one clip. Less is always a part of more.
+
+    The order is that of the ids, which are hashes of the notes: a draw, and the same each time.
+    """
+    chosen: list[records.Example] = []
+    for example in sorted(examples, key=lambda e: e.id):
+        if chosen and minutes_of([*chosen, example]) > minutes:
+            break
+        chosen.append(example)
+    return chosen
 
 
 def hash_of(examples: list[records.Example], samples: list[batches.Sample]) -> str:
