@@ -28,7 +28,7 @@ from voz.report.views import LineView
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 BLIND_SEED = 1  # of the order of the blind test
-CURVES = {"loss": later("loss"), "cer": later("cer"), "similarity": later("similarity")}
+CURVES = {"loss": later("loss"), "cer": later("cer"), "similarity": later("similarity"), "sheismo": later("sheísmo")}
 NAMES = {"real": later("real"), "base": later("base"), "fine_tuned": later("fine-tuned")}  # of VOICES
 METRICS = ("segment", "transcribe", "curate", "train", "evaluate")  # the stages that write reports/<stage>.json
 
@@ -177,7 +177,7 @@ def training_charts(plots: Path, best_epoch: int | None) -> list[Markup]:
     """What was measured on eval after each epoch, the chosen one marked, and the losses on the training batches."""
     mark = None if best_epoch is None else float(best_epoch)
     spoken = tr("eval lines, spoken")
-    held_out = (("eval", "loss", tr("eval clips")), ("cer", "cer", spoken), ("similarity", "similarity", spoken))
+    held_out = (("eval", "loss", tr("eval clips")), *((name, name, spoken) for name in ("cer", "similarity", "sheismo")))
     epoch = tr("epoch (0 = base)")
     drawn = [
         charts.line_chart([charts.Series(name, read_curve(plots / f"{file}.csv", "epoch", y), "b")], x=epoch, y=tr(CURVES[y]), mark_x=mark)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests import clips, tiny_dataset, tiny_voice, tiny_whisper
+from tests import clips, spoken_accents, tiny_dataset, tiny_voice, tiny_whisper
 from voz.audio import wav
 from voz.metrics import epoch_lines, eval_lines, reference
-from voz.model import batches, transcriber, xtts
+from voz.model import batches, synthesis, transcriber, xtts
 from voz.model.batches import Sample
 from voz.model.history import Scores
 from voz.pipeline import records
@@ -63,6 +63,21 @@ def test_golden_scores(setting: Setting) -> None:
     assert scores.similarity == pytest.approx(GOLDEN_SIMILARITY, abs=2e-4)
     assert scores.cer == 1.0 and len(scores.transcripts) == 4  # a Whisper of random weights
     assert "model" in vars(setting.asr)  # for the next candidate
+
+
+def test_the_accent_of_the_lines_is_the_share_of_all_their_palatals(setting: Setting) -> None:
+    """One text has two ⟨ll, y⟩, the other none; a voice that says [ʃ] against one that says [ʝ]."""
+    texts = ("llovía en la calle.", "bueno, gracias.")
+    lines = replace(setting.lines, lines=[synthesis.Line(text=text, seed=1, id=text[:4]) for text in texts])
+
+    def sheismo(first: str) -> float | None:
+        spoken = (spoken_accents.spoken(each) for each in (first, texts[1]))
+        return lines.sheismo([wav.resample(pcm, wav.SAMPLE_RATE_HZ, wav.OUTPUT_RATE_HZ) for pcm in spoken])
+
+    assert sheismo("[[SoB'ia]] en la [[k'aSe]].") == 1.0
+    assert sheismo("llovía en la calle.") == 0.0
+    assert sheismo("[[SoB'ia]] en la calle.") == 0.5
+    assert replace(lines, lines=lines.lines[1:]).sheismo([np.zeros(24_000, dtype=np.float32)]) is None
 
 
 def test_an_epoch_speaks_once_and_a_half_spoken_one_again(setting: Setting, tmp_path: Path) -> None:

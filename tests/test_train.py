@@ -85,6 +85,7 @@ def test_the_exported_epoch_is_the_best_on_eval(trained: Path, dataset: Path) ->
         assert [row["epoch"] for row in rows] == ["0", "1", "2", "3", "4"] and list(rows[0])[-1] == drawn  # what `dvc plots` draws
         assert [int(row["update"]) for row in rows] == [0, 3, 6, 9, 12]  # the axis of train.csv, for one plot of both
         curves[drawn] = [float(row[drawn]) for row in rows]
+    assert (trained / "reports/plots/train/sheismo.csv").read_text() == "update,epoch,sheismo\n"  # no eval line has ⟨ll, y⟩
     assert metrics["best_epoch"] == min(range(1, 5), key=lambda epoch: (curves["cer"][epoch], curves["loss"][epoch]))
     weights = xtts.read_weights(trained / "models/voice/model.pth")
     model = gpt_trainer.build(trained / "base", lr=0.0, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8)

@@ -1,7 +1,7 @@
 """The eval lines after each epoch: spoken once, scored, and written for the report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voz.audio import wav
@@ -50,9 +50,10 @@ class EpochLines:
                 spoken=self.of(epoch),
                 folder=self.folder,
             )
-        scores = self.lines.scores([wav.read(path, rate_hz=wav.OUTPUT_RATE_HZ) for path in self.paths(epoch)], self.model)
+        pcms = [wav.read(path, rate_hz=wav.OUTPUT_RATE_HZ) for path in self.paths(epoch)]
+        scores = self.lines.scores(pcms, self.model)
         self.lines.asr.release()  # beside a training on a small card there is no room for a large Whisper
-        return scores
+        return replace(scores, sheismo=self.lines.sheismo(pcms))
 
     def _kept(self, epoch: int) -> bool:
         return all(path.is_file() for path in self.paths(epoch))

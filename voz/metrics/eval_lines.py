@@ -1,6 +1,7 @@
 """Eval lines that a model speaks, and what Whisper and the speaker encoder make of them: they choose the epoch and the reference.
 
-Only figures of the pipeline's own models choose. The independent ones stay judges (stages/evaluate.py).
+Only figures of the pipeline's own models choose. The independent ones stay judges (stages/evaluate.py). The accent is shown, and
+chooses nothing.
 """
 
 from collections.abc import Sequence
@@ -11,17 +12,20 @@ import numpy as np
 
 from voz.audio import wav
 from voz.data import dataset
-from voz.metrics import measures
+from voz.metrics import espeak, measures
+from voz.metrics.accent import palatals
 from voz.model import batches, clip_features, synthesis, xtts
 from voz.model.batches import Sample
 from voz.model.generation import Sampling
 from voz.model.history import Scores
 from voz.model.transcriber import Transcriber
 from voz.pipeline import cache
+from voz.pipeline.language import later
 from voz.pipeline.records import Example
 
 STEP_VERSION = 1  # raise when the same weights are given other scores; tests/test_eval_lines.py holds golden ones
 LINES = 4  # spread over the notes
+PALATALS_VERSION = 1  # raise when the same line is given other palatals
 TAKES = 2  # of each line, with other random numbers: 4 x 2 lines are one batch of the generation loop, whose cost is that of one line
 EVAL_CLIPS = 12  # whose mean speaker embedding stands for the speaker
 DIGITS = 4  # of scores that choose: further ones are noise
@@ -73,6 +77,27 @@ class EvalLines:
             label="speaker embeddings",
             unit="line",
         )
+
+    def sheismo(self, pcms: Sequence[np.ndarray]) -> float | None:
+        """The share of the lines' ⟨ll, y⟩ that was spoken as [ʃ]; None where there is none, and without espeak-ng."""
+        if not espeak.available():
+            return None
+        store = cache.Cache("line_palatals", PALATALS_VERSION, params={"espeak": espeak.version()}, model="")
+
+        def work(item: tuple[synthesis.Line, np.ndarray], entry: Path) -> None:
+            found = palatals.find_windows(item[0].text, wav.resample(item[1], wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ))
+            cache.save_json(entry, "palatals.json", {"sheismo": [window.sheismo for window in found]})
+
+        found = store.map(
+            list(zip(self.lines, pcms, strict=True)),
+            key=lambda item: store.key(item[0].id, item[0].text, wav.hash_samples(item[1])),
+            work=work,
+            load=lambda entry: list(cache.load_json(entry, "palatals.json")["sheismo"]),
+            label=later("accent, eval lines"),
+            unit="line",
+        )
+        spoken = [each for line in found for each in line]
+        return round(float(np.mean(spoken)), DIGITS) if spoken else None
 
 
 def choose(

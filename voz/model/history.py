@@ -22,11 +22,13 @@ class Scores:
     cer: character error rate of Whisper's transcripts.
     similarity: cosine of the speaker embedding with those of the eval recordings, by XTTS's own encoder.
     transcripts: Whisper's, a line each.
+    sheismo: share of the lines' ⟨ll, y⟩ that are spoken as [ʃ]; None where no line has one, and without espeak-ng.
     """
 
     cer: float
     similarity: float
     transcripts: tuple[str, ...]
+    sheismo: float | None = None
 
 
 @dataclass

@@ -49,13 +49,17 @@ class TrainLog:
 
 
 def evaluations(history: History, schedule: Schedule) -> list[dict[str, float]]:
-    """What each evaluation measured: `text`, `mel` and `loss`, `cer` and `similarity`."""
+    """What each evaluation measured: `text`, `mel` and `loss`, `cer` and `similarity`, and `sheismo` if that could be."""
     rows = zip(history.eval_losses(schedule), history.scores, strict=True)
-    return [losses | {"cer": scores.cer, "similarity": scores.similarity} for losses, scores in rows]
+    return [
+        losses | {"cer": scores.cer, "similarity": scores.similarity} | ({} if scores.sheismo is None else {"sheismo": scores.sheismo})
+        for losses, scores in rows
+    ]
 
 
 def write_curves(folder: Path, history: History, schedule: Schedule, *, clips: int) -> None:
-    """Write `train.csv` (a row per update that was not skipped) and, with a row per epoch, `eval.csv`, `cer.csv` and `similarity.csv`.
+    """Write `train.csv` (a row per update that was not skipped) and, with a row per epoch, `eval.csv`, `cer.csv`, `similarity.csv` and
+    `sheismo.csv`, which has no rows where that was not measured.
 
     Losses are in nats per token. All have the column `update`, so that `dvc plots` draws them over one axis; it draws the last column.
 
@@ -67,8 +71,12 @@ def write_curves(folder: Path, history: History, schedule: Schedule, *, clips: i
     train = ([number, text, mel, weight[0] * text + weight[1] * mel] for number, text, mel in updates)
     per_epoch, rows = schedule.updates_per_epoch(clips), evaluations(history, schedule)
     _write_csv(folder / "train.csv", ["update", "text", "mel", "loss"], train)
-    for name, columns in (("eval", ["text", "mel", "loss"]), ("cer", ["cer"]), ("similarity", ["similarity"])):
-        table = ([min(epoch * per_epoch, len(history.updates)), epoch, *(row[c] for c in columns)] for epoch, row in enumerate(rows))
+    for name, columns in (("eval", ["text", "mel", "loss"]), ("cer", ["cer"]), ("similarity", ["similarity"]), ("sheismo", ["sheismo"])):
+        table = (
+            [min(epoch * per_epoch, len(history.updates)), epoch, *(row[c] for c in columns)]
+            for epoch, row in enumerate(rows)
+            if columns[0] in row
+        )
         _write_csv(folder / f"{name}.csv", ["update", "epoch", *columns], table)
 
 
