@@ -1,12 +1,12 @@
 """Whether the shortcuts of a training cost anything: the same updates of the pocket base without them and with one after the other.
 
-    python -m benchmarks.bench_parity FOLDER --dataset data/dataset --base models/pocket/xtts [--updates 200]
+    python -m benchmarks.bench_parity FOLDER --dataset data/dataset --base models/pocket/xtts [--updates 200] [--lr 1e-4]
 
 Reads   the dataset's train and eval clips, the base, section `train` of params.yaml
 Writes  FOLDER (codes, states); a table on stdout, ready for benchmarks/README.md
 
-Same clips, order, seed and rate. Compared are the mean loss of the last 50 updates and the eval loss after the last one. `other_clip` is
-no shortcut of the same training but another one; it is the plain one of its own.
+Same clips, order, seed and rate; an update is one of the recipe's, of two clips. Compared are the mean loss of the last 50 updates and
+the eval loss after the last one. `other_clip` is no shortcut of the same training but another one; it is the plain one of its own.
 """
 
 import argparse
@@ -67,7 +67,8 @@ def main() -> None:
     """Train every way and print the table."""
     args = parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    p = replace(params.load("train", train.Params), epochs=1_000, max_steps=args.updates, select="loss", patience=0)
+    p = replace(params.load("train", train.Params), batch_size=2, grad_accumulation=1, lr=args.lr)
+    p = replace(p, epochs=1_000, max_steps=args.updates, select="loss", patience=0)
     model = train.build(args.base, p)
     material = training_material.gather(args.dataset, args.base, min_minutes=0.0).encoded(args.base, torch.device("cpu"))
     material = material.conditioned(model, "other_clip")
@@ -86,6 +87,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--updates", type=int, default=200)
+    parser.add_argument("--lr", type=float, default=1e-4, help="half of the demo's, whose updates are of eight clips")
     return parser.parse_args()
 
 
