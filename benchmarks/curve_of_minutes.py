@@ -34,7 +34,7 @@ COLUMNS = ("loss", "cer", "similarity", "similarity_resemblyzer", "sheismo")
 
 
 def experiments() -> Iterator[str]:
-    """The commits of this checkout's experiments.
+    """The commits of this checkout's finished experiments.
 
     Raises:
         UserError: DVC says why there are none.
@@ -44,7 +44,7 @@ def experiments() -> Iterator[str]:
         raise command.UserError(shown.stderr.strip().splitlines()[-1])
     for baseline in json.loads(shown.stdout):
         for experiment in baseline.get("experiments") or []:
-            if not experiment["revs"][0].get("error"):
+            if (experiment.get("executor") or {}).get("state") in (None, "success"):
                 yield experiment["revs"][0]["rev"]
 
 
