@@ -45,9 +45,9 @@ def run(args: argparse.Namespace, p: train.Params) -> str:
     model = train.build(args.base, p)
     material = training_material.gather(args.dataset, args.base, min_minutes=0.0)
     material = material.encoded(args.base, where).conditioned(model, p.conditioning)
-    folder = args.folder / f"{p.method}-{train.training_folder(material, p, asr).name}"
     lines = eval_lines.choose(material.held_out_examples, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
     clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
+    folder = args.folder / f"{p.method}-{train.training_folder(material, p, asr, clips[0]).name}"
     spoken = epoch_lines.EpochLines(folder, lines, model.xtts, clips[0])
     loop = training_loop.TrainingLoop(
         model,

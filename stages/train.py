@@ -50,6 +50,7 @@ from voz.model import (
     voice,
     xtts,
 )
+from voz.model.batches import Sample
 from voz.model.history import SELECTED, History
 from voz.model.schedule import Schedule
 from voz.model.training_material import Material
@@ -131,15 +132,19 @@ class Trained:
     candidates: list[Candidate]
 
 
-def training_folder(material: Material, p: Params, asr: transcriber.Transcriber) -> Path:
+def training_folder(material: Material, p: Params, asr: transcriber.Transcriber, speaks_with: Sample) -> Path:
     """Where this training keeps its state and the lines that its epochs spoke. Its name depends on all that these depend on: on Whisper
-    only where it chooses."""
+    only where it chooses.
+
+    Args:
+        speaks_with: the clip that the epochs speak with. curate's scores help to choose it (`reference.typical`), and decide nothing else.
+    """
     versions = [clip_features.CODES_VERSION, voice.STEP_VERSION, eval_lines.STEP_VERSION]
     if p.conditioning == "other_clip":
         versions.append(clip_features.LATENTS_VERSION)
     chosen_by = [] if p.select == "loss" else [asr.hash, str(transcriber.GREEDY_VERSION)]
     store = cache.Cache("train", STEP_VERSION, params=p.affecting, model=material.base_hash)
-    return store.path(store.key(material.data_hash, *map(str, versions), *chosen_by))
+    return store.path(store.key(material.data_hash, speaks_with.id, *map(str, versions), *chosen_by))
 
 
 def aggregate(material: Material, trained: Trained, p: Params) -> dict[str, float | int]:
@@ -236,15 +241,16 @@ def main() -> None:
     xtts.require(args.base)
     asr = transcriber.Transcriber(args.asr, where)
     material = training_material.gather(args.dataset, args.base, min_minutes=p.min_minutes, max_minutes=p.max_minutes)
-    folder = training_folder(material, p, asr)
     device.seed_everything(p.seed, deterministic=p.deterministic)
     material = material.encoded(args.base, where)
     model = build(args.base, p).to(where)
+    model.learning(False)
+    lines = eval_lines.choose(material.held_out_examples, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
+    clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
+    folder = training_folder(material, p, asr, clips[0])
     if not processes.inside():
         needs.announce(model, material, p.schedule, folder)
     material = material.conditioned(model, p.conditioning)
-    lines = eval_lines.choose(material.held_out_examples, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
-    clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
     spoken = EpochLines(folder, lines, model.xtts, clips[0])
     if processes.inside():
         take_part(functools.partial(loop_of, model, material, p, folder, spoken), args.epochs, p.schedule)
