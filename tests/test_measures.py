@@ -1,6 +1,5 @@
 """voz/metrics/measures.py, on tones whose answer is known and on clips of a few seconds."""
 
-import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -96,30 +95,3 @@ def test_speaker_embedding_is_coquis_own(tmp_path: Path) -> None:
     assert np.array_equal(one, xtts.conditioning(model, clips.pcm("mine-0")).speaker.flatten().numpy())
     assert measures.similarity(one, [one]) == pytest.approx(1.0, abs=1e-5)
     assert measures.similarity(one, [one, other]) == pytest.approx((1.0 + float(one @ other)) / 2, abs=1e-5)
-
-
-def test_interval_draws_whole_notes() -> None:
-    values, notes = [0.0] * 10 + [1.0] * 10, ["a"] * 10 + ["b"] * 10
-    found = measures.interval(values, notes, seed=1)
-    assert (found.mean, found.low, found.high) == (0.5, 0.0, 1.0)  # two notes are little evidence, however many lines they have
-    spread = measures.interval(values, [str(i) for i in range(20)], seed=1)
-    assert spread.low is not None and spread.high is not None and 0.2 < spread.low < 0.5 < spread.high < 0.8
-    assert found == measures.interval(values, notes, seed=1)
-    order = [*range(1, 20), 0]
-    assert measures.interval([values[i] for i in order], [notes[i] for i in order], seed=1) == found
-
-
-def test_interval_covers_the_truth_as_often_as_it_says() -> None:
-    generator, hits = np.random.default_rng(0), 0
-    for trial, _ in enumerate(itertools.repeat(None, 200)):
-        of_note = generator.normal(0, 1, 30)
-        values = [float(of_note[i // 4] + generator.normal(0, 0.5)) for i in range(120)]
-        found = measures.interval(values, [f"{i // 4:02d}" for i in range(120)], seed=trial)
-        assert found.low is not None and found.high is not None
-        hits += found.low <= 0.0 <= found.high
-    assert 0.88 <= hits / 200 <= 0.99
-
-
-def test_one_note_gives_no_interval() -> None:
-    found = measures.interval([1.0, 3.0], ["a", "a"], seed=1)
-    assert (found.mean, found.low, found.high) == (2.0, None, None)

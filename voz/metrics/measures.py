@@ -26,7 +26,6 @@ SILENCE_DB = 40.0  # a frame this far below the loudest one is silent
 MELS = 80
 MEL_MAX_HZ = 8000.0  # as far up as XTTS's own mel spectrograms reach
 CEPSTRA = 13  # c1..c13; c0 is the level
-BOOTSTRAP = 2000  # resamplings for an interval
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,6 @@ class F0:
     range_hz: float
     mean_st: float
     range_st: float
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over lines and its 95 % interval, which takes more than one note."""
-
-    mean: float
-    low: float | None
-    high: float | None
 
 
 def cer(text: str, transcript: str) -> float:
@@ -106,25 +96,6 @@ def f0(hz: np.ndarray) -> F0 | None:
         mean_st=float(np.mean(12.0 * np.log2(hz / 100.0))),
         range_st=float(12.0 * math.log2(high / low)),
     )
-
-
-def interval(values: Sequence[float], notes: Sequence[str], *, seed: int) -> Estimate:
-    """Mean over lines, with the 95 % percentile interval of a bootstrap over notes.
-
-    Lines of one note share a day and a room, so they are not independent: whole notes are drawn.
-
-    Args:
-        values, notes: of each line, its value and the note that it comes from.
-    """
-    order = sorted(set(notes))
-    sums = np.array([sum(value for value, note in zip(values, notes, strict=True) if note == each) for each in order])
-    counts = np.array([list(notes).count(each) for each in order])
-    mean = float(sums.sum() / counts.sum())
-    if len(order) < 2:
-        return Estimate(mean, None, None)
-    drawn = np.random.default_rng(seed).integers(len(order), size=(BOOTSTRAP, len(order)))
-    low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [2.5, 97.5])
-    return Estimate(mean, float(low), float(high))
 
 
 def without_ends(pcm: np.ndarray) -> np.ndarray:
