@@ -72,7 +72,7 @@ def row(loop: training_loop.TrainingLoop, p: train.Params) -> str:
     learning = sum(weight.numel() for weight in parts.trained.values())
     size = sum(weight.numel() * weight.element_size() for weight in parts.stored(stored.DTYPES[p.export_dtype]).values())
     name = f"lora {p.lora_rank}, alpha {p.lora_alpha:g}" if p.adapters else "full"
-    update = f"{loop.update_s / loop.computed:.2f} s" if loop.computed else "–"
+    update = f"{loop.pace.update_s:.2f} s" if loop.pace.updates else "–"
     figures = f"{loss:.4f} | {scores.cer:.3f} | {scores.similarity:.3f} | {learning / 1e6:.2f} M | {size / 1e6:.2f} MB | {update}"
     return f"| {name} | {p.lr:g} | {best} | {figures} |"
 
