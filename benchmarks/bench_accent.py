@@ -22,6 +22,7 @@ from tqdm import tqdm
 from benchmarks import accent_speech, melody_speech, stress_cues
 from benchmarks.accent_speech import KEPT, SHE, YE, ZHE, RealLine, Rendition
 from benchmarks.melody_speech import Bent, Sung
+from voz.metrics import pitch
 from voz.metrics.accent import alignment, melody, palatals, rhythm, sibilants
 from voz.metrics.accent.spectrum import Spectrum
 from voz.pipeline import command
@@ -101,7 +102,7 @@ def score_melody(pair: list[Sung], tally: Tally) -> None:
     """Classify peaks and the ends of questions; order the ends of two renditions' statements."""
     slopes = []
     for each in pair:
-        aligned, heard = alignment.align(each.text, each.pcm), melody.curve(each.pcm)
+        aligned, heard = alignment.align(each.text, each.pcm), melody.curve(pitch.track(each.pcm))
         score_peaks(each, aligned.sounds, heard, tally)
         truth, found = melody.measure(each.text, each.sounds, each.curve), melody.measure(each.text, aligned, heard)
         if len(truth.questions_rise) == len(found.questions_rise):
@@ -128,7 +129,7 @@ def score_bent(line: Bent, tally: Tally) -> None:
     for pcm in line.pcms:
         aligned = alignment.align(line.text, pcm)
         end = melody.end_of(alignment.spoken(aligned.sounds)[-1])
-        slopes.append(melody.slope_of(melody.curve(pcm).between(*end)) if end else None)
+        slopes.append(melody.slope_of(melody.curve(pitch.track(pcm)).between(*end)) if end else None)
     up, down = slopes
     if up is not None and down is not None:
         tally["final slope", "real, es-MX", "order"].append(up > down)

@@ -58,7 +58,7 @@ def run(material: Material, p: train.Params, base: Path, folder: Path) -> Run:
     with tempfile.TemporaryDirectory(dir=folder) as states:
         loop = unheard(model, material, p, Path(states))
         history = loop.run()
-    return Run(loop.update_s, [row["loss"] for row in history.eval_losses(p.schedule)])
+    return Run(loop.pace.seconds, [row["loss"] for row in history.eval_losses(p.schedule)])
 
 
 def latents_s(model: gpt_trainer.Trainer, samples: list[batches.Sample]) -> float:

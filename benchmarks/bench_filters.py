@@ -285,7 +285,7 @@ def table(candidates: list[curate.Candidate], corpus: list[Planted]) -> list[str
         f"\n{len(candidates)} clips: {lost} of {len(clean)} clean ones rejected, "
         f"{let_through} of {len(candidates) - len(clean)} faulty ones accepted."
     )
-    listed = [any(f" {fold(p)} " in f" {fold(c.text)} " for p in text_scores.PHRASES) for c in clean]
+    listed = [any(f" {fold(p)} " in f" {fold(c.text.written)} " for p in text_scores.PHRASES) for c in clean]
     lines.append(f"The list of phrases alone would have rejected {sum(listed)} clean clips as hallucinations.")
     return lines
 
@@ -305,7 +305,8 @@ def main() -> None:
     curate.add_reasons(candidates, samples, tokenizer, params.load("curate", curate.Params))
     print("\n".join(table(candidates, corpus)))
     if args.scores:
-        lines = [f"{p.fault or 'clean'}\t{' '.join(c.reasons)}\t{c.scores}\t{c.text}\n" for c, p in zip(candidates, corpus, strict=True)]
+        pairs = zip(candidates, corpus, strict=True)
+        lines = [f"{p.fault or 'clean'}\t{' '.join(c.reasons)}\t{c.scores}\t{c.text.written}\n" for c, p in pairs]
         files.write_text(args.scores, "".join(lines))
 
 

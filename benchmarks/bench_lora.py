@@ -45,9 +45,9 @@ def run(args: argparse.Namespace, p: train.Params) -> str:
     model = train.build(args.base, p)
     material = training_material.gather(args.dataset, args.base, min_minutes=0.0)
     material = material.encoded(args.base, where).conditioned(model, p.conditioning)
-    folder = args.folder / f"{p.method}-{train.training_folder(material, p, asr).name}"
     lines = eval_lines.choose(material.held_out_examples, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
     clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
+    folder = args.folder / f"{p.method}-{train.training_folder(material, p, asr, clips[0]).name}"
     spoken = epoch_lines.EpochLines(folder, lines, model.xtts, clips[0])
     loop = training_loop.TrainingLoop(
         model,
@@ -72,7 +72,7 @@ def row(loop: training_loop.TrainingLoop, p: train.Params) -> str:
     learning = sum(weight.numel() for weight in parts.trained.values())
     size = sum(weight.numel() * weight.element_size() for weight in parts.stored(stored.DTYPES[p.export_dtype]).values())
     name = f"lora {p.lora_rank}, alpha {p.lora_alpha:g}" if p.adapters else "full"
-    update = f"{loop.update_s / loop.computed:.2f} s" if loop.computed else "–"
+    update = f"{loop.pace.update_s:.2f} s" if loop.pace.updates else "–"
     figures = f"{loss:.4f} | {scores.cer:.3f} | {scores.similarity:.3f} | {learning / 1e6:.2f} M | {size / 1e6:.2f} MB | {update}"
     return f"| {name} | {p.lr:g} | {best} | {figures} |"
 

@@ -1,4 +1,4 @@
-"""Two pitch trackers on speech whose pitch is known: YIN (voz/metrics/measures.py) and swift-f0 (voz/metrics/pitch.py).
+"""Two pitch trackers on speech whose pitch is known: YIN (pocket/xtts/yin.py) and swift-f0 (voz/metrics/pitch.py).
 
     python -m benchmarks.bench_pitch
 
@@ -10,19 +10,16 @@ Tones: harmonics of a gliding and trembling fundamental. A frame counts as voice
 the known period, as unvoiced where it does not or is silent; frames in between are not judged.
 """
 
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
-import soundfile
 from scipy.interpolate import CubicSpline
 
 from pocket.corpus import opus
+from pocket.xtts import yin
 from voz.audio import wav
-from voz.metrics import measures, pitch
+from voz.metrics import espeak, measures, pitch
 from voz.pipeline import command
 
 VOICES = (("es-419", 30), ("es-419", 60), ("es-419+f2", 50), ("es-419+f4", 80))  # espeak-ng's voice and its pitch, 0-99
@@ -53,12 +50,8 @@ class Truth:
 
 def flat_speech(text: str, voice: str, height: int) -> np.ndarray:
     """A sentence on one note, at 22 050 Hz. [T]"""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "said.wav"
-        marked = f'<speak><prosody range="0%">{text}</prosody></speak>'
-        subprocess.run(["espeak-ng", "-v", voice, "-p", str(height), "-s", "160", "-m", "-w", str(path), marked], check=True)
-        pcm, rate_hz = soundfile.read(path, dtype="float32")
-    return wav.resample(pcm, rate_hz, RATE_HZ)
+    spoken = espeak.say(text, espeak.Speaker(voice, pitch=height, pitch_range=0))
+    return wav.resample(spoken.pcm, spoken.rate_hz, RATE_HZ)
 
 
 def periodicity(pcm: np.ndarray, lags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,13 +144,13 @@ CONDITIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def yin(pcm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def by_yin(pcm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Times in s and Hz, NaN where unvoiced."""
-    hz = measures.pitch_hz(pcm)
+    hz = yin.pitch_hz(pcm)
     return (np.arange(len(hz)) * measures.HOP + measures.FRAME / 2) / RATE_HZ, hz
 
 
-def swift(pcm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def by_swift(pcm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Times in s and Hz, NaN where unvoiced."""
     hz = pitch.track(pcm)
     return np.arange(len(hz)) * pitch.HOP_S, hz
@@ -191,7 +184,7 @@ def main() -> None:
     for kind, truths in (("tones", list(tones())), ("speech", list(spoken()))):
         for condition, through in CONDITIONS.items():
             heard = [through(truth.pcm) for truth in truths]
-            for name, tracker in (("YIN", yin), ("swift-f0", swift)):
+            for name, tracker in (("YIN", by_yin), ("swift-f0", by_swift)):
                 found = [scores(truth, tracker(pcm)) for truth, pcm in zip(truths, heard, strict=True)]
                 mean = {
                     key: float(np.nanmean([each[key] for each in found])) for key in ("gross", "fine_st", "found", "mean_st", "range_st")

@@ -46,11 +46,12 @@ def run(args: argparse.Namespace, p: train.Params) -> Run:
     material = material.encoded(args.base, torch.device("cpu")).conditioned(model, p.conditioning)
     tested = dataset.read(args.dataset, "test")
     test_clips = batches.load(tested, args.dataset / "wavs", xtts.read_tokenizer(args.base))
-    depends_on = {"training": train.training_folder(material, p, asr).name, "test": training_material.hash_of(tested, test_clips)}
-    folder = args.folder / f"seed-{p.seed}-{files.combined_hash(depends_on)[:12]}"
     given = {"model": model.xtts, "base_hash": material.base_hash, "asr": asr, "seed": p.seed}
     lines = eval_lines.choose(material.held_out_examples, material.held_out, **given)
     clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
+    training = train.training_folder(material, p, asr, clips[0]).name
+    depends_on = {"training": training, "test": training_material.hash_of(tested, test_clips)}
+    folder = args.folder / f"seed-{p.seed}-{files.combined_hash(depends_on)[:12]}"
     on_eval = epoch_lines.EpochLines(folder, lines, model.xtts, clips[0])
     test_lines = eval_lines.choose(tested, test_clips, count=len(tested), **given)
     on_test = epoch_lines.EpochLines(folder / "test", test_lines, model.xtts, clips[0])

@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks import accent_speech
 from pocket.corpus import speech
+from pocket.xtts import yin
 from voz.audio.wav import SAMPLE_RATE_HZ
 from voz.metrics import measures
 from voz.metrics.accent import alignment
@@ -65,7 +66,7 @@ def of_text(text: str) -> dict[int, str]:
 
 def classify(aligned: Aligned, pcm: np.ndarray) -> dict[int, str]:
     """The stressed syllable of each word of two or more vowels, by its place in the text."""
-    level_db, hz = Spectrum(pcm), measures.pitch_hz(pcm)
+    level_db, hz = Spectrum(pcm), yin.pitch_hz(pcm)
     vowels: dict[int, list[alignment.Sound]] = {}
     for sound in aligned.sounds:
         if not alignment.is_pause(sound) and alignment.is_vowel(sound):

@@ -15,7 +15,7 @@ from pocket.corpus.manifest import Recording, read_manifest
 from pocket.corpus.voices import DEMO_SPEAKER
 from voz.audio import wav
 from voz.data import dataset
-from voz.metrics import measures
+from voz.metrics import estimates, measures
 from voz.metrics.accent import palatals
 from voz.model import synthesis, whisper, xtts
 from voz.model.generation import Sampling
@@ -102,6 +102,6 @@ def compare(values: dict[str, list[float]]) -> dict[str, Any]:
     """Means, and fine-tuned less cloned line by line with its 95 % interval over the lines."""
     lines = [str(number) for number in range(len(values["cloned"]))]
     gains = [own - other for own, other in zip(values["fine_tuned"], values["cloned"], strict=True)]
-    gain = measures.interval(gains, lines, seed=SEED)
+    gain = estimates.interval(gains, lines, seed=SEED)
     means = {name: round(float(np.mean(each)), 4) for name, each in values.items()}
     return {**means, "gain": round(gain.mean, 4), "gain_low": round(gain.low or 0.0, 4), "gain_high": round(gain.high or 0.0, 4)}

@@ -17,7 +17,7 @@ import argparse
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -29,15 +29,12 @@ from voz.model import xtts
 from voz.pipeline import command, files, ledger, params, records
 from voz.pipeline.checked import section
 from voz.pipeline.language import tr
-from voz.text import normalize, tokens, unspoken
-from voz.text.reader import aloud
-from voz.text.tokens import LANGUAGE
+from voz.text import clip_text, tokens
+from voz.text.clip_text import ClipText
 
 if TYPE_CHECKING:
     from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer
 
-# What Whisper also calls Spanish in short clips: a real Mexican clip was Catalan at 0.98. English, French and Italian get 0.96 to 1.
-LIKE_SPANISH = (LANGUAGE, "ca", "gl", "oc")
 SETTINGS = "settings.json"  # in the folder of the transcripts: the parameters that they were made with
 
 
@@ -76,15 +73,10 @@ class Candidate:
     clip: records.Clip
     transcript: records.Transcript
     correction: corrections.Correction | None
-    text: str  # the person's, else Whisper's without what was cut off
-    normalized: str  # as XTTS reads it
-    spoken: str  # the words alone
+    text: ClipText
     scores: dict[str, float] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     nearest_duplicate: str = ""  # id of the earlier clip that it resembles most
-    cut_off: tuple[str, ...] = ()  # pieces of Whisper's text that nobody said
-    dropped: tuple[str, ...] = ()  # emoji and the like, which are not read
-    unread: str = ""  # characters that stand for words and cannot be read
     detail: str = ""
 
     @property
@@ -116,36 +108,19 @@ def read_candidates(
 def candidate(
     clip: records.Clip, transcript: records.Transcript, correction: corrections.Correction | None, tokenizer: "VoiceBpeTokenizer"
 ) -> Candidate:
-    """A clip with its text: a person's as it is, or Whisper's without annotations and credits.
-
-    The text becomes one line without `|`, which separates the columns of LJSpeech.
-    """
-    written = correction.text if correction else ""
-    cut = unspoken.Cut(written, ()) if written else unspoken.cut(transcript.text)
-    text = " ".join(cut.text.replace("|", ",").split())
-    reading = aloud.read(text)
-    normalized = tokens.fit(reading.text, tokenizer)
-    return Candidate(
-        clip,
-        transcript,
-        correction,
-        text,
-        normalized,
-        normalize.words(reading.text),
-        cut_off=cut.pieces,
-        dropped=reading.dropped,
-        unread=reading.unread,
-    )
+    """A clip with its text, see `clip_text.of`."""
+    text = clip_text.of(correction.text if correction else "", transcript.text, tokenizer)
+    return Candidate(clip, transcript, correction, text)
 
 
 def add_scores(candidates: list[Candidate], analyses: list[clip_scores.ClipAnalysis], prompt: str) -> None:
     """Set `scores` and `nearest_duplicate`, whether or not a clip passes. `prompt` is the one Whisper was given."""
     similarity, deviations = clip_scores.speaker_deviation(np.stack([each.speaker_embedding for each in analyses]))
     duplicates = clip_scores.nearest_duplicates(
-        [c.clip.id for c in candidates], [c.spoken for c in candidates], [each.envelope for each in analyses]
+        [c.clip.id for c in candidates], [c.text.spoken for c in candidates], [each.envelope for each in analyses]
     )
-    texts = [score_text(c, prompt) for c in candidates]
-    missing = text_scores.missing_shares([each["chars_per_s"] for each in texts], [bool(c.cut_off) for c in candidates])
+    texts = [text_scores.of_clip(c.text, c.transcript, speech_s=c.clip.speech_s, prompt=prompt) for c in candidates]
+    missing = text_scores.missing_shares([each["chars_per_s"] for each in texts], [bool(c.text.cut_off) for c in candidates])
     for i, (c, analysis) in enumerate(zip(candidates, analyses, strict=True)):
         duplicate = duplicates.get(c.clip.id, clip_scores.NO_DUPLICATE)
         scores = texts[i] | {
@@ -162,35 +137,20 @@ def add_scores(candidates: list[Candidate], analyses: list[clip_scores.ClipAnaly
         c.nearest_duplicate = duplicate.clip
 
 
-def score_text(c: Candidate, prompt: str) -> dict[str, float]:
-    """The scores of a clip's text, by the text itself and by how sure Whisper was of it."""
-    transcript, speech_s = c.transcript, c.clip.speech_s
-    return {
-        "hallucination": text_scores.hallucination(
-            c.text, speech_s=speech_s, avg_logprob=transcript.avg_logprob, no_speech_prob=transcript.no_speech_prob
-        ),
-        "repetition": text_scores.repetition(c.text, transcript.compression_ratio),
-        "other_language_prob": 0.0 if transcript.language in LIKE_SPANISH else transcript.language_prob,
-        "prompt_leak": text_scores.prompt_leak(c.text, prompt),
-        "avg_logprob": transcript.avg_logprob,
-        "chars_per_s": text_scores.chars_per_s(c.spoken, speech_s),
-    }
-
-
 def failed_filters(c: Candidate, p: Params) -> list[str]:
     """The codes of the filters that reject a scored clip."""
-    lengths = {"words": len(c.spoken.split()), "chars": len(c.normalized)}
+    lengths = {"words": len(c.text.spoken.split()), "chars": len(c.text.normalized)}
     values, knobs = c.scores | lengths, asdict(p)
     return [each.code for each in filters.FILTERS if each.rejects(values[each.score], each.limit(knobs))]
 
 
 def exceeded_limits(c: Candidate, samples: int, tokenizer: "VoiceBpeTokenizer") -> list[str]:
     """The codes of the trainer's limits that a clip of `samples` at 22 050 Hz exceeds. Sets `detail` for unknown characters."""
-    unknown = tokens.unknown_characters(c.normalized, tokenizer) + c.unread
+    unknown = tokens.unknown_characters(c.text.normalized, tokenizer) + c.text.unread
     exceeded = {
-        "no_text": not c.spoken,
+        "no_text": not c.text.spoken,
         "unknown_characters": bool(unknown),
-        "too_many_tokens": tokens.count_tokens(c.normalized, tokenizer) > limits.MAX_TEXT_TOKENS,
+        "too_many_tokens": tokens.count_tokens(c.text.normalized, tokenizer) > limits.MAX_TEXT_TOKENS,
         "audio_too_short": samples < limits.MIN_SAMPLES,
         "audio_too_long": samples > limits.MAX_SAMPLES,
     }
@@ -242,8 +202,8 @@ def make_examples(candidates: list[Candidate], p: Params) -> list[records.Exampl
             id=c.clip.id,
             note=c.clip.note,
             split=splits[c.clip.note],
-            text=c.text,
-            normalized=c.normalized,
+            text=c.text.written,
+            normalized=c.text.normalized,
             duration_s=c.clip.duration_s,
             corrected=c.approved,
             scores=c.scores,
@@ -252,7 +212,7 @@ def make_examples(candidates: list[Candidate], p: Params) -> list[records.Exampl
     ]
 
 
-def aggregate(candidates: list[Candidate], examples: list[records.Example], orphans: int) -> dict[str, object]:
+def aggregate(candidates: list[Candidate], examples: list[records.Example], orphans: int) -> dict[str, Any]:
     """The metrics: sums and medians only. Every reason is there, also with 0, so that two commits compare."""
     first = Counter(c.reasons[0] for c in candidates if c.reasons)
     splits = {}
@@ -264,7 +224,7 @@ def aggregate(candidates: list[Candidate], examples: list[records.Example], orph
         "accepted": len(examples),
         "minutes": sum(e.duration_s for e in examples) / 60,
         "corrected": sum(e.corrected for e in examples),
-        "cut_texts": sum(bool(c.cut_off) for c in candidates),
+        "cut_texts": sum(bool(c.text.cut_off) for c in candidates),
         "orphaned_corrections": orphans,
         "rejected": {code: first[code] for code in filters.WHY},
         "splits": splits,
@@ -282,8 +242,8 @@ def account_for(candidates: list[Candidate], path: Path) -> ledger.Account:
     account = ledger.Account("curate", (c.clip.id for c in candidates))
     for c in candidates:
         scores = " ".join(f"{name}={value:g}" for name, value in c.scores.items())
-        cut = f"cut off: {' '.join(c.cut_off)}" if c.cut_off else ""
-        dropped = f"not read: {' '.join(c.dropped)}" if c.dropped else ""
+        cut = f"cut off: {' '.join(c.text.cut_off)}" if c.text.cut_off else ""
+        dropped = f"not read: {' '.join(c.text.dropped)}" if c.text.dropped else ""
         detail = "; ".join(part for part in (" ".join(c.reasons[1:]), c.detail if c.reasons else "", cut, dropped, scores) if part)
         start_s, end_s = c.clip.start_s, c.clip.end_s
         if c.reasons:
@@ -294,19 +254,10 @@ def account_for(candidates: list[Candidate], path: Path) -> ledger.Account:
     return account
 
 
-def print_splits(examples: list[records.Example]) -> None:
+def print_splits(metrics: dict[str, Any]) -> None:
     """One line per split."""
-    for split in records.SPLITS:
-        mine = [e for e in examples if e.split == split]
-        print(
-            tr(
-                "{split}: {clips} clips of {notes} notes, {minutes:.1f} min",
-                split=split,
-                clips=len(mine),
-                notes=len({e.note for e in mine}),
-                minutes=sum(e.duration_s for e in mine) / 60,
-            )
-        )
+    for split, counts in metrics["splits"].items():
+        print(tr("{split}: {clips} clips of {notes} notes, {minutes:.1f} min", split=split, **counts))
 
 
 def main() -> None:
@@ -330,8 +281,9 @@ def main() -> None:
     print(account.summary())
     examples = make_examples(candidates, p)
     dataset.write(args.dataset, examples, args.clips)
-    files.write_json(args.metrics, aggregate(candidates, examples, len(orphans)))
-    print_splits(examples)
+    metrics = aggregate(candidates, examples, len(orphans))
+    files.write_json(args.metrics, metrics)
+    print_splits(metrics)
     for line in outcome(candidates, p).frequent():
         print(line)
 

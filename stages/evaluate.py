@@ -18,10 +18,8 @@ synthesis. Without espeak-ng the accent is not measured. If --judge is another c
 """
 
 import argparse
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +29,10 @@ from pydantic import Field
 
 from voz.audio import wav
 from voz.data import dataset
-from voz.metrics import espeak, figures, judges, line_scores, measures
+from voz.metrics import espeak, estimates, figures, judges, line_scores, measures, voice_losses
 from voz.metrics.accent import summary as accent
 from voz.metrics.line_scores import Figures, LineAudio
-from voz.model import batches, clip_features, device, dvae, gpt_loss, synthesis, transcriber, xtts
+from voz.model import batches, clip_features, device, dvae, synthesis, transcriber, xtts
 from voz.model.batches import Sample
 from voz.model.generation import Sampling
 from voz.model.voice import Voice, load_voice
@@ -42,8 +40,6 @@ from voz.pipeline import cache, command, files, params, records
 from voz.pipeline.checked import section
 from voz.pipeline.language import tr
 from voz.pipeline.records import DIFFERENCE, FROM_REAL, VOICES
-
-LOSS_VERSION = 1  # raise when the same clip and weights give another loss; tests/test_evaluate.py holds a golden one
 
 
 @section
@@ -98,24 +94,6 @@ def read_eval_set(folder: Path, base: Path, count: int, where: torch.device) -> 
     samples = clip_features.with_codes(samples, base, files.hash_files(base, dvae.FILES), where)
     recordings = {clip.id: wav.read(dataset.wav(folder, clip)) for clip in clips}
     return EvalSet(folder, clips, samples, dataset.choose_lines(clips, count), recordings)
-
-
-def clip_losses(voice: Voice, samples: Sequence[Sample], *, label: str) -> list[Figures]:
-    """The loss of a voice on each clip, conditioned on its reference recording."""
-    store = cache.Cache("losses", LOSS_VERSION, params={}, model=voice.model_hash)
-
-    def key(sample: Sample) -> cache.Key:
-        content = json.dumps([sample.tokens.tolist(), sample.codes.tolist(), sample.length])
-        return store.key(sample.id, hashlib.sha256(content.encode()).hexdigest(), voice.reference_hash)
-
-    def work(sample: Sample, entry: Path) -> None:
-        loss = gpt_loss.of_clip(voice.model.gpt, sample, voice.conditioning.latents)
-        cache.save_json(entry, "loss.json", {"loss": loss})
-
-    def load(entry: Path) -> Figures:
-        return dict(cache.load_json(entry, "loss.json"))
-
-    return store.map(samples, key=key, work=work, load=load, label=label, unit="clip")
 
 
 def transcribers(asr: Path, judge: Path, where: torch.device) -> dict[str, transcriber.Transcriber]:
@@ -198,25 +176,11 @@ def similarity(
     return {name: measures.similarity(embedding, others)} if others and embedding is not None else {}
 
 
-def summarise(of_each: Sequence[Figures], notes: Sequence[str], *, seed: int) -> dict[str, dict[str, float]]:
-    """Mean and interval of each figure over the lines that have it. notes: of each line."""
-    names = list(dict.fromkeys(name for each in of_each for name in each))
-    summary = {}
-    for name in names:
-        pairs = [(line[name], note) for line, note in zip(of_each, notes, strict=True) if name in line]
-        estimate = measures.interval([value for value, _ in pairs], [note for _, note in pairs], seed=seed)
-        summary[name] = {key: value for key, value in asdict(estimate).items() if value is not None}
-    return summary
-
-
-def differences(base: Sequence[Figures], fine_tuned: Sequence[Figures]) -> list[Figures]:
-    """Fine-tuned minus base, line by line."""
-    return [{name: own[name] - other[name] for name in other if name in own} for other, own in zip(base, fine_tuned, strict=True)]
-
-
 def accent_from_real(of_lines: dict[str, list[Figures]], voice: str) -> list[Figures]:
     """How far the accent of a voice is from that of the recordings, line by line: 0 is the speaker's own."""
-    return [{name: line[name] for name in accent.NAMES if name in line} for line in differences(of_lines["real"], of_lines[voice])]
+    return [
+        {name: line[name] for name in accent.NAMES if name in line} for line in estimates.differences(of_lines["real"], of_lines[voice])
+    ]
 
 
 def aggregate(eval_set: EvalSet, of_lines: dict[str, list[Figures]], losses: dict[str, list[Figures]], *, seed: int) -> dict[str, Any]:
@@ -225,11 +189,11 @@ def aggregate(eval_set: EvalSet, of_lines: dict[str, list[Figures]], losses: dic
     values: dict[str, Any] = {"lines": len(line_notes), "clips": len(clip_notes), "notes": len(set(clip_notes))}
     for name in (*VOICES, DIFFERENCE):
         clips, lines = (
-            differences(table["base"], table["fine_tuned"]) if name == DIFFERENCE else table[name] for table in (losses, of_lines)
+            estimates.differences(table["base"], table["fine_tuned"]) if name == DIFFERENCE else table[name] for table in (losses, of_lines)
         )
-        values[name] = summarise(clips, clip_notes, seed=seed) | summarise(lines, line_notes, seed=seed)
+        values[name] = estimates.summarise(clips, clip_notes, seed=seed) | estimates.summarise(lines, line_notes, seed=seed)
     for voice, name in FROM_REAL.items():
-        values[name] = summarise(accent_from_real(of_lines, voice), line_notes, seed=seed)
+        values[name] = estimates.summarise(accent_from_real(of_lines, voice), line_notes, seed=seed)
     return values
 
 
@@ -302,7 +266,9 @@ def main() -> None:
     if not espeak.available():
         print(tr("the accent is not measured: espeak-ng is missing (`make doctor` says how to get it)"))
     eval_set = read_eval_set(args.dataset, args.base, p.lines, where)
-    losses = {name: clip_losses(voice, eval_set.samples, label=tr("{name}: loss", name=name)) for name, voice in voices.items()}
+    losses = {
+        name: voice_losses.clip_losses(voice, eval_set.samples, label=tr("{name}: loss", name=name)) for name, voice in voices.items()
+    }
     losses["real"] = [{} for _ in eval_set.samples]
     renditions = render(eval_set, voices, ears, p)
     of_lines = line_figures(eval_set, renditions, voices["base"])

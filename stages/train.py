@@ -50,12 +50,12 @@ from voz.model import (
     voice,
     xtts,
 )
-from voz.model.history import SELECTED, History
+from voz.model.batches import Sample
+from voz.model.history import History
 from voz.model.schedule import Schedule
 from voz.model.training_material import Material
 from voz.pipeline import cache, command, files, language, params
 from voz.pipeline.checked import section
-from voz.pipeline.language import tr
 
 STEP_VERSION = 3  # raise when the same data and parameters give other weights; tests/test_training_loop.py holds golden losses
 
@@ -131,15 +131,19 @@ class Trained:
     candidates: list[Candidate]
 
 
-def training_folder(material: Material, p: Params, asr: transcriber.Transcriber) -> Path:
+def training_folder(material: Material, p: Params, asr: transcriber.Transcriber, speaks_with: Sample) -> Path:
     """Where this training keeps its state and the lines that its epochs spoke. Its name depends on all that these depend on: on Whisper
-    only where it chooses."""
+    only where it chooses.
+
+    Args:
+        speaks_with: the clip that the epochs speak with. curate's scores help to choose it (`reference.typical`), and decide nothing else.
+    """
     versions = [clip_features.CODES_VERSION, voice.STEP_VERSION, eval_lines.STEP_VERSION]
     if p.conditioning == "other_clip":
         versions.append(clip_features.LATENTS_VERSION)
     chosen_by = [] if p.select == "loss" else [asr.hash, str(transcriber.GREEDY_VERSION)]
     store = cache.Cache("train", STEP_VERSION, params=p.affecting, model=material.base_hash)
-    return store.path(store.key(material.data_hash, *map(str, versions), *chosen_by))
+    return store.path(store.key(material.data_hash, speaks_with.id, *map(str, versions), *chosen_by))
 
 
 def aggregate(material: Material, trained: Trained, p: Params) -> dict[str, float | int]:
@@ -189,7 +193,7 @@ def loop_of(
 
 def log_speed(loop: training_loop.TrainingLoop) -> None:
     """Note how long an update took in this process."""
-    cache.log("train", device=str(loop.trainer.device), computed=loop.computed, update_s=loop.update_s / max(1, loop.computed))
+    cache.log("train", device=str(loop.trainer.device), computed=loop.pace.updates, update_s=loop.pace.update_s)
 
 
 def take_part(loop: Callable[[Callable[[History], None]], training_loop.TrainingLoop], epochs: Path, schedule: Schedule) -> None:
@@ -236,15 +240,16 @@ def main() -> None:
     xtts.require(args.base)
     asr = transcriber.Transcriber(args.asr, where)
     material = training_material.gather(args.dataset, args.base, min_minutes=p.min_minutes, max_minutes=p.max_minutes)
-    folder = training_folder(material, p, asr)
     device.seed_everything(p.seed, deterministic=p.deterministic)
     material = material.encoded(args.base, where)
     model = build(args.base, p).to(where)
+    model.learning(False)
+    lines = eval_lines.choose(material.held_out_examples, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
+    clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
+    folder = training_folder(material, p, asr, clips[0])
     if not processes.inside():
         needs.announce(model, material, p.schedule, folder)
     material = material.conditioned(model, p.conditioning)
-    lines = eval_lines.choose(material.held_out_examples, material.held_out, model.xtts, material.base_hash, asr, seed=p.seed)
-    clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
     spoken = EpochLines(folder, lines, model.xtts, clips[0])
     if processes.inside():
         take_part(functools.partial(loop_of, model, material, p, folder, spoken), args.epochs, p.schedule)
@@ -264,7 +269,7 @@ def main() -> None:
         train_log.write_curves(plots, history, p.schedule, clips=len(material.train))
     files.write_json(args.metrics, aggregate(material, trained, p))
     cache.trim(compute.cache_gb)
-    print_summary(trained, p)
+    train_log.print_outcome(history, p.schedule, stored_as=p.export_dtype, stored_loss=loss, reference=candidates[0].sample.id)
 
 
 def card_of(material: Material, trained: Trained, p: Params, given: consent.Consent, base: Path) -> export.Card:
@@ -282,35 +287,6 @@ def card_of(material: Material, trained: Trained, p: Params, given: consent.Cons
         train_clips=len(material.train),
         eval_clips=len(material.held_out),
     )
-
-
-def print_summary(trained: Trained, p: Params) -> None:
-    """A few lines for a person."""
-    history = trained.history
-    rows, best = train_log.evaluations(history, p.schedule), history.best_epoch(p.schedule)
-    figures = ", ".join(f"{name} {rows[best][name]:.4f} (base {rows[0][name]:.4f})" for name in ("loss", "cer", "similarity"))
-    print(
-        tr(
-            "train: epoch {best} of {epochs} has the best {select}: {figures}; reference {reference}",
-            best=best,
-            epochs=len(rows) - 1,
-            select=tr(SELECTED[p.select]),
-            figures=figures,
-            reference=trained.candidates[0].sample.id,
-        )
-    )
-    print(
-        tr(
-            "train: stored in {dtype}: eval loss {loss:.4f} ({difference:+.1e})",
-            dtype=p.export_dtype,
-            loss=trained.stored_loss,
-            difference=trained.stored_loss - rows[best]["loss"],
-        )
-    )
-    if rows[best]["loss"] >= rows[0]["loss"]:
-        print(tr("train: the chosen epoch is not better than the base on eval: lower train.lr, or add notes"))
-    if history.skipped():
-        print(tr("train: {count} updates were left out, as their loss was not finite", count=history.skipped()))
 
 
 def parse_args() -> argparse.Namespace:

@@ -108,7 +108,7 @@ def running(folder: Path) -> Iterator[Site]:
     yield Site(folder, made, process, found.group())
     process.send_signal(signal.SIGHUP)  # its terminal is closed
     assert process.wait(30) == 129
-    assert list((folder / ".cache").glob("page-*")) == []
+    assert list((folder / ".cache").glob(".tmp-*")) == []
     assert not (folder / ".gradio").exists()
 
 

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from tools.forgetting import traces
-from tools.local_page import serve as local_page
 from voz.audio import encode
 from voz.data import consent, corrections, origins, phone_transcripts
-from voz.pipeline import files
+from voz.pipeline import cache, files
 
 ROOT = Path(__file__).parent.parent
 WORDS = {"a": "el colectivo llegó tardísimo otra vez", "b": "mañana te llevo los alfajores, dale"}
@@ -211,11 +210,10 @@ def leave_copies(folder: Path, mine: origins.Origin) -> None:
         (entry / "reference.wav").write_bytes(reference)
         (entry / "model.pth").write_bytes(b"PK\0weights1")
         (entry / ".label.json").write_text(json.dumps({"made_of": ["0" * 40], "bytes": {}}))
-    for page in ("review", "listen"):
-        with contextlib.chdir(folder), local_page.copies(page) as copies:
-            pass
-        copies.mkdir()
-        (copies / "note.wav").write_bytes(clip)
+    with contextlib.chdir(folder), cache.scratch() as copies:
+        pass
+    copies.mkdir()
+    (copies / "note.wav").write_bytes(clip)
     (folder / "mis cosas").mkdir()
     (folder / "mis cosas/copia.opus").write_bytes((folder / "data/notes" / mine.file).read_bytes())
     (folder / "mis cosas/frases.txt").write_text(f"hola\n{WORDS['a']}\n")

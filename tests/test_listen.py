@@ -61,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     process.terminate()
     assert process.wait(30) == 143
     assert not any(each.is_running() for each in children)
-    assert not list((folder / ".cache").glob("page-*"))  # the sounds are gone
+    assert not list((folder / ".cache").glob(".tmp-*"))  # the sounds are gone
 
 
 @pytest.fixture(scope="module")

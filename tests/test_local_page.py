@@ -1,24 +1,20 @@
-"""What the pages of review and listen share: the folder of their sounds, and how a server that cannot start says so."""
+"""What the pages of review and listen share: how a server that cannot start says so."""
 
 import os
 import socket
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.review_site import REVIEW
-from tools.forgetting import traces
-from tools.local_page import serve
 
 ROOT = Path(__file__).parent.parent
 PAGE = """
 import sys
 from pathlib import Path
 from tools.local_page import serve
-from voz.pipeline import command
+from voz.pipeline import cache, command
 def main():
-    with serve.copies("trial") as copies:
+    with cache.scratch() as copies:
         serve.set_environment(copies)
         import gradio
         with gradio.Blocks(analytics_enabled=False) as blocks:
@@ -26,16 +22,6 @@ def main():
         serve.serve(blocks, name="trial", port=int(sys.argv[1]))
 command.run(main)
 """
-
-
-def test_forget_finds_the_sounds_of_a_page_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "main"))
-    (tmp_path / "main").mkdir()
-    with serve.copies("trial") as copies:
-        assert copies.parent == tmp_path / "main/.cache"
-        found = {path for pattern in traces.TEMPORARY for path in copies.parent.glob(pattern)}
-        assert found == {copies}
-    assert not copies.exists()
 
 
 def test_a_port_in_use_is_one_line_in_the_users_language(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import melody_speech
 from tests.spoken_accents import spoken
 from voz.audio.wav import SAMPLE_RATE_HZ
-from voz.metrics import espeak
+from voz.metrics import espeak, pitch
 from voz.metrics.accent import alignment, melody
 from voz.metrics.accent.alignment import Aligned, Sound
 from voz.metrics.accent.melody import Curve
@@ -65,7 +65,9 @@ def test_a_level_or_voiceless_stretch_has_no_figure() -> None:
 @needs_espeak
 def test_a_statement_falls_and_a_question_rises_in_speech() -> None:
     told, asked = (f"Mañana vamos a la casa de tu hermana{end}" for end in ".?")
-    fall, rise = (melody.measure(text, alignment.align(text, spoken(text)), melody.curve(spoken(text))) for text in (told, asked))
+    fall, rise = (
+        melody.measure(text, alignment.align(text, spoken(text)), melody.curve(pitch.track(spoken(text)))) for text in (told, asked)
+    )
     assert fall.final_slopes[0] < 0 and not fall.questions_rise
     assert rise.questions_rise == [True] and not rise.final_slopes
 
@@ -76,10 +78,10 @@ def test_a_bent_end_differs_by_what_it_was_bent() -> None:
     pcm = spoken(text)
     end = melody.end_of(alignment.spoken(alignment.align(text, pcm).sounds)[-1])
     assert end is not None
-    before = melody.slope_of(melody.curve(pcm).between(*end))
+    before = melody.slope_of(melody.curve(pitch.track(pcm)).between(*end))
     bent, more = melody_speech.bend(pcm, *end, 4.0)
     lasts_s = 4.0 / more
-    after = melody.slope_of(melody.curve(bent).between(end[0], end[0] + lasts_s))
+    after = melody.slope_of(melody.curve(pitch.track(bent)).between(end[0], end[0] + lasts_s))
     assert before is not None and after is not None
     assert len(bent) / SAMPLE_RATE_HZ - len(pcm) / SAMPLE_RATE_HZ == pytest.approx(lasts_s - (end[1] - end[0]), abs=0.001)
     assert after - before == pytest.approx(more, rel=0.25)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from pocket.corpus import manifest, speech, voices
-from pocket.xtts import base, decoder_losses, encode, fast_gpt, pack, packed, phonemes, pitch_grid, train_decoder, train_speaker
+from pocket.xtts import base, decoder_losses, encode, fast_gpt, pack, packed, phonemes, pitch_grid, train_decoder, train_speaker, yin
 from voz.audio import wav
 from voz.metrics import espeak, measures
 from voz.model import xtts
@@ -212,7 +212,7 @@ def test_pitch_moves_to_whole_periods_per_code_and_words_stay() -> None:
     [moved] = pitch_grid.on_grid(pcm, [None])
     assert len(moved) == len(pcm) and moved.dtype == np.float32
     grid_hz = wav.SAMPLE_RATE_HZ / base.CODE_SAMPLES
-    away = [np.abs(hz / grid_hz - np.round(hz / grid_hz)) for hz in (measures.pitch_hz(pcm), measures.pitch_hz(moved))]
+    away = [np.abs(hz / grid_hz - np.round(hz / grid_hz)) for hz in (yin.pitch_hz(pcm), yin.pitch_hz(moved))]
     before, after = (each[np.isfinite(each)] for each in away)
     assert np.median(before) > 0.15 and np.median(after) < 0.05
     assert measures.mcd_db(moved, pcm) < 1.5  # formants and timing are where they were

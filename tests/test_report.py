@@ -271,6 +271,12 @@ def test_the_verdict_is_in_words_with_what_to_try(html: str) -> None:
     assert pages.code("<b> `x<y`") == "&lt;b&gt; <code>x&lt;y</code>"
 
 
+def test_the_navigation_names_the_headings_in_their_order(html: str) -> None:
+    links = re.findall(r'<a href="#(\w+)">([^<]+)</a>', html)
+    assert [name for _, name in links] == re.findall("<h2[^>]*>([^<]+)</h2>", html)
+    assert [anchor for anchor, _ in links] == [each["id"] for _, each in Page(html).tags if each.get("id") in dict(links)]
+
+
 def test_green_only_where_the_difference_excludes_zero() -> None:
     better = {row.name: row.better for row in figures.table(EVALUATED)}
     assert better == {"cer": "fine_tuned", "similarity": "", "similarity_resemblyzer": "base"}

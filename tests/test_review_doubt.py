@@ -14,6 +14,7 @@ from tools.review import backend, doubt
 from voz.data import corrections
 from voz.metrics import filters
 from voz.pipeline import command, ledger, records
+from voz.text.clip_text import ClipText
 
 ROOT = Path(__file__).parent.parent
 # The numbers below are for the confidence of the real Whisper, params.yaml is for the pocket one.
@@ -47,7 +48,7 @@ def test_every_filter_whose_score_is_in_the_ledger_has_a_closeness() -> None:
 def test_a_share_is_above_one_exactly_where_curate_rejects(score: str, value: float) -> None:
     clip = clips.clip_of("mine-0", clips.pcm("mine-0"))
     scores = CLEAN | {score: value}
-    candidate = curate.Candidate(clip, clips.transcript_of(clip, ""), None, *["bueno che dale"] * 3, scores)
+    candidate = curate.Candidate(clip, clips.transcript_of(clip, ""), None, ClipText(*["bueno che dale"] * 3), scores)
     over = [each.filter.code for each in doubt.closeness(scores, KNOBS) if each.share > 1]
     assert sorted(over) == sorted(curate.failed_filters(candidate, PARAMS))
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.spoken_accents import spoken
 from voz.audio.wav import SAMPLE_RATE_HZ
-from voz.metrics import espeak
+from voz.metrics import espeak, pitch
 from voz.metrics.accent import alignment, sibilants, summary
 from voz.metrics.accent.alignment import Sound
 from voz.metrics.accent.spectrum import Spectrum
@@ -30,7 +30,8 @@ def test_kept_aspirated_and_lost_are_told_apart() -> None:
 @needs_espeak
 def test_shares_are_figures_and_quiet_speech_has_the_same() -> None:
     for gain in (1.0, 0.05):
-        found = summary.measure(TEXT, gain * spoken(SOME))
+        pcm = gain * spoken(SOME)
+        found = summary.measure(TEXT, pcm, pitch.track(pcm))
         assert {name: found[name] for name in summary.SHARES if name in found} == pytest.approx({"s_coda": 1 / 6, "s_final": 1 / 2})
 
 

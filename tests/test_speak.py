@@ -1,9 +1,14 @@
 """`make speak`: as the stage speaks. With REV=... : tests/test_revisions.py."""
 
+import multiprocessing
+import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +19,10 @@ import yaml
 from stages import synthesize
 from tests import clips, test_lora, tiny_voice, tiny_whisper
 from tools import speak
+from tools.forgetting import traces
+from tools.forgetting.trail import Trail
 from voz.audio import sniff
-from voz.pipeline import parallel
+from voz.pipeline import cache, command, parallel
 from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -82,6 +89,39 @@ def test_any_voice_with_any_recording_as_its_reference(here: Path, monkeypatch: 
         say(monkeypatch, "--text", "Hola.", "--voice", "from afar", "--speaker-wav", str(clips.FIXTURES / "texts.csv"))
     with pytest.raises(UserError, match="two voices"):
         say(monkeypatch, "--text", "Hola.", "--voice", "from afar", "--rev", "HEAD")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_no_copy_of_a_recording_outlives_its_process_except_where_forget_looks(
+    here: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    (here / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(here / "temporary"))
+    before, context = set(here.rglob("*")), multiprocessing.get_context("fork")
+    ready = context.Event()
+
+    def wait_with_a_reference() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with SIGINT ignored
+        with speak.reference_wav(clips.FIXTURES / "mine-0.ogg"):
+            ready.set()
+            time.sleep(60)
+
+    def left() -> set[Path]:
+        return {path for path in set(here.rglob("*")) - before if path.is_file()}
+
+    process = context.Process(target=command.run, args=(wait_with_a_reference,))
+    process.start()
+    assert ready.wait(30) and left()
+    os.kill(process.pid or 0, number)
+    process.join(30)
+    if number != signal.SIGKILL:
+        assert (process.exitcode, left()) == (128 + number, set())
+        return
+    found = traces.in_cache(cache.root(), Trail(set()), weights=False)
+    assert left() and all(any(folder in path.parents for folder in found) for path in left())
+    with speak.reference_wav(clips.FIXTURES / "mine-1.ogg"):  # the next command removes them
+        pass
+    assert not left()
 
 
 def test_an_adapter_speaks_with_its_base_and_with_no_other(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,9 @@ import hashlib
 import json
 import re
 import signal
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,11 +16,11 @@ import yaml
 
 from stages import train as train_stage
 from tests import stock, tiny_base, tiny_dataset, tiny_whisper
-from tests.train_stage import COMMAND, TRAIN, digests, finish, lay, start, wait_for_state
+from tests.train_stage import TRAIN, digests, finish, here, lay, start, wait_for_state
 from voz.audio import limits, wav
 from voz.data import consent
 from voz.metrics import eval_lines, reference
-from voz.model import batches, clip_features, dvae, export, gpt_loss, gpt_trainer, stored, training_material, transcriber, voice, xtts
+from voz.model import batches, dvae, export, gpt_loss, gpt_trainer, stored, xtts
 from voz.model.voice import load_voice
 from voz.pipeline import records
 from voz.pipeline.command import UserError
@@ -171,14 +169,6 @@ def test_terminated_then_killed_then_run_again_gives_the_same_bytes(trained: Pat
     assert digests(folder) == digests(trained)
 
 
-def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stage's main in this process."""
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("DVC_ROOT", str(folder))
-    monkeypatch.setattr(sys, "argv", ["stages.train", *COMMAND])
-    train_stage.main()
-
-
 def test_run_again_trains_nothing_and_a_finished_training_keeps_no_optimizer(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = digests(trained)
     here(trained, monkeypatch)
@@ -249,33 +239,6 @@ def test_an_adapter_is_the_voice_of_a_lora_training_and_a_stored_dtype_trains_no
         ) == 2 * 2 * 4  # A and B, layers, matrices
     assert losses["fp32"] == pytest.approx(metrics["eval_loss"], abs=2e-6)
     assert len(list(folder.glob(".cache/train/*/*/done.json"))) == 1
-
-
-def test_another_whisper_trains_nothing_again_where_the_loss_chooses(trained: Path, base: Path, dataset: Path, tmp_path: Path) -> None:
-    asr = [transcriber.Transcriber(path, torch.device("cpu")) for path in (base.parent / "whisper.pt", ROOT / "models/pocket/whisper.pt")]
-    material = training_material.gather(dataset, base, min_minutes=0.0)
-    folders = {
-        select: [train_stage.training_folder(material, train_stage.Params(**{**TRAIN, "select": select}), each) for each in asr]  # type: ignore[arg-type]
-        for select in ("loss", "cer")
-    }
-    assert folders["loss"][0] == folders["loss"][1] and folders["cer"][0] != folders["cer"][1]
-
-
-@pytest.mark.parametrize(("room", "version"), [(voice, "STEP_VERSION"), (eval_lines, "STEP_VERSION"), (clip_features, "CODES_VERSION")])
-def test_a_changed_step_starts_a_new_training_whatever_chooses(
-    base: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch, room: ModuleType, version: str
-) -> None:
-    """The folder of a training holds its spoken lines, which a new version would mix with its own."""
-    asr = transcriber.Transcriber(base.parent / "whisper.pt", torch.device("cpu"))
-    material = training_material.gather(dataset, base, min_minutes=0.0)
-
-    def folders() -> set[Path]:
-        chosen = [train_stage.Params(**{**TRAIN, "select": select}) for select in ("loss", "cer", "similarity")]  # type: ignore[arg-type]
-        return {train_stage.training_folder(material, p, asr) for p in chosen}
-
-    before = folders()
-    monkeypatch.setattr(room, version, getattr(room, version) + 1)
-    assert len(before | folders()) == 6
 
 
 def test_the_real_profile_is_the_seed_recipe_to_the_digit() -> None:

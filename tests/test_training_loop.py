@@ -1,6 +1,5 @@
 """The training loop: golden losses, its signals and locks, and the interpolated weights."""
 
-import json
 import math
 import os
 import signal
@@ -82,7 +81,7 @@ def losses(
     evaluations: list[int] = []
     loop = loop_in(base, folder, schedule, on_epoch=lambda history: evaluations.append(len(history.clips)))
     history = loop.run()
-    assert evaluations == [1, 2, 3] and loop.computed == 4
+    assert evaluations == [1, 2, 3] and loop.pace.updates == 4
     assert 1 <= history.best_epoch(schedule) <= 2 and set(training_loop.best_weights(folder / "training")) == set(loop.gpt.state_dict())
     return [row["loss"] for row in history.eval_losses(schedule)]
 
@@ -209,7 +208,7 @@ def test_a_killed_training_ends_with_the_same_bytes_with_each_option(
     for name in (training_loop.BEST, training_loop.DONE):
         one, other = (tmp_path / each / "training" / name for each in ("whole", "killed"))
         assert one.read_bytes() == other.read_bytes()
-    assert again.computed == updates - 2
+    assert again.pace.updates == updates - 2
 
 
 def test_each_option_changes_what_it_should(base: Path, tmp_path: Path) -> None:
@@ -227,38 +226,6 @@ def test_each_option_changes_what_it_should(base: Path, tmp_path: Path) -> None:
     assert moved[1] < 0.1 * moved[0]
     with pytest.raises(UserError, match=r"train\.layers: 3, and the base has 2"):
         gpt_trainer.build(base, lr=1e-3, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8, layers=3)
-
-
-def test_the_rate_rises_then_falls_to_nothing() -> None:
-    schedule = replace(PLAN, epochs=5, warmup_steps=2, lr_schedule="cosine")  # 10 updates over 4 clips
-    rates = [schedule.rate(number, 4) for number in range(11)]
-    assert rates[:3] == [0.5, 1.0, 1.0] and rates[6] == pytest.approx(0.5) and rates[10] == pytest.approx(0.0)
-    assert [PLAN.rate(number, 4) for number in (0, 100)] == [1.0, 1.0]
-    assert (schedule.updates(4), replace(schedule, max_steps=3).updates(4), replace(schedule, max_steps=3).evaluated_epochs(4)) == (
-        10,
-        3,
-        2,
-    )
-
-
-def history_of(losses: Sequence[float], cers: Sequence[float] = (), similarities: Sequence[float] = ()) -> History:
-    scores = [Scores((cers or losses)[i], (similarities or losses)[i], ()) for i in range(len(losses))]
-    return History([], [{"a": [0.0, loss, 1, 1]} for loss in losses], scores)
-
-
-def test_the_epoch_is_the_best_by_what_selects_it_then_by_loss_then_the_first() -> None:
-    history = history_of([5.0, 3.0, 2.0, 2.5, 2.5], [0.0, 0.3, 0.2, 0.1, 0.1], [0.9, 0.5, 0.6, 0.6, 0.4])
-    best = {select: history.best_epoch(replace(PLAN, select=select)) for select in ("loss", "cer", "similarity")}
-    assert best == {"loss": 2, "cer": 3, "similarity": 2}  # 3 and 4 have the same CER and loss; 2 and 3 the same similarity
-
-
-def test_overfitting_is_named_once_for_each_sign() -> None:
-    assert history_of([5.0, 3.0, 2.0, 1.9, 1.8]).overfitting(PLAN) == []
-    rising = history_of([5.0, 2.0, 2.1, 2.2, 2.3]).overfitting(PLAN)
-    assert len(rising) == 1 and rising[0].startswith("overfitting since epoch 1: the eval loss rises (2.000 to 2.200)")
-    lost = history_of([5.0, 3.0, 2.0, 1.9, 1.8], [0.5, 0.1, 0.1, 0.16, 0.22]).overfitting(PLAN)
-    assert len(lost) == 1 and "since epoch 2: words are lost (CER of the eval lines 0.10 to 0.22)" in lost[0]
-    assert history_of([5.0, 3.0, 2.0, 1.9, 1.8], [0.5, 0.1, 0.1, 0.14, 0.18]).overfitting(PLAN) == []  # the chance of a few lines
 
 
 def test_the_weights_of_the_best_epoch_are_kept_and_not_of_a_later_one(base: Path, tmp_path: Path) -> None:
@@ -310,8 +277,3 @@ def test_a_last_evaluation_that_is_not_finite_is_not_saved_and_says_the_same_aga
             loop.run()
     assert not (tmp_path / "training" / training_loop.DONE).exists()
     assert checkpoint.read(tmp_path / "training" / training_loop.STATE)["position"] == [2, 0]
-
-
-def test_what_is_saved_of_a_history_is_json(tmp_path: Path) -> None:
-    history = History([[1.0, 2.0], None], [{"a": [1.0, 2.0, 3, 4]}], heard(0.5))
-    assert History(**json.loads(json.dumps(history.saved()))) == replace(history, scores=[])

@@ -7,7 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import yaml
+
+from stages import train as train_stage
 
 ROOT = Path(__file__).parent.parent
 TRAIN = {
@@ -54,6 +57,14 @@ def lay(folder: Path, base: Path, dataset: Path, **train: object) -> Path:
     compute = {"device": "cpu", "workers": 1, "cache_gb": 1.0}
     (folder / "params.yaml").write_text(yaml.safe_dump({"compute": compute, "train": {**TRAIN, **train}}))
     return folder
+
+
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage's main in this process."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    monkeypatch.setattr(sys, "argv", ["stages.train", *COMMAND])
+    train_stage.main()
 
 
 def start(folder: Path) -> subprocess.Popen[str]:

@@ -16,7 +16,6 @@ Writes  OUT, mono, 24 000 Hz, with the watermark unless `synthesize.watermark` i
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +27,7 @@ from tools import revisions
 from voz.audio import encode, recording, watermark, wav
 from voz.model import device, synthesis
 from voz.model.voice import REFERENCE, load_voice
-from voz.pipeline import command, params
+from voz.pipeline import cache, command, params
 from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
 
@@ -58,12 +57,12 @@ def reference_wav(path: Path | None) -> Iterator[Path | None]:
     if path is None:
         yield None
         return
-    with recording.opened(path) as (pcm, rate_hz), tempfile.TemporaryDirectory() as folder:
+    with recording.opened(path) as (pcm, rate_hz), cache.scratch() as folder:
         if len(pcm) < LEAST_REFERENCE_S * rate_hz:
             raise UserError("{path}: {duration_s:.1f} s", "take 6 s or more of the speaker", path=path, duration_s=len(pcm) / rate_hz)
         start = np.array(pcm[: round(MOST_REFERENCE_S * rate_hz)])
-        wav.write(Path(folder) / REFERENCE, wav.resample(start, rate_hz, wav.SAMPLE_RATE_HZ))
-        yield Path(folder) / REFERENCE
+        wav.write(folder / REFERENCE, wav.resample(start, rate_hz, wav.SAMPLE_RATE_HZ))
+        yield folder / REFERENCE
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from functools import cache
 import numpy as np
 from scipy import fft
 
+from pocket.xtts import yin
 from pocket.xtts.base import CODE_SAMPLES
 from voz.metrics import measures
 
@@ -50,11 +51,11 @@ def on_grid(pcm: np.ndarray, counts: Sequence[int | None]) -> list[np.ndarray]:
 
 def _pitch_hz(pcm: np.ndarray) -> np.ndarray:
     """Pitch per frame, NaN where unvoiced: a strict pass finds the voice's median, a lenient one looks near it. The first misses half."""
-    sure = measures.pitch_hz(pcm)
+    sure = yin.pitch_hz(pcm)
     if not np.isfinite(sure).any():
         return sure
     middle = float(np.nanmedian(sure))
-    return measures.pitch_hz(pcm, span_hz=(middle / NEAR, middle * NEAR), aperiodicity=LENIENT)
+    return yin.pitch_hz(pcm, span_hz=(middle / NEAR, middle * NEAR), aperiodicity=LENIENT)
 
 
 def _steady(hz: np.ndarray) -> np.ndarray:

@@ -18,12 +18,11 @@ import torch
 import torch.nn.functional as F
 
 from pocket.arguments import arguments
-from pocket.xtts import base
+from pocket.xtts import base, yin
 from pocket.xtts.base import CODE_SAMPLES
 from pocket.xtts.packed import PackedCorpus, PackedRecording
 from voz import compat
 from voz.audio.wav import ASR_RATE_HZ, SAMPLE_RATE_HZ
-from voz.metrics import measures
 from voz.model import checkpoint
 from voz.pipeline import command, parallel
 
@@ -48,7 +47,7 @@ def embeddings(encoder: torch.nn.Module, corpus: PackedCorpus, of_voice: dict[st
 
 def median_hz(pcm: np.ndarray) -> float:
     """The median pitch of [T]; NaN if none of it is voiced."""
-    hz = measures.pitch_hz(pcm)
+    hz = yin.pitch_hz(pcm)
     return float(np.nanmedian(hz)) if np.isfinite(hz).any() else math.nan
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import yaml
 
-from stages import evaluate
 from tools import revisions
 from tools.revisions import Revision
-from voz.metrics import figures
+from voz.metrics import estimates, figures
 from voz.metrics.line_scores import Figures
 from voz.pipeline import records
 from voz.report import views
@@ -49,8 +48,8 @@ def paired(a: dict[tuple[str, str], tuple[str, Figures]], b: dict[tuple[str, str
     """Means and 95 % intervals of B - A, over lines that both have; {} unless they have the same lines. a, b: see `line_figures`"""
     if a.keys() != b.keys():
         return {}
-    differences = evaluate.differences([own for _, own in a.values()], [b[key][1] for key in a])
-    return evaluate.summarise(differences, [note for note, _ in a.values()], seed=SEED)
+    differences = estimates.differences([own for _, own in a.values()], [b[key][1] for key in a])
+    return estimates.summarise(differences, [note for note, _ in a.values()], seed=SEED)
 
 
 def line_figures(revision: Revision) -> dict[tuple[str, str], tuple[str, Figures]]:

@@ -15,7 +15,6 @@ from pathlib import Path
 import soundfile
 
 from tools.forgetting.trail import HEX, MAX_BYTES, Trail, parsed_json, read_text
-from tools.local_page.serve import COPIES
 from voz.audio import sniff, wav
 from voz.data import notes
 from voz.pipeline import cache, files, parallel
@@ -24,7 +23,7 @@ from voz.pipeline.records import ID_DIGITS
 
 TRAINING = "train"  # the cache's folder of checkpoints, which are made from all notes together
 VOICES = "voices"  # the cache's folder of voices of earlier commits (`make speak REV=…`)
-TEMPORARY = (f"*/??/{cache.TEMPORARY}*", "import-*", f"{COPIES}*")  # in the cache, of interrupted commands
+TEMPORARY = tuple(f"{parent}{cache.TEMPORARY}*" for parent in ("*/??/", ""))  # in the cache, of interrupted commands
 _WEIGHTS, _REFERENCE = {"model.pth", "adapter.pth"}, "reference.wav"  # a folder in DVC's store that has one of these and this is a voice
 _TABLES = (".jsonl", ".csv")
 _CODECS = (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("OGG", "OPUS"))  # that `voz.audio.encode` writes

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools.listen.client import Speaker
 from tools.local_page import serve as local_page
-from voz.pipeline import command
+from voz.pipeline import cache, command
 
 
 def serve(args: argparse.Namespace, copies: Path) -> None:
@@ -30,7 +30,7 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
 
 def main() -> None:
     args = parse_args()
-    with local_page.copies("listen") as copies:
+    with cache.scratch() as copies:
         serve(args, copies)
 
 

@@ -6,33 +6,16 @@ Gradio needs an older Pillow than the stages, so it has an environment of its ow
 
 import errno
 import os
-import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tools.local_page import guard
-from voz.pipeline import cache
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
 
 HOST = "127.0.0.1"
-COPIES = "page-"  # the start of the names of the folders of `copies`
 _IN_USE = (None, errno.EADDRINUSE)  # Gradio's own error for a port that is in use has no number
-
-
-@contextmanager
-def copies(name: str) -> Iterator[Path]:
-    """Within the block, a folder of the cache for the sounds that a page's browser may fetch. `make forget` removes what kill -9 left.
-
-    Args:
-        name: of the page.
-    """
-    cache.root().mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{COPIES}{name}-", dir=cache.root()) as folder:
-        yield Path(folder)
 
 
 def set_environment(copies: Path) -> None:

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from tools.local_page import serve as local_page
-from voz.pipeline import command, params
+from voz.pipeline import cache, command, params
 from voz.pipeline.command import UserError
 
 
@@ -43,7 +43,7 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
 
 def main() -> None:
     args = parse_args()
-    with local_page.copies("review") as copies:
+    with cache.scratch() as copies:
         serve(args, copies)
 
 

@@ -13,7 +13,6 @@ import datetime
 import functools
 import os
 import sys
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,9 +168,8 @@ def import_notes(args: argparse.Namespace, folder: Path, workers: int) -> Import
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / consent.NAME).is_file():
             consent.write(folder, agreed)
-        cache.root().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="import-", dir=cache.root()) as temporary:
-            copied, damaged = copy_notes(source, chosen, Path(temporary), workers=workers)
+        with cache.scratch() as temporary:
+            copied, damaged = copy_notes(source, chosen, temporary, workers=workers)
             added = add_new(copied, folder, sender or agreed.speaker)
     phone_transcripts.add(folder, transcripts(copied, origins.read(folder)))
     left_out[later("damaged in the zip")] += len(damaged)

@@ -1,6 +1,5 @@
 """Any recording as samples, whatever its format: for the tools that take a file from a person."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from voz.audio import decode, faults
-from voz.pipeline import files, sandbox
+from voz.pipeline import cache, files, sandbox
 from voz.pipeline.command import UserError
 
 
@@ -20,8 +19,8 @@ def opened(path: Path) -> Iterator[tuple[np.ndarray, int]]:
         UserError: it is missing, or no audio comes out.
     """
     name = files.printable(str(path))
-    with tempfile.TemporaryDirectory() as folder:
-        raw = Path(folder) / "raw"
+    with cache.scratch() as folder:
+        raw = folder / "raw"
         try:
             decoded = sandbox.call(decode.decode, path, raw, limit_s=decode.LIMIT_S)
         except (FileNotFoundError, IsADirectoryError) as error:

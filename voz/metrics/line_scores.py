@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from voz.audio import wav
-from voz.metrics import espeak, measures
+from voz.metrics import espeak, measures, pitch
 from voz.metrics.accent import summary as accent
 from voz.model import xtts
 from voz.pipeline import cache
@@ -64,8 +64,9 @@ def analyse_lines(lines: Sequence[LineAudio], model: Callable[[], xtts.Xtts], mo
 
 def figures_of(line: LineAudio) -> Figures:
     """The figures of a line: distortion only of a spoken one, accent only with espeak-ng and as far as the text has the sounds."""
-    figures = accent.measure(line.text, line.pcm) if espeak.available() else {}
+    hz = pitch.track(line.pcm)
+    figures = accent.measure(line.text, line.pcm, hz) if espeak.available() else {}
     if line.recording is not None:
         figures["mcd_db"] = measures.mcd_db(line.pcm, line.recording)
-    f0 = measures.f0(line.pcm)
+    f0 = measures.f0(hz)
     return figures | ({} if f0 is None else {f"f0_{key}": value for key, value in asdict(f0).items()})

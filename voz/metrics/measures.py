@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 
 import voz.compat  # noqa: F401 - repairs the import of torchaudio, which therefore comes after it
 from voz.audio.wav import SAMPLE_RATE_HZ
-from voz.metrics import dtw, pitch
+from voz.metrics import dtw
 from voz.text import normalize
 
 import torchaudio  # isort: skip
@@ -26,9 +26,6 @@ SILENCE_DB = 40.0  # a frame this far below the loudest one is silent
 MELS = 80
 MEL_MAX_HZ = 8000.0  # as far up as XTTS's own mel spectrograms reach
 CEPSTRA = 13  # c1..c13; c0 is the level
-F0_SPAN_HZ = (pitch.MIN_HZ, pitch.MAX_HZ)
-APERIODICITY = 0.15  # YIN's threshold: the paper takes 0.1 for clean speech; higher finds more voiced frames
-BOOTSTRAP = 2000  # resamplings for an interval
 
 
 @dataclass(frozen=True)
@@ -39,15 +36,6 @@ class F0:
     range_hz: float
     mean_st: float
     range_st: float
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over lines and its 95 % interval, which takes more than one note."""
-
-    mean: float
-    low: float | None
-    high: float | None
 
 
 def cer(text: str, transcript: str) -> float:
@@ -86,7 +74,7 @@ def distortion_db(one: np.ndarray, other: np.ndarray) -> float:
 
 def cepstra(pcm: np.ndarray) -> np.ndarray:
     """Mel cepstra c_1..c_13, one row per frame. [T] -> [N, 13]"""
-    spectrum = np.abs(np.fft.rfft(_frames(pcm, FRAME) * np.hanning(FRAME), axis=1))
+    spectrum = np.abs(np.fft.rfft(frames(pcm, FRAME) * np.hanning(FRAME), axis=1))
     return cosines(np.log(np.maximum(spectrum @ _mel_filters(), 1e-5)))
 
 
@@ -96,9 +84,8 @@ def cosines(log_mel: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def f0(pcm: np.ndarray) -> F0 | None:
-    """Mean and range of the fundamental frequency; None if no frame is voiced. [T]"""
-    hz = pitch.track(pcm)
+def f0(hz: np.ndarray) -> F0 | None:
+    """Mean and range of the pitch that `pitch.track` has found; None if no frame is voiced. [N]"""
     hz = hz[np.isfinite(hz)]
     if not len(hz):
         return None
@@ -111,86 +98,22 @@ def f0(pcm: np.ndarray) -> F0 | None:
     )
 
 
-def pitch_hz(pcm: np.ndarray, *, span_hz: tuple[float, float] = F0_SPAN_HZ, aperiodicity: float = APERIODICITY) -> np.ndarray:
-    """Fundamental frequency of each frame, NaN where it is unvoiced or silent. [T] -> [N]
-
-    YIN (de Cheveigné and Kawahara, "YIN, a fundamental frequency estimator for speech and music", 2002): the first minimum of
-    the cumulative mean normalised difference below the threshold, refined by a parabola. For the pocket models, whose pitch was made
-    with it; it misses many voiced frames of real speech, so the figures are by `pitch.track`.
-
-    Args:
-        span_hz: lowest and highest frequency that is looked for.
-        aperiodicity: the threshold.
-    """
-    shortest, longest = int(SAMPLE_RATE_HZ / span_hz[1]), math.ceil(SAMPLE_RATE_HZ / span_hz[0])
-    frames = _frames(pcm, FRAME + longest + 1)
-    normalised = _normalised_difference(frames, longest + 1)
-    hz = np.full(len(frames), np.nan)
-    for at in np.flatnonzero(_loud(frames)):
-        row = normalised[at]
-        before, inside, after = (row[shortest + step : longest + step] for step in (-1, 0, 1))
-        minima = np.flatnonzero((inside < aperiodicity) & (inside <= before) & (inside <= after))
-        if not len(minima):
-            continue
-        lag = shortest + int(minima[0])
-        hz[at] = SAMPLE_RATE_HZ / (lag + _vertex(row[lag - 1], row[lag], row[lag + 1]))
-    return hz
-
-
-def interval(values: Sequence[float], notes: Sequence[str], *, seed: int) -> Estimate:
-    """Mean over lines, with the 95 % percentile interval of a bootstrap over notes.
-
-    Lines of one note share a day and a room, so they are not independent: whole notes are drawn.
-
-    Args:
-        values, notes: of each line, its value and the note that it comes from.
-    """
-    order = sorted(set(notes))
-    sums = np.array([sum(value for value, note in zip(values, notes, strict=True) if note == each) for each in order])
-    counts = np.array([list(notes).count(each) for each in order])
-    mean = float(sums.sum() / counts.sum())
-    if len(order) < 2:
-        return Estimate(mean, None, None)
-    drawn = np.random.default_rng(seed).integers(len(order), size=(BOOTSTRAP, len(order)))
-    low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [2.5, 97.5])
-    return Estimate(mean, float(low), float(high))
-
-
 def without_ends(pcm: np.ndarray) -> np.ndarray:
     """Cut silence from both ends. [T] -> [T']"""
-    loud = np.flatnonzero(_loud(_frames(pcm, FRAME)))
-    return pcm[loud[0] * HOP : loud[-1] * HOP + FRAME] if len(loud) else pcm
+    heard = np.flatnonzero(loud(frames(pcm, FRAME)))
+    return pcm[heard[0] * HOP : heard[-1] * HOP + FRAME] if len(heard) else pcm
 
 
-def _frames(pcm: np.ndarray, length: int) -> np.ndarray:
+def frames(pcm: np.ndarray, length: int) -> np.ndarray:
     """Overlapping frames, one every HOP samples; a signal shorter than a frame is padded to one. [T] -> [N, length]"""
     padded = np.pad(pcm.astype(np.float64), (0, max(0, length - len(pcm))))
     return np.lib.stride_tricks.sliding_window_view(padded, length)[::HOP]
 
 
-def _loud(frames: np.ndarray) -> np.ndarray:
+def loud(of: np.ndarray) -> np.ndarray:
     """Which frames are within SILENCE_DB of the loudest. [N, L] -> [N] bool"""
-    power = np.mean(np.square(frames), axis=1)
+    power = np.mean(np.square(of), axis=1)
     return (power > 0) & (power >= power.max() * 10 ** (-SILENCE_DB / 10))
-
-
-def _normalised_difference(frames: np.ndarray, lags: int) -> np.ndarray:
-    """YIN's cumulative mean normalised difference for lags 0..lags. [N, FRAME + lags] -> [N, lags + 1]"""
-    size = scipy.fft.next_fast_len(frames.shape[1] + FRAME)
-    spectrum = np.fft.rfft(frames, size, axis=1) * np.conj(np.fft.rfft(frames[:, :FRAME], size, axis=1))
-    correlation = np.fft.irfft(spectrum, size, axis=1)[:, : lags + 1]
-    squares = np.cumsum(np.pad(np.square(frames), ((0, 0), (1, 0))), axis=1)
-    energy = squares[:, FRAME : FRAME + lags + 1] - squares[:, : lags + 1]
-    difference = np.maximum(energy[:, :1] + energy - 2.0 * correlation, 0.0)
-    cumulative = np.cumsum(difference[:, 1:], axis=1)
-    normalised = difference[:, 1:] * np.arange(1, lags + 1) / np.maximum(cumulative, 1e-12)
-    return np.concatenate([np.ones((len(frames), 1)), normalised], axis=1)
-
-
-def _vertex(left: float, middle: float, right: float) -> float:
-    """Position of the vertex of the parabola through three points at -1, 0, 1; 0 if they lie on a line."""
-    curve = left - 2.0 * middle + right
-    return 0.5 * (left - right) / curve if curve > 0 else 0.0
 
 
 @cache

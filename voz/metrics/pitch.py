@@ -1,6 +1,6 @@
 """The fundamental frequency of speech, by swift-f0: a small network whose weights lie in its wheel (MIT, no training on our data).
 
-Beside YIN (voz/metrics/measures.py) it finds nine of ten voiced frames instead of six, also through Opus and noise: benchmarks/README.md.
+Beside YIN (pocket/xtts/yin.py) it finds nine of ten voiced frames instead of six, also through Opus and noise: benchmarks/README.md.
 """
 
 import functools

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from voz.pipeline.records import Transcript
 from voz.text import unspoken
+from voz.text.clip_text import ClipText
 from voz.text.letters import fold
+from voz.text.tokens import LANGUAGE
 
 # What Whisper writes where nobody speaks, and people say too. What nobody says is in voz/text/unspoken.py.
 PHRASES = """
@@ -31,10 +34,26 @@ thank you
 bye bye
 bye
 """.strip().splitlines()
+# What Whisper also calls Spanish in short clips: a real Mexican clip was Catalan at 0.98. English, French and Italian get 0.96 to 1.
+LIKE_SPANISH = (LANGUAGE, "ca", "gl", "oc")
 MIN_CLIPS_FOR_PACE = 10
 NORMAL_CHARS_PER_S = 15.0  # conversational Spanish: about 7.5 syllables of 2 letters per second of speech
 _RUN_WORDS = 4  # words in a row that count as copied from the prompt, or as repeated; fewer occur by chance ("la calle", "no, no, no")
 _MANY = 3  # times that a run must occur to be a loop; people do say a thing twice
+
+
+def of_clip(text: ClipText, transcript: Transcript, *, speech_s: float, prompt: str) -> dict[str, float]:
+    """The scores of a clip's text, by the text itself and by how sure Whisper was of it. `prompt` is the one Whisper was given."""
+    return {
+        "hallucination": hallucination(
+            text.written, speech_s=speech_s, avg_logprob=transcript.avg_logprob, no_speech_prob=transcript.no_speech_prob
+        ),
+        "repetition": repetition(text.written, transcript.compression_ratio),
+        "other_language_prob": 0.0 if transcript.language in LIKE_SPANISH else transcript.language_prob,
+        "prompt_leak": prompt_leak(text.written, prompt),
+        "avg_logprob": transcript.avg_logprob,
+        "chars_per_s": chars_per_s(text.spoken, speech_s),
+    }
 
 
 def chars_per_s(text: str, speech_s: float) -> float:

@@ -1,4 +1,4 @@
-"""The record of a training: curves while it runs, tables and the spoken eval lines at the end."""
+"""The record of a training: curves while it runs, tables and a few lines for a person at the end."""
 
 import logging
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pathlib import Path
 from dvclive.live import Live
 from tqdm import tqdm
 
-from voz.model.history import History
+from voz.model.history import SELECTED, History
 from voz.model.schedule import Schedule
 from voz.pipeline import files
 from voz.pipeline.language import tr
@@ -78,6 +78,39 @@ def write_curves(folder: Path, history: History, schedule: Schedule, *, clips: i
             if columns[0] in row
         )
         _write_csv(folder / f"{name}.csv", ["update", "epoch", *columns], table)
+
+
+def print_outcome(history: History, schedule: Schedule, *, stored_as: str, stored_loss: float, reference: str) -> None:
+    """A few lines for a person.
+
+    Args:
+        stored_as: the precision of the voice's file; `stored_loss` is the eval loss of these weights.
+        reference: id of the clip that was chosen.
+    """
+    rows, best = evaluations(history, schedule), history.best_epoch(schedule)
+    figures = ", ".join(f"{name} {rows[best][name]:.4f} (base {rows[0][name]:.4f})" for name in ("loss", "cer", "similarity"))
+    print(
+        tr(
+            "train: epoch {best} of {epochs} has the best {select}: {figures}; reference {reference}",
+            best=best,
+            epochs=len(rows) - 1,
+            select=tr(SELECTED[schedule.select]),
+            figures=figures,
+            reference=reference,
+        )
+    )
+    print(
+        tr(
+            "train: stored in {dtype}: eval loss {loss:.4f} ({difference:+.1e})",
+            dtype=stored_as,
+            loss=stored_loss,
+            difference=stored_loss - rows[best]["loss"],
+        )
+    )
+    if rows[best]["loss"] >= rows[0]["loss"]:
+        print(tr("train: the chosen epoch is not better than the base on eval: lower train.lr, or add notes"))
+    if history.skipped():
+        print(tr("train: {count} updates were left out, as their loss was not finite", count=history.skipped()))
 
 
 def _write_csv(path: Path, header: list[str], rows: Iterable[list[float]]) -> None:

@@ -19,6 +19,7 @@ from voz.model.batches import Sample
 from voz.model.gpt_trainer import Trainer
 from voz.model.history import History, Scores, is_finite, mean_losses
 from voz.model.interpolation import Interpolation
+from voz.model.pace import Pace
 from voz.model.schedule import Schedule
 from voz.model.updates import Updates
 from voz.pipeline import command, files, parallel
@@ -29,7 +30,6 @@ SAVE_EVERY_S = 600.0  # a full-size state is 5.3 GB: seconds of writing every te
 STATE, BEST, DONE = "state.pt", "best.pt", "done.json"
 READ_EVERY = 10  # updates whose losses are read together from an accelerator
 SKIPS = 3  # updates in a row whose loss is not finite: the training does not recover
-TIMED_UPDATES = 5  # after which the rest of the training is foretold
 
 
 class TrainingLoop:
@@ -70,9 +70,7 @@ class TrainingLoop:
         self.planned = schedule.updates(len(self.train))  # updates of the whole training
         self.history = History()
         self.epoch, self.update = 1, 0  # position: the epoch, and how many of its updates are done
-        self.computed, self.update_s = 0, 0.0  # updates of this process, and the seconds that they took
-        self.evaluation_s = 0.0  # that the last evaluation took
-        self.foretold = False
+        self.pace = Pace()
         self.saved_at = time.monotonic()
 
     def run(self) -> History:
@@ -136,10 +134,10 @@ class TrainingLoop:
         for remaining, group in zip(reversed(range(len(left))), left, strict=True):
             start = time.monotonic()
             self.updates.make(group, epoch=self.epoch, number=self.update)
-            self.update, self.computed = self.update + 1, self.computed + 1
+            self.update, self.pace.updates = self.update + 1, self.pace.updates + 1
             if reading := self.update % self.read_every == 0 or not remaining:
                 self._read_losses()
-            self.update_s += time.monotonic() - start
+            self.pace.seconds += time.monotonic() - start
             self.bar.update(sum(len(each.clips) for each in group))
             if reading:
                 self._foretell()
@@ -171,24 +169,10 @@ class TrainingLoop:
                 self.bar.write(tr("train: {where}: the loss is {loss}; this update is left out", where=where, loss=loss))
 
     def _foretell(self) -> None:
-        """Say once how long the rest will take, from the first updates of this process and its last evaluation."""
-        if self.foretold or not self.first or self.computed < TIMED_UPDATES:
-            return
-        self.foretold = True
-        s, done = self.schedule, len(self.history.updates)
-        update_s, evaluations = self.update_s / self.computed, s.evaluated_epochs(len(self.train)) - self.epoch + 1
-        seconds = (self.planned - done) * update_s + evaluations * self.evaluation_s
-        each = tr(" of {evaluation_s:.0f} s", evaluation_s=self.evaluation_s) if self.evaluation_s else ""  # none yet in this process
-        self.bar.write(
-            tr(
-                "train: about {minutes} min left: {updates} updates of {update_s:.1f} s, {evaluations} evaluations{each}",
-                minutes=max(1, round(seconds / 60)),
-                updates=self.planned - done,
-                update_s=update_s,
-                evaluations=evaluations,
-                each=each,
-            )
-        )
+        """Say once how long the rest will take."""
+        evaluations = self.schedule.evaluated_epochs(len(self.train)) - self.epoch + 1
+        if self.first and (line := self.pace.forecast(updates=self.planned - len(self.history.updates), evaluations=evaluations)):
+            self.bar.write(line)
 
     def _evaluate(self, signals: list[int]) -> None:
         """Measure the weights that would be exported, call `on_epoch`, and keep the weights if they are the best.
@@ -214,7 +198,7 @@ class TrainingLoop:
                 if self.first:
                     self.on_epoch(self.history)
                     self._keep_if_best()
-        self.evaluation_s = time.monotonic() - start
+        self.pace.evaluation_s = time.monotonic() - start
         if not complete:
             self._save_or_stop(signals)
         rows = self.history.eval_losses(self.schedule)

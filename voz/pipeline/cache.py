@@ -31,7 +31,7 @@ import numpy as np
 from voz.pipeline import files, parallel
 
 LOG = "log"
-TEMPORARY = ".tmp-"  # the start of the name of a folder that is to become an entry
+TEMPORARY = ".tmp-"  # the start of the name of a folder that is to become an entry, or to vanish (`scratch`)
 LABEL = ".label.json"  # in each entry: what its key was made of (`make forget` searches it), and the sizes of its files
 
 A = TypeVar("A")
@@ -99,7 +99,7 @@ class Cache:
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(path.parent)
-        with files.named_in_errors(path), _temporary_entry(path.parent) as temporary:
+        with files.named_in_errors(path), _temporary_folder(path.parent) as temporary:
             yield temporary
             label = json.dumps({"made_of": key.made_of, "bytes": _sizes(temporary)})
             (temporary / LABEL).write_text(label, encoding="utf-8")
@@ -203,6 +203,15 @@ class Cache:
         log(self.stage, computed=len(missing), reused=len(set(keys)) - len(missing))
 
 
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Within the block, an empty folder for copies of somebody's sounds. The next one removes what kill -9 left, or `make forget`."""
+    root().mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(root())
+    with _temporary_folder(root()) as temporary:
+        yield temporary
+
+
 def _fill(cache: Cache, work: Callable[[A, Path], None], missing: tuple[Key, A]) -> "Uncached[Any] | None":
     """Compute one item into its entry. Returns the exception with its value if the item is not to be cached."""
     key, item = missing
@@ -215,7 +224,7 @@ def _fill(cache: Cache, work: Callable[[A, Path], None], missing: tuple[Key, A])
 
 
 @contextmanager
-def _temporary_entry(parent: Path) -> Iterator[Path]:
+def _temporary_folder(parent: Path) -> Iterator[Path]:
     """Yield a new folder in `parent`, and remove it at the end if it is still there.
 
     Its label is locked meanwhile. The system releases the lock however the process ends, so whoever gets it may remove the folder.

@@ -28,6 +28,7 @@ FLOOR_DB = 60.0  # bands further below the loudest count as this far below: code
 SLOPE_FRAMES = 4  # the slope spans 40 ms
 SLOPE_WEIGHT, LEVEL_WEIGHT = 0.5, 0.5  # halved the errors of boundaries on synthetic voices; twice or no level is as good
 LEVEL_RANGE = (-4.0, 2.0)  # standard deviations of the speech's level
+GLIDES = ("j", "w", ";")  # espeak-ng's mnemonics
 PAUSES = ("_:", "_", "_!", "_|")  # espeak-ng's; "_" alone is the gap before a word
 
 
@@ -109,6 +110,11 @@ def features(pcm: np.ndarray) -> np.ndarray:
 def is_vowel(sound: Sound) -> bool:
     """True for vowels and diphthongs, not for glides."""
     return sound.name[0] in "aeiouAEIOU"
+
+
+def is_vocalic(sound: Sound) -> bool:
+    """True for vowels, diphthongs and glides."""
+    return is_vowel(sound) or sound.name in GLIDES
 
 
 def is_pause(sound: Sound) -> bool:

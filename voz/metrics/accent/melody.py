@@ -49,9 +49,8 @@ class Curve:
         return Curve(self.times_s[inside], self.semitones[inside])
 
 
-def curve(pcm: np.ndarray) -> Curve:
-    """The pitch of a recording. float32 in [-1, 1] at 22 050 Hz, [T]"""
-    hz = pitch.track(pcm)
+def curve(hz: np.ndarray) -> Curve:
+    """The pitch of a recording, as `pitch.track` has found it. [N]"""
     voiced = np.isfinite(hz)
     return Curve(np.flatnonzero(voiced) * pitch.HOP_S, 12.0 * np.log2(hz[voiced] / 100.0))
 

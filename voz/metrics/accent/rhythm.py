@@ -14,7 +14,6 @@ from voz.metrics.accent import alignment
 from voz.metrics.accent.alignment import Sound
 
 LEAST = 6  # vocalic intervals: fewer say nothing about a rhythm
-GLIDES = ("j", "w", ";")
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,6 @@ def measure(sounds: Sequence[Sound]) -> Rhythm | None:
 
 def _intervals_s(phrase: Sequence[Sound]) -> list[float]:
     """Lengths of the vocalic intervals of a phrase, in order."""
-    groups = itertools.groupby(phrase, key=lambda sound: alignment.is_vowel(sound) or sound.name in GLIDES)
+    groups = itertools.groupby(phrase, key=alignment.is_vocalic)
     spans = [list(group) for vocalic, group in groups if vocalic]
     return [max(span[-1].end_s - span[0].start_s, alignment.HOP_S) for span in spans]

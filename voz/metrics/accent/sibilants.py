@@ -39,7 +39,7 @@ def onset(sounds: Sequence[Sound]) -> list[Sound]:
 def coda(sounds: Sequence[Sound]) -> list[Sound]:
     """The /s/ before a consonant, in the same word or the next, unless that one is a fricative like it."""
     pairs = [pair for phrase in alignment.spoken(sounds) for pair in _followed(phrase)]
-    return [each for each, after in pairs if after is not None and not _opens(after) and after.name not in LIKE_S]
+    return [each for each, after in pairs if after is not None and not alignment.is_vocalic(after) and after.name not in LIKE_S]
 
 
 def final(sounds: Sequence[Sound]) -> list[Sound]:
@@ -75,9 +75,4 @@ def _followed(phrase: Sequence[Sound]) -> list[tuple[Sound, Sound | None]]:
 
 
 def _is_onset(sound: Sound, after: Sound | None) -> bool:
-    return after is not None and _opens(after) and after.word == sound.word
-
-
-def _opens(sound: Sound) -> bool:
-    """True for vowels and glides: what an /s/ before it belongs to the syllable of."""
-    return alignment.is_vowel(sound) or sound.name in ("j", "w", ";")
+    return after is not None and alignment.is_vocalic(after) and after.word == sound.word

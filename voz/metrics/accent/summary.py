@@ -13,11 +13,12 @@ MELODY = ("final_slope", "questions_rise", "early_peaks")  # means of melody.Mel
 NAMES = SHARES + RHYTHM + MELODY
 
 
-def measure(text: str, pcm: np.ndarray) -> dict[str, float]:
+def measure(text: str, pcm: np.ndarray, hz: np.ndarray) -> dict[str, float]:
     """The figures that the text has the sounds for, by NAMES.
 
     Args:
         pcm: float32 at 22 050 Hz. [T]
+        hz: its pitch, see `pitch.track`. [N]
 
     Raises:
         UserError: espeak-ng is not installed.
@@ -29,7 +30,7 @@ def measure(text: str, pcm: np.ndarray) -> dict[str, float]:
     spectrum = Spectrum(pcm)
     windows = palatals.windows(sounds, spectrum)
     kept = sibilants.measure(sounds, spectrum) or sibilants.Sibilants([], [])
-    sung = melody.measure(text, aligned, melody.curve(pcm))
+    sung = melody.measure(text, aligned, melody.curve(hz))
     found: tuple[Sequence[float], ...] = (
         [window.sheismo for window in windows],
         [window.zheismo for window in windows if window.voicing_db is not None],
