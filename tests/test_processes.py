@@ -95,7 +95,7 @@ def test_the_stage_trains_with_several_processes_and_goes_on_after_a_signal(base
             assert "Traceback" not in err and "Error" not in err
         status, out, err = finish(start(folder))
         assert status == 0, err
-        assert "train: epoch" in out and out.count("of training speech") + out.count("clips, 12 updates") == 1
+        assert "train: epoch" in out and out.count("of training speech") + out.count("; 12 updates") == 1
         found.append(digests(folder))
     assert found[0].keys() == found[1].keys()
     assert {name for name in found[0] if found[0][name] != found[1][name]} <= {name for name in found[0] if "live" in name}
