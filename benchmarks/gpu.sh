@@ -29,6 +29,6 @@ run() { # SECONDS_AT_MOST MODULE ARGUMENTS...; SECONDS is bash's own clock
     python3 -c 'import torch; print(torch.cuda.get_device_name(), "torch", torch.__version__)'
     run 260 benchmarks.bench_train "$folder" --device cuda --updates 10
     run 100 benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 32 --turns 2
-    run 60 benchmarks.bench_stream --base "$folder/base" --reference "$reference" --device cuda
+    run 60 benchmarks.bench_stream --base "$folder/base" --reference "$reference" --device cuda --turns 5
     run 60 benchmarks.bench_speak --base models/pocket/xtts --reference "$reference" --device cuda --codes 60 --same-sound
 } 2>&1 | tee "$folder/tables.md"
