@@ -6,8 +6,10 @@ Reads   a base or voice folder (`bench_train` makes one of XTTS_v2's sizes), a r
 Writes  a table on stdout, ready for benchmarks/README.md
 
 Every line gets `--codes` codes (108 are 5 s), whatever it would stop at, so that the work is the same; all are greedy. Each row has the
-levers of the rows above it. All take turns, coqui with one line of the set in each turn, whose time is multiplied by their number.
-`--same-sound` compares the sound of each row with coqui's instead, with free codes.
+levers of the rows above it. All take turns; coqui and what speaks one line at a time speak one line of the set in each turn, whose time is
+multiplied by their number. `--same-sound` compares the sound of each row with coqui's instead, with free codes.
+
+On an accelerator two more rows say what others reach and what the memory allows: an engine on vLLM, and the floor of one line.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks import floor
 from voz.audio import wav
 from voz.model import device, generation, gpt_decoder, packed, synthesis, xtts
 from voz.model.packed import Precision
@@ -52,25 +55,38 @@ class Way:
     precision: Precision = "fp32"
 
 
-WAYS = (
+ON_CPU = (
     Way("ours, one line at a time, plain matrices", rows=1, packed=False),
     Way("16 lines in flight", rows=16, packed=False),
     Way("packed matrices (what `precision: fp32` does)", rows=16),
     Way("`precision: bf16`", rows=16, precision="bf16"),
 )
+ON_ACCELERATOR = (
+    Way("ours, one line at a time", rows=1),
+    Way("the same, `precision: bf16`", rows=1, precision="bf16"),
+    Way("32 lines in flight", rows=32),
+    Way("the same, `precision: bf16`: 32 lines", rows=32, precision="bf16"),
+)
+AURALIS = "| Auralis on vLLM, many lines at a time, an RTX 3090, by [its README](https://github.com/astramind-ai/Auralis) | | 0.02 | |"
+H200_BYTES_PER_S = 4.8e12  # NVIDIA's data sheet
+
+
+def ways(where: torch.device) -> Sequence[Way]:
+    """Those that are measured on a device."""
+    return ON_CPU if where.type == "cpu" else ON_ACCELERATOR
 
 
 @contextmanager
 def applied(way: Way) -> Iterator[None]:
     """Within this block lines are spoken that way."""
-    kept = generation.ROWS, packed.packs
-    generation.ROWS = way.rows
+    kept = generation.rows_on, packed.packs
+    generation.rows_on = lambda device: way.rows
     if not way.packed:
         packed.packs = lambda dtype: False
     try:
         yield
     finally:
-        generation.ROWS, packed.packs = kept
+        generation.rows_on, packed.packs = kept
 
 
 def ours(model: xtts.Xtts, given: xtts.Conditioning, texts: Sequence[str], way: Way) -> list[np.ndarray]:
@@ -103,11 +119,13 @@ def force_codes(model: xtts.Xtts, codes: int) -> None:
 
 def take_turns(model: xtts.Xtts, given: xtts.Conditioning, texts: Sequence[str], turns: int) -> dict[str, list[float]]:
     """Seconds for all texts, by way and turn; the first turn warms up and is not counted."""
-    took: dict[str, list[float]] = {name: [] for name in ("coqui's `Xtts.inference`, line by line", *(way.name for way in WAYS))}
+    took: dict[str, list[float]] = {
+        name: [] for name in ("coqui's `Xtts.inference`, line by line", *(way.name for way in ways(model.device)))
+    }
     for turn in range(-1, turns):
         text = texts[max(0, turn) % len(texts)]
         found = [timed(lambda text=text: coquis(model, given, text), model.device) * len(texts)]
-        for way in WAYS:
+        for way in ways(model.device):
             with applied(way):
                 gpt_decoder.release(model.gpt)
                 gpt_decoder.of(model.gpt, way.precision)
@@ -127,7 +145,7 @@ def check_same(model: xtts.Xtts, given: xtts.Conditioning, texts: Sequence[str])
     """
     stock = [coquis(model, given, text) for text in texts]
     lines = []
-    for way in WAYS:
+    for way in ways(model.device):
         with applied(way):
             gpt_decoder.release(model.gpt)
             apart = [
@@ -154,6 +172,18 @@ def table(took: dict[str, list[float]], speech_s: float) -> str:
     return "\n".join(["| each row has the levers above it | s | real-time factor | coqui / this |", "|---|---|---|---|", *rows])
 
 
+def for_comparison(model: xtts.Xtts) -> str:
+    """Rows of what others reach, and of what the memory allows one line."""
+    here = floor.bytes_per_s(model.device)
+    floors = ((f"a copy here: {here / 1e12:.2f} TB/s", here), (f"an H200: {H200_BYTES_PER_S / 1e12:.1f} TB/s", H200_BYTES_PER_S))
+    rows = [
+        f"| floor of one line in float32: the GPT's matrices read once for each code ({name}) | | "
+        f"{floor.real_time_factor(model.gpt, speed):.3f} | |"
+        for name, speed in floors
+    ]
+    return "\n".join([AURALIS, *rows])
+
+
 def main() -> None:
     """Speak every way and print the table."""
     args = parse_args()
@@ -172,6 +202,8 @@ def main() -> None:
     on = f"{where}, {torch.get_num_threads()} threads"
     print(f"{args.lines} lines of {args.codes} codes, {speech_s:.1f} s of speech; {on}; {args.turns} turns\n")
     print(table(took, speech_s))
+    if where.type != "cpu":
+        print(for_comparison(model))
 
 
 def parse_args() -> argparse.Namespace:

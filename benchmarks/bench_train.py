@@ -8,7 +8,8 @@ Writes  FOLDER/base, a base of XTTS_v2's sizes with random weights, kept for the
 
 Each row has the levers of the rows above it. coqui's row is its own `format_batch_on_device`, `train_step` and optimizer, on the batch that
 its own dataset would make; it is measured first and last. Ours is `Updates.make`. The weights are random: times and memory are
-the real ones, losses mean nothing (`bench_parity` compares these). About ten minutes and 12 GB on two cores.
+the real ones, losses mean nothing (`bench_parity` compares these). About ten minutes and 12 GB on two cores. On an accelerator two columns
+more have the peak memory and how many times an update takes as long as the device needs for its products and bytes (`floor`).
 """
 
 import argparse
@@ -20,8 +21,10 @@ from pathlib import Path
 
 import torch
 from accelerate.state import AcceleratorState
+from torch.utils.flop_counter import FlopCounterMode
 from transformers.activations import NewGELUActivation
 
+from benchmarks import floor
 from benchmarks.bench_full_size import make_base
 from voz.audio import limits
 from voz.model import batches, device, dvae, gpt_trainer, xtts
@@ -176,38 +179,64 @@ def timed(update: Callable[[], object], count: int, where: torch.device) -> list
     return found[1:]
 
 
-def measure(base: Path, samples: list[Sample], where: torch.device, count: int) -> list[tuple[str, list[float], float]]:
-    """Name, seconds of each update, and peak memory of the device in GB (nan on a CPU) of each row."""
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one way: seconds of each update, and the greatest memory of the device in GB (0 on a CPU)."""
+
+    name: str
+    took: list[float]
+    peak_gb: float
+
+
+def measure(base: Path, samples: list[Sample], where: torch.device, count: int) -> list[Row]:
+    """All rows, coqui's first and last."""
     every = torch.get_num_threads()
 
-    def row(name: str, make: Callable[[], Callable[[], object]], threads: int) -> tuple[str, list[float], float]:
+    def row(name: str, make: Callable[[], Callable[[], object]], threads: int) -> Row:
         torch.set_num_threads(threads or every)
         if where.type == "cuda":
             torch.cuda.reset_peak_memory_stats(where)
         took = timed(make(), count, where)
-        return name, took, torch.cuda.max_memory_allocated(where) / 1e9 if where.type == "cuda" else float("nan")
+        return Row(name, took, torch.cuda.max_memory_allocated(where) / 1e9 if where.type == "cuda" else 0.0)
+
+    def as_torch_ships() -> None:
+        torch.use_deterministic_algorithms(False)
+        torch.utils.deterministic.fill_uninitialized_memory = True
+        torch.set_float32_matmul_precision("highest")
 
     alone = 1 if where.type == "cpu" else 0
+    as_torch_ships()
     rows = [row("coqui's GPTTrainer", lambda: coquis(base, samples, where), alone)]
     for way in ON_CPU if where.type == "cpu" else ON_GPU:
         device.seed_everything(1, deterministic=way.deterministic)
         rows.append(row(way.name, lambda way=way: ours(base, samples, way, where), way.threads))
-    torch.utils.deterministic.fill_uninitialized_memory = True
+    as_torch_ships()
     return [*rows, row("coqui's GPTTrainer again", lambda: coquis(base, samples, where), alone)]
 
 
-def table(rows: list[tuple[str, list[float], float]]) -> str:
-    """Median and range of each, and how many times faster than coqui's first row, as Markdown."""
-    stock_s = statistics.median(rows[0][1])
+def floor_of(base: Path, samples: list[Sample], where: torch.device) -> floor.UpdateFloor:
+    """What the update of the last row takes at least. Its products are counted by torch."""
+    update = ours(base, samples, ON_GPU[-1], where)
+    with FlopCounterMode(display=False) as counter:
+        update()
+    weights = sum(weight.numel() for name, weight in xtts.read_weights(base / "model.pth").items() if name.startswith("gpt."))
+    flop_per_s, bytes_per_s = floor.flop_per_s(where, torch.bfloat16), floor.bytes_per_s(where)
+    return floor.UpdateFloor(counter.get_total_flops(), floor.ADAMW_BYTES * weights, flop_per_s, bytes_per_s)
+
+
+def table(rows: list[Row], least: floor.UpdateFloor | None) -> str:
+    """Median and range of each, and how many times faster than coqui's first row, as Markdown; with a floor also how near it comes."""
+    stock_s = statistics.median(rows[0].took)
+    head, rule = "| each row has the levers above it | an update, s | coqui / this |", "|---|---|---|"
+    if least:
+        head, rule = f"{head} this / floor | peak GB |", f"{rule}---|---|"
     lines = []
-    for name, took, peak_gb in rows:
-        middle_s = statistics.median(took)
-        memory = "" if peak_gb != peak_gb else f"{peak_gb:.1f}"
-        lines.append(
-            f"| {name} | {middle_s:.2f} ({min(took):.2f} to {max(took):.2f}) | {stock_s / middle_s:.2f} "
-            f"({stock_s / max(took):.2f} to {stock_s / min(took):.2f}) | {memory} |"
-        )
-    return "\n".join(["| each row has the levers above it | an update, s | coqui / this | peak GB |", "|---|---|---|---|", *lines])
+    for row in rows:
+        middle_s, fast_s, slow_s = statistics.median(row.took), min(row.took), max(row.took)
+        line = f"| {row.name} | {middle_s:.3f} ({fast_s:.3f} to {slow_s:.3f}) | {stock_s / middle_s:.2f} "
+        line += f"({stock_s / slow_s:.2f} to {stock_s / fast_s:.2f}) |"
+        lines.append(f"{line} {middle_s / least.seconds:.1f} | {row.peak_gb:.1f} |" if least else line)
+    return "\n".join([head, rule, *lines])
 
 
 def main() -> None:
@@ -220,7 +249,11 @@ def main() -> None:
     samples = longest_clips(args.dataset, base, where)
     seconds = ", ".join(f"{sample.length / 22050:.1f} s" for sample in samples)
     print(f"{CLIPS} clips of {seconds}; {where}, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
-    print(table(measure(base, samples, where, args.updates)))
+    rows = measure(base, samples, where, args.updates)
+    least = floor_of(base, samples, where) if where.type != "cpu" else None
+    print(table(rows, least))
+    if least:
+        print(f"\n{least.describe()}")
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The GPU rows of the benchmarks, on a bare machine with an NVIDIA or AMD GPU and torch (never run yet):
+# The GPU rows of the benchmarks in eight minutes, on a bare machine with an NVIDIA or AMD GPU and torch (never run yet):
 #
 #     bash benchmarks/gpu.sh [FOLDER]
 #
@@ -8,6 +8,7 @@
 # Writes  FOLDER (default .cache/gpu): the base of XTTS_v2's sizes, and tables.md, ready for benchmarks/README.md
 set -euo pipefail
 cd "$(dirname "$0")/.."
+limit_s=480 # in all: what has not begun by then is left out, what runs is stopped
 folder=${1:-.cache/gpu}
 mkdir -p "$folder"
 if [ -n "${WHEELS:-}" ]; then
@@ -16,11 +17,18 @@ if [ -n "${WHEELS:-}" ]; then
 fi
 [ -f data/dataset/manifest.jsonl ] || { echo "error: data/dataset is missing: dvc pull, or dvc repro curate" >&2; exit 2; }
 reference=$(ls data/dataset/wavs/*.wav | head -n 1)
-run() { echo; echo "## $*"; echo; timeout 200 python3 "$@" || echo "FAILED: status $?"; }
+run() { # SECONDS_AT_MOST MODULE ARGUMENTS...; SECONDS is bash's own clock
+    local most=$(($1 < limit_s - SECONDS ? $1 : limit_s - SECONDS)) from=$SECONDS
+    shift
+    echo; echo "## $*"; echo
+    [ "$most" -gt 0 ] || { echo "LEFT OUT: $limit_s s are over"; return; }
+    timeout "$most" python3 -m "$@" || echo "FAILED: status $? (124: stopped after $most s)"
+    echo; echo "$((SECONDS - from)) s"
+}
 {
     python3 -c 'import torch; print(torch.cuda.get_device_name(), "torch", torch.__version__)'
-    run -m benchmarks.bench_train "$folder" --device cuda --updates 10
-    run -m benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 32 --turns 2
-    run -m benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 1 --turns 3
-    run -m benchmarks.bench_speak --base models/pocket/xtts --reference "$reference" --device cuda --codes 60 --same-sound
+    run 260 benchmarks.bench_train "$folder" --device cuda --updates 10
+    run 100 benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 32 --turns 2
+    run 60 benchmarks.bench_stream --base "$folder/base" --reference "$reference" --device cuda --turns 5
+    run 60 benchmarks.bench_speak --base models/pocket/xtts --reference "$reference" --device cuda --codes 60 --same-sound
 } 2>&1 | tee "$folder/tables.md"

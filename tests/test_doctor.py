@@ -84,3 +84,19 @@ def test_doctor_names_broken_params(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes(b"notes: \xf1")
     (finding,) = doctor.named_inputs(tmp_path / "params.yaml")
     assert "not YAML in UTF-8" in finding.found and finding.fix
+
+
+@pytest.mark.parametrize(
+    ("arch", "hip", "notes", "fixes"),
+    [
+        ("gfx1030", "7.2.26015-fc0010cf6a", ["MIOPEN_FIND_MODE=2", "fp32 is safe", "no flash attention"], 0),
+        ("gfx1030", "6.4.43482-0f2d60242", ["MIOPEN_FIND_MODE=2", "fp32 is safe", "no flash attention", "restarted machines"], 1),
+        ("gfx1010:xnack-", "6.4.43482-0f2d60242", ["MIOPEN_FIND_MODE=2", "fp32 is safe", "no flash attention"], 0),
+        ("gfx1100", "6.4.43482-0f2d60242", ["MIOPEN_FIND_MODE=2"], 0),
+    ],
+)
+def test_what_concerns_a_card_from_amd(arch: str, hip: str, notes: list[str], fixes: int) -> None:
+    found = list(doctor.amd(arch, hip))
+    assert len(found) == len(notes) and all(note in each.found for note, each in zip(notes, found, strict=True))
+    to_fix = [each.fix for each in found if each.fix]
+    assert len(to_fix) == fixes and all("MIOPEN_DEBUG_CONV_GEMM=0 MIOPEN_DEBUG_CONV_WINOGRAD=0" in fix for fix in to_fix)

@@ -15,7 +15,7 @@ import torch
 import yaml
 
 from stages import evaluate
-from tests import clips, tiny_base, tiny_dataset, tiny_whisper
+from tests import clips, test_lora, tiny_base, tiny_dataset, tiny_whisper
 from voz.audio import wav
 from voz.data import dataset
 from voz.metrics import figures, measures, pitch, voice_losses
@@ -208,6 +208,20 @@ def test_another_voice_is_compared_line_by_line(folder: Path, monkeypatch: pytes
     shorter = [len(wav.read(folder / f"out/lines/fine_tuned/{row.id}.wav", rate_hz=24_000)) for row in rows]
     longer = [len(wav.read(folder / f"out/lines/base/{row.id}.wav", rate_hz=24_000)) for row in rows]
     assert all(one < other for one, other in zip(shorter, longer, strict=True))
+
+
+def test_an_adapter_is_compared_with_its_base_as_the_merged_voice_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = test_lora.build(folder / "base")
+    test_lora.teach(trainer)
+    adapted = test_lora.store(trainer, folder / "base", folder / "adapted")
+    found = {}
+    for voice in (adapted, test_lora.merged(adapted, folder / "base", folder / "merged")):
+        shutil.copyfile(folder / "voice" / "reference.wav", voice / "reference.wav")
+        run(folder, monkeypatch, voice=voice.name)
+        found[voice.name] = files(folder / "out")
+    values = read(folder, "evaluate")
+    assert found["adapted"] == found["merged"]
+    assert abs(values["difference"]["loss"]["mean"]) > 1e-3 and values["base"]["loss"] != values["fine_tuned"]["loss"]
 
 
 def test_what_is_missing_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2Model
 from transformers.pytorch_utils import Conv1D
 
 from tests import clips, tiny_voice
@@ -67,17 +66,23 @@ def test_codes_and_latents_do_not_depend_on_how_many_lines_are_in_flight(
 ) -> None:
     sampling = replace(SAMPLED, precision=precision)
     found = []
-    for rows in (1, 3, 16):
-        monkeypatch.setattr(generation, "ROWS", rows)
-        found.append(generate(voice, sampling))
+    for rows, texts in ((3, TEXTS), (generation.ROWS_ON_CPU, TEXTS * 3), (generation.ROWS_ON_ACCELERATOR, TEXTS * 3)):
+        monkeypatch.setattr(generation, "rows_on", lambda device, rows=rows: rows)
+        found.append(generate(voice, sampling, texts))
     alone = [generate(voice, sampling, (text,))[0] for text in TEXTS[:4]]
-    assert same(found[0], found[1]) and same(found[0], found[2]) and same(found[0][:4], alone)
+    assert same(found[0], found[1][: len(TEXTS)]) and same(found[1], found[2]) and same(found[0][:4], alone)
     assert len({len(each.codes) for each in found[0]}) > 2  # they ended at different times
+
+
+def test_an_accelerator_has_more_lines_in_flight_than_a_cpu() -> None:
+    assert [generation.rows_on(torch.device(name)) for name in ("cpu", "cuda", "cuda:1")] == [16, 32, 32]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_row_of_xtts_v2s_attention_does_not_depend_on_the_rows_beside_it(precision: Precision) -> None:
     """Its 16 heads of 64 with some hundred places; two layers."""
+    from transformers import GPT2Config, GPT2Model  # it imports torchaudio, which voz.compat has repaired by now
+
     torch.manual_seed(0)
     gpt = torch.nn.Module()
     gpt.gpt = GPT2Model(GPT2Config(n_embd=1024, n_layer=2, n_head=16, vocab_size=2)).eval()

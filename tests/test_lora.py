@@ -60,6 +60,15 @@ def store(trainer: gpt_trainer.Trainer, base: Path, folder: Path, dtype: torch.d
     return folder
 
 
+def merged(adapted: Path, base: Path, folder: Path) -> Path:
+    """The same voice as a whole model."""
+    folder.mkdir()
+    stored.write(folder, stored.find(adapted, base).weights())
+    for name in stored.CONFIGURATION:
+        (folder / name).write_bytes((base / name).read_bytes())
+    return folder
+
+
 def test_only_adapters_learn_and_at_first_they_change_nothing(base: Path) -> None:
     trainer = build(base)
     plain = gpt_trainer.build(base, lr=1e-3, weight_decay=0.0, betas=[0.9, 0.96], eps=1e-8)

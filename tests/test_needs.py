@@ -14,7 +14,8 @@ from voz.pipeline.command import UserError
 
 PLAN = Schedule(3, 2, 1, 0.01, 1.0, "fp32", seed=1, conditioning="same_clip", lower_layers_alpha=1.0)
 SAMPLES = [batches.Sample(f"{index:012x}", Path("x.wav"), "", torch.arange(20), 100_000) for index in range(4)]
-MATERIAL = Material([], {"train": 3.0, "eval": 0.5, "test": 0.5}, SAMPLES, SAMPLES[:1], "", "", "")
+CLIPS, MINUTES = {"train": 4, "eval": 1, "test": 2}, {"train": 3.0, "eval": 0.5, "test": 0.75}
+MATERIAL = Material([], CLIPS, MINUTES, SAMPLES, SAMPLES[:1], "", "", "")
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +54,11 @@ def test_a_resumed_training_is_not_refused_for_the_disk_that_it_has(base: Path, 
     with pytest.raises(UserError, match="GB free, training needs"):
         needs.announce(trainer, MATERIAL, PLAN, tmp_path / "new")
     needs.announce(trainer, MATERIAL, PLAN, tmp_path / "begun")
+
+
+def test_clips_and_minutes_of_each_split_are_said_before_the_first_update(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needs.announce(build(base), MATERIAL, PLAN, tmp_path)
+    splits = "train 4 (3.0 min), eval 1 (0.5 min), test 2 (0.8 min)"
+    assert capsys.readouterr().out.splitlines()[0] == f"train: clips: {splits}; 6 updates of 2 clips in 3 epochs"

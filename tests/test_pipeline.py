@@ -72,3 +72,10 @@ def test_plots_and_artifacts_are_outputs_of_a_stage() -> None:
 def test_no_stage_persists_or_loops_over_files() -> None:
     text = (ROOT / "dvc.yaml").read_text()
     assert "persist" not in text and "foreach" not in text
+
+
+def test_the_demos_report_can_be_sent_by_mail() -> None:
+    """The page in DVC's lock is the demo's; everything that it plays and shows is in it."""
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))
+    (report,) = (out for out in lock["stages"]["report"]["outs"] if out["path"] == "reports/report.html")
+    assert 1_000_000 < report["size"] <= 10_000_000

@@ -11,9 +11,9 @@ import torch
 import yaml
 
 from stages import synthesize
-from tests import clips, tiny_voice, tiny_whisper
+from tests import clips, test_lora, tiny_voice, tiny_whisper
 from voz.audio import watermark, wav
-from voz.model import synthesis, transcriber, whisper, xtts
+from voz.model import stored, synthesis, transcriber, whisper, xtts
 from voz.model.voice import Voice, load_voice
 from voz.pipeline import command, records
 
@@ -47,16 +47,14 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
 
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, **params: float | str) -> None:
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *, voice: str = "voice", **params: float | str) -> None:
     """The stage, in `folder`, with some of its parameters changed."""
     values = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     values["compute"]["device"] = "cpu"
     values["synthesize"] |= {"max_cer": P.max_cer, "max_tries": P.max_tries} | params
     (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(
-        "sys.argv", ["synthesize", "voice", "outputs", "--base", "voice-base", "--texts", "texts.txt", "--asr", "whisper.pt"]
-    )
+    monkeypatch.setattr("sys.argv", ["synthesize", voice, "outputs", "--base", "voice-base", "--texts", "texts.txt", "--asr", "whisper.pt"])
     synthesize.main()
 
 
@@ -103,6 +101,23 @@ def test_again_from_the_cache_and_again_without_it_give_the_same_bytes(
     shutil.rmtree(tmp_path / ".cache")
     run(folder, monkeypatch, max_tries=2)
     assert written() == before
+
+
+def test_an_adapter_speaks_with_its_base_as_the_merged_voice_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = folder / "voice-base"
+    trainer = test_lora.build(base)
+    test_lora.teach(trainer)
+    adapted = test_lora.store(trainer, base, folder / "adapted")
+    (folder / "texts.txt").write_text("Dale.", encoding="utf-8")
+    (folder / "plain").mkdir()
+    for name in stored.WHOLE:
+        shutil.copyfile(base / name, folder / "plain" / name)
+    spoken = {}
+    for voice in (adapted, test_lora.merged(adapted, base, folder / "merged"), folder / "plain"):
+        shutil.copyfile(folder / "voice" / "reference.wav", voice / "reference.wav")
+        run(folder, monkeypatch, voice=voice.name, max_tries=1)
+        spoken[voice.name] = (folder / "outputs" / "01-dale.wav").read_bytes()
+    assert spoken["adapted"] == spoken["merged"] != spoken["plain"]
 
 
 def test_what_is_written_carries_the_mark_unless_it_is_switched_off(tmp_path: Path) -> None:

@@ -110,7 +110,8 @@ def test_both_choices_are_written_down(trained: Path, dataset: Path) -> None:
 
 def test_it_tells_early_what_it_needs(trained: Path) -> None:
     printed = (trained / "printed.txt").read_text().splitlines()
-    assert printed[0].startswith("train: train 0.") and printed[0].endswith("5 clips, 12 updates of 2 clips in 4 epochs")
+    splits = r"train 5 \(0\.\d min\), eval 2 \(0\.\d min\), test 1 \(0\.\d min\)"
+    assert re.fullmatch(rf"train: clips: {splits}; 12 updates of 2 clips in 4 epochs", printed[0])
     assert re.fullmatch(r"train: needs about \S+ GB more memory \(\S+ free\) and \S+ GB more disk \(\S+ free\)", printed[1])
     assert [line for line in printed if re.search(r"about \d+ min left: 7 updates of \S+ s, 3 evaluations", line)]
     assert printed[-1].startswith("train: stored in fp16: eval loss ") or "not better than the base" in printed[-1]

@@ -38,7 +38,7 @@ def test_a_training_on_fewer_minutes_is_another_one_judged_on_the_same_clips(bas
     some = training_material.gather(dataset, base, min_minutes=everything.minutes["train"], max_minutes=half)
     assert 0 < some.minutes["train"] <= half and some.minutes["eval"] == everything.minutes["eval"]
     trained, all_of_them = ({sample.id for sample in material.train} for material in (some, everything))
-    assert trained < all_of_them
+    assert trained < all_of_them and (some.clips, everything.clips["train"]) == ({"train": len(trained), "eval": 2, "test": 1}, 5)
     assert [sample.id for sample in some.held_out] == [sample.id for sample in everything.held_out]
     assert {example.id for example in some.examples if example.split == "train"} == trained  # the reference recording is one of them
     assert some.data_hash != everything.data_hash

@@ -90,10 +90,29 @@ def device() -> Iterator[Finding]:
             card = torch.cuda.get_device_properties(index)
             arch = f", {card.gcnArchName}" if hip else ""
             yield Finding(tr("accelerator {index}", index=index), f"{card.name}{arch}, {card.total_memory / 1e9:.0f} GB")
-            if hip and card.gcnArchName.startswith("gfx10"):
-                yield Finding("", tr("RDNA 1 or 2: precision fp32 is safe, fp16 may give NaN, bf16 is refused; docs/rocm.md"))
+            if hip:
+                yield from amd(card.gcnArchName, hip)
         return
     yield Finding(tr("accelerator"), tr("none: everything runs on the CPU"), _why_no_accelerator(build))
+
+
+def amd(arch: str, hip: str) -> Iterator[Finding]:
+    """What concerns a card from AMD; docs/rocm.md has the sources.
+
+    Args:
+        arch: of its chip, such as `gfx1030`.
+        hip: version that torch is built for, such as `7.2.26015`.
+    """
+    yield Finding("", tr("MIOpen compiles kernels for each new length of a line: the stages set MIOPEN_FIND_MODE=2, unless you set it"))
+    if arch.startswith("gfx10"):
+        yield Finding("", tr("RDNA 1 or 2: precision fp32 is safe, fp16 may give NaN, bf16 is refused; docs/rocm.md"))
+        yield Finding("", tr("RDNA 1 or 2: no flash attention; torch takes its plain kernels"))
+    if arch.startswith("gfx103") and int(hip.split(".")[0]) < 7:
+        fix = tr(
+            "`.venv/bin/pip install -r requirements-rocm.txt` (ROCm 7); or write {switches} before each command",
+            switches="MIOPEN_DEBUG_CONV_GEMM=0 MIOPEN_DEBUG_CONV_WINOGRAD=0",
+        )
+        yield Finding("", tr("RDNA 2 with ROCm {hip}: ROCm 6.4 froze or restarted machines with such a card; docs/rocm.md", hip=hip), fix)
 
 
 def _why_no_accelerator(build: str) -> str:

@@ -1,6 +1,6 @@
 """The generation loop: prefixes of lines -> audio codes and latents.
 
-coqui's `generate` takes one line, and its latents need a second pass through the GPT. Here up to `ROWS` lines share a loop, the next
+coqui's `generate` takes one line, and its latents need a second pass through the GPT. Here many lines share a loop (`rows_on`), the next
 line takes the place of one that has ended, and the latents are those that the loop computes anyway. The logits processors are Hugging
 Face's own, in the order in which `generate` applies them. Greedy codes equal coqui's line by line; latents are within 1e-4.
 
@@ -28,7 +28,8 @@ from voz.model.packed import Precision
 from voz.model.xtts import Xtts
 from voz.pipeline.checked import section
 
-ROWS = 16  # lines in flight
+ROWS_ON_CPU = 16  # lines in flight: 32 would take 1.75 times as long (benchmarks/README.md)
+ROWS_ON_ACCELERATOR = 32  # whose time per step is the reading of the weights, for however many lines
 PREFIX_ID = 1  # coqui gives `generate` this id in place of each prefix position, so the repetition penalty always applies to code 1
 
 
@@ -96,6 +97,11 @@ class InFlight:
         return len(self.codes) >= self.line.limit or (bool(self.codes) and self.codes[-1] == stop)
 
 
+def rows_on(device: torch.device) -> int:
+    """How many lines are in flight on a device."""
+    return ROWS_ON_CPU if device.type == "cpu" else ROWS_ON_ACCELERATOR
+
+
 def generate(model: Xtts, lines: Sequence[PreparedLine], sampling: Sampling) -> Iterator[tuple[int, Generated]]:
     """The index of each line with what was generated for it, as the lines end."""
     for flight in steps(model, lines, sampling):
@@ -110,13 +116,14 @@ def steps(model: Xtts, lines: Sequence[PreparedLine], sampling: Sampling) -> Ite
     gpt, device = model.gpt, model.device
     decoder = gpt_decoder.of(gpt, sampling.precision)
     waiting = deque(enumerate(lines))
-    rows, processors = Rows(decoder, min(ROWS, len(lines)), device), sampling.processors()
+    capacity = min(rows_on(device), len(lines))
+    rows, processors = Rows(decoder, capacity, device), sampling.processors()
     flight: list[InFlight] = []
     pasts: dict[int, Past] = {}
     while waiting or flight:
         latents = decoder.step(_embedded(gpt, flight, device), rows) if flight else torch.empty(0, gpt.model_dim, device=device)
-        if waiting and len(flight) < ROWS:
-            started = [InFlight(*waiting.popleft()) for _ in range(min(len(waiting), ROWS - len(flight)))]
+        if waiting and len(flight) < capacity:
+            started = [InFlight(*waiting.popleft()) for _ in range(min(len(waiting), capacity - len(flight)))]
             latents = torch.cat([latents, _start(decoder, started, pasts, rows)])
             flight += started
         _draw_codes(decoder, flight, latents, processors, gpt.start_audio_token, greedy=sampling.temperature == 0)

@@ -76,9 +76,8 @@ def announce(trainer: Trainer, material: Material, schedule: Schedule, folder: P
         return
     print(
         tr(
-            "train: {counted}; {clips} clips, {updates} updates of {per_update} clips in {epochs} epochs",
-            counted=", ".join(f"{name} {minutes:.1f} min" for name, minutes in material.minutes.items()),
-            clips=len(material.train),
+            "train: clips: {splits}; {updates} updates of {per_update} clips in {epochs} epochs",
+            splits=", ".join(f"{name} {material.clips[name]} ({minutes:.1f} min)" for name, minutes in material.minutes.items()),
             updates=schedule.updates(len(material.train)),
             per_update=schedule.batch_size * schedule.grad_accumulation,
             epochs=schedule.epochs,

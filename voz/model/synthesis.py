@@ -211,19 +211,26 @@ def vocode_chunks(
     Of the frames so far, those are decoded that no later latent can change, with the frames around them that decide their samples.
     """
     known: list[torch.Tensor] = []
-    done = 0
-    for chunk, last in _with_last(chunks):
+    frames, done = torch.empty(0), 0
+    for chunk in chunks:
         known.append(chunk)
         frames = _vocoder_frames(model, torch.cat(known))
-        settled = frames.shape[2] if last else _settled(model, frames.shape[2])
-        first, end = max(0, done - CONTEXT_FRAMES), min(frames.shape[2], settled + CONTEXT_FRAMES)
-        if settled <= done:
-            continue
-        with _vocoding(frames.device, precision):
-            pcm = model.hifigan_decoder.waveform_decoder(frames[:, :, first:end], g=speaker.to(frames)).flatten()
-        per_frame = len(pcm) // (end - first)
-        yield pcm[(done - first) * per_frame : (settled - first) * per_frame].float().cpu().numpy()
-        done = settled
+        settled = _settled(model, frames.shape[2])
+        if settled > done:
+            yield _samples(model, frames, done, settled, speaker, precision)
+            done = settled
+    if known:
+        yield _samples(model, frames, done, frames.shape[2], speaker, precision)
+
+
+def _samples(model: Xtts, frames: torch.Tensor, start: int, end: int, speaker: torch.Tensor, precision: Precision) -> np.ndarray:
+    """The samples of some frames. [1, C, F] -> [T]"""
+    first, last = max(0, start - CONTEXT_FRAMES), min(frames.shape[2], end + CONTEXT_FRAMES)
+    with _vocoding(frames.device, precision):
+        pcm = model.hifigan_decoder.waveform_decoder(frames[:, :, first:last], g=speaker.to(frames)).flatten()
+    per_frame = len(pcm) // (last - first)
+    samples: np.ndarray = pcm[(start - first) * per_frame : (end - first) * per_frame].float().cpu().numpy()
+    return samples
 
 
 def _vocoder_frames(model: Xtts, latents: torch.Tensor) -> torch.Tensor:
@@ -244,14 +251,3 @@ def _stretches(model: Xtts) -> list[float]:
 def _settled(model: Xtts, count: int) -> int:
     """Frames whose samples no later latent changes: interpolation looks one latent ahead, the network `CONTEXT_FRAMES`."""
     return max(0, count - math.ceil(math.prod(_stretches(model))) - 1 - CONTEXT_FRAMES)
-
-
-def _with_last(chunks: Iterable[torch.Tensor]) -> Iterator[tuple[torch.Tensor, bool]]:
-    """Each chunk, and whether it is the last."""
-    waiting = None
-    for chunk in chunks:
-        if waiting is not None:
-            yield waiting, False
-        waiting = chunk
-    if waiting is not None:
-        yield waiting, True

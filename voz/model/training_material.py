@@ -18,7 +18,8 @@ class Material:
     """The data of a training.
 
     examples: of the train and the eval split.
-    minutes: of each split, by name; of the train split those that are learnt from.
+    clips: of each split, how many, by name; of the train split those that are learnt from.
+    minutes: the same of their speech.
     train, held_out: the samples of the train and the eval split.
     data_hash: of the clips and texts of both splits.
     base_hash: of the base's files.
@@ -26,6 +27,7 @@ class Material:
     """
 
     examples: list[records.Example]
+    clips: dict[str, int]
     minutes: dict[str, float]
     train: list[batches.Sample]
     held_out: list[batches.Sample]
@@ -83,8 +85,10 @@ def gather(dataset: Path, base: Path, *, min_minutes: float, max_minutes: float 
     examples = [e for e in everything if e in splits["train"] or e.split == "eval"]
     hashes = {name: files.hash_file(base / name) for name in xtts.BASE_FILES}
     dvae_hash = files.combined_hash({name: hashes[name] for name in dvae.FILES})
+    clips = {name: len(found) for name, found in splits.items()}
     minutes = {name: minutes_of(found) for name, found in splits.items()}
-    return Material(examples, minutes, train, held_out, hash_of(examples, [*train, *held_out]), files.combined_hash(hashes), dvae_hash)
+    data_hash = hash_of(examples, [*train, *held_out])
+    return Material(examples, clips, minutes, train, held_out, data_hash, files.combined_hash(hashes), dvae_hash)
 
 
 def minutes_of(examples: list[records.Example]) -> float:
