@@ -23,7 +23,7 @@ COMMANDS = {  # {out} is the folder of the outputs
     "train": "examples {out}/voice --base base --asr whisper.pt --epochs {out}/epochs --metrics {out}/train.json --plots {out}/plots",
     "evaluate": "examples voice --base base --asr whisper.pt --judge whisper.pt"
     " --lines {out}/lines --metrics {out}/evaluate.json --summary {out}/summary.json --plots {out}/figures",
-    "synthesize": "voice {out}/outputs --texts texts.txt --asr whisper.pt",
+    "synthesize": "voice {out}/outputs --base base --texts texts.txt --asr whisper.pt",
     "report": "{out}/report.html --wav wav --dataset examples --ledger . --reports ."
     " --lines lines --epochs epochs --voice voice --outputs outputs",
 }

@@ -50,14 +50,16 @@ def _replacement(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def named_in_errors(target: Path) -> Iterator[None]:
-    """Within the block, the error of a full or read-only disk names `target`.
+    """Within the block, the error of a full or read-only disk names `target`, unless it names a file elsewhere, such as in the cache.
 
     `write` names no file in its errors, and a copy names its source first.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in DISK_FAULTS:
+        written = error.filename2 or error.filename
+        elsewhere = isinstance(written, str) and not Path(written).resolve().is_relative_to(target.parent.resolve())
+        if error.errno not in DISK_FAULTS or elsewhere:
             raise
         raise OSError(error.errno, error.strerror, str(target)) from error
 
