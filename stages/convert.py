@@ -52,6 +52,9 @@ class Outcome:
     audio_sha256: str = ""
 
 
+DIED = Outcome("process_died", "")
+
+
 @dataclass(frozen=True)
 class HashedFile:
     """A file of the notes folder, with the hash of its bytes."""
@@ -203,7 +206,9 @@ def main() -> None:
         return store.key(given.sha256)
 
     work = functools.partial(convert_into_cache, p=p)
-    outcomes = store.map(hashed, key=key, work=work, load=load_outcome, label="convert", unit="note", engine=compute.items)
+    outcomes = store.map(
+        hashed, key=key, work=work, load=load_outcome, label="convert", unit="note", engine=compute.items, died=lambda given: DIED
+    )
     dates = {each.file: each.date for each in origins.read(args.notes)}
     accepted = account_for(list(zip(hashed, outcomes, strict=True)), account, dates)
     account.close(args.ledger)

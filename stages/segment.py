@@ -59,11 +59,15 @@ class Leftover:
 
 @dataclass(frozen=True)
 class SegmentedNote:
-    """The clips of a note, and the speech that is in none of them. `speech_s` is all its speech."""
+    """The clips of a note, and the speech that is in none of them. `speech_s` is all its speech. reason: why there is neither."""
 
     speech_s: float
     clips: list[records.Clip]
     leftovers: list[Leftover]
+    reason: str = "no_speech"
+
+
+DIED = SegmentedNote(0.0, [], [], "process_died")
 
 
 def segment(note: str, path: Path, folder: Path, p: Params) -> SegmentedNote:
@@ -112,7 +116,7 @@ def account_for(note: str, segmented: SegmentedNote, account: ledger.Account) ->
         start_s, end_s = each.start_ms / 1000, each.end_ms / 1000
         account.reject(note, item, each.reason, start_s=start_s, end_s=end_s, detail=f"{each.speech_s:.2f} s of speech")
     if not segmented.clips and not segmented.leftovers:
-        account.reject(note, note, "no_speech")
+        account.reject(note, note, segmented.reason)
 
 
 def aggregate(notes: list[records.Note], segmented: list[SegmentedNote], account: ledger.Account) -> dict[str, Any]:
@@ -163,7 +167,14 @@ def main() -> None:
     keys = {note.id: store.key(note.id, files.hash_file(args.wavs / f"{note.id}.wav")) for note in notes}
     work = functools.partial(segment_into_cache, wavs=args.wavs, p=p)
     segmented = store.map(
-        notes, key=lambda note: keys[note.id], work=work, load=load_segmented, label="segment", unit="note", engine=compute.items
+        notes,
+        key=lambda note: keys[note.id],
+        work=work,
+        load=load_segmented,
+        label="segment",
+        unit="note",
+        engine=compute.items,
+        died=lambda note: DIED,
     )
     for note, each in zip(notes, segmented, strict=True):
         account_for(note.id, each, account)

@@ -32,6 +32,10 @@ class Server:
         found = {path: path.read_bytes() for path in sorted(self.folder.rglob("*")) if path.is_file()}
         return {f"{path.parent.name}{path.name}": data for path, data in found.items() if len(path.parent.name) == 2}
 
+    def contents(self) -> dict[str, bytes]:
+        """The bytes of every file on the server, by its path."""
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in sorted(self.folder.rglob("*")) if path.is_file()}
+
     def put(self, oid: str, data: bytes | None) -> None:
         """Replace an object by other bytes; None removes it."""
         (path,) = self.folder.rglob(f"{oid[:2]}/{oid[2:]}")
@@ -46,9 +50,11 @@ class Bucket(Server):
     client: Any
 
     def objects(self) -> dict[str, bytes]:
+        return {"".join(key.split("/")[-2:]): data for key, data in self.contents().items() if "/files/md5/" in key}
+
+    def contents(self) -> dict[str, bytes]:
         listed = self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
-        keys = [entry["Key"] for entry in listed if "/files/md5/" in entry["Key"]]
-        return {"".join(key.split("/")[-2:]): self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+        return {entry["Key"]: self.client.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in listed}
 
     def put(self, oid: str, data: bytes | None) -> None:
         key = f"voz/files/md5/{oid[:2]}/{oid[2:]}"

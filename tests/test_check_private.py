@@ -1,17 +1,23 @@
 """`git add -A` takes nothing of a person, and `make check-private` finds what was forced in. In a clone with a real git."""
 
 import io
+import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 
 from tests import recordings
 from tools import check_private
+from voz.pipeline import records
 
 ROOT = Path(__file__).parent.parent
 CONSENT = "speaker: Ana\ndate: 2026-01-02\nstatement: de acuerdo\nscope: privado\n"
@@ -107,6 +113,35 @@ def archive() -> bytes:
     return out.getvalue()
 
 
+def checkpoint(protocol: int) -> bytes:
+    """As torch.save wrote it before 1.6: no zip."""
+    out = io.BytesIO()
+    torch.save({"w": torch.zeros(2)}, out, _use_new_zipfile_serialization=False, pickle_protocol=protocol)
+    return out.getvalue()
+
+
+NOTE_ID = "3fa9c1d2e4b5"
+CLIP_ID = f"{NOTE_ID}-0000000-0009000"
+TRANSCRIPT = json.dumps(asdict(records.Transcript(CLIP_ID, "dale, nos vemos", -0.1, 0.0, 1.0, 0.0, "es", 1.0)))
+NOTE = json.dumps(asdict(records.Note(NOTE_ID, "PTT-1.opus", 1.0, "ogg-opus", 16000, 0.0)))
+HEADS = {"corrections": "clip,action,text\n", "hints": "note,text\n", "origins": "file,date,sender,original_name,duration_s,sha256\n"}
+COPIED: dict[str, tuple[bytes | str, str]] = {  # under another name and in another place
+    "docs/x.jsonl": (f"{TRANSCRIPT}\n", "data of a person"),
+    "docs/x.txt": (f"see:\n{NOTE}\n", "data of a person"),
+    "docs/lista.json": (json.dumps({"clips": [{"id": CLIP_ID, "text": "dale"}]}, indent=2), "data of a person"),
+    "docs/whisper.json": (json.dumps({"segments": [{"text": "dale", "avg_logprob": -0.1}]}), "data of a person"),
+    "docs/a.csv": (f"{HEADS['corrections']}{CLIP_ID},text,dale\n", "data of a person"),
+    "docs/a.dat": (f"{CLIP_ID},text,dale\n".encode("utf-16-le"), "data of a person"),
+    "docs/b.csv": (f"{HEADS['hints']}{NOTE_ID},dale\n", "data of a person"),
+    "docs/b.md": (f'\n{NOTE_ID},"dale, nos vemos"\n', "data of a person"),
+    "docs/c.tsv": (f"{HEADS['origins']}2026-05-12_{NOTE_ID}.opus,2026-05-12,Ana,PTT-1.opus,1.0,00\n", "data of a person"),
+    "docs/d": (f"{CLIP_ID}|dale|dale\n", "data of a person"),
+    "docs/charla.md": (CHAT, "a chat"),
+    "docs/foto.jpg": (checkpoint(2), "weights"),
+    "docs/foto2.jpg": (checkpoint(4), "weights"),
+    "docs/pesos": (safetensors.torch.save({"w": torch.zeros(2)}), "weights"),
+    "docs/matriz": (b"\x93NUMPY\x01\x00v\x00{}", "weights"),
+}
 FORCED: dict[str, tuple[bytes | str, str]] = {
     "docs/foto.png": (recordings.note(), "sound"),
     "nota.opus": (b"x", "sound"),
@@ -118,7 +153,25 @@ FORCED: dict[str, tuple[bytes | str, str]] = {
     "clave.txt": (KEY, "a credential"),
     "data/otra/lista.csv": ("a,b\n", "data of a person"),
     "reports/lines/manifest.jsonl": ("{}\n", "data of a person"),
+    **COPIED,
 }
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *HEADS.values(),
+        "commit 3fa9c1d2e4b5, which mends it\n",
+        "3fa9c1d2e4b5 dale\n3fa9c1d2e4b5,17\n",
+        json.dumps({"id": "store", "text": "dale"}),
+        json.dumps({"loss": [1.0, 2.0], "clips": {"duration_s": 3.0}}),
+        "[" * 100_000,
+        pickle.dumps({"w": [1.0]}),
+        b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+    ],
+)
+def test_what_only_resembles_a_persons_data_passes(data: bytes | str) -> None:
+    assert check_private.problem("docs/x", data.encode() if isinstance(data, str) else data) == ""
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,5 +1,6 @@
 """Metrics are finite, names are printed unlike, a lack of space is noticed before the work, and a folder that exists is complete."""
 
+import errno
 import json
 import os
 import subprocess
@@ -148,3 +149,15 @@ def writer(folder: Path, code: str = WRITE_FOREVER, *arguments: str) -> subproce
     running = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert running.stdout is not None and running.stdout.readline() == "started\n"
     return running
+
+
+def test_a_full_disk_elsewhere_keeps_its_name(tmp_path: Path) -> None:
+    """The cache is on another disk than the output whose folder is being filled."""
+    for written, named in (("out/.wav.tmp/a.wav", "out/wav"), ("cache/ab", "cache/ab"), (None, "out/wav")):
+        place = str(tmp_path / written) if written else None
+        with pytest.raises(OSError) as caught, files.named_in_errors(tmp_path / "out/wav"):
+            raise OSError(errno.ENOSPC, "full", place)
+        assert caught.value.filename == str(tmp_path / named)
+    with pytest.raises(OSError) as caught, files.named_in_errors(tmp_path / "out/wav"):
+        raise OSError(errno.ENOSPC, "full", str(tmp_path / "cache/ab"), None, str(tmp_path / "out/.wav.tmp/a.wav"))  # a copy
+    assert caught.value.filename == str(tmp_path / "out/wav")

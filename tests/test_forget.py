@@ -12,129 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.forget_site import ROOT, WORDS, call, forget, holders, make, note, sound
 from tools.forgetting import traces
 from voz.audio import encode
-from voz.data import consent, corrections, origins, phone_transcripts
-from voz.pipeline import cache, files
+from voz.data import corrections, origins, phone_transcripts
+from voz.pipeline import cache
 
-ROOT = Path(__file__).parent.parent
-WORDS = {"a": "el colectivo llegó tardísimo otra vez", "b": "mañana te llevo los alfajores, dale"}
-
-# In place of the pipeline: writes every kind of file that the stages write, with the project's own records and cache.
-PIPELINE = """
-import csv, html, json, shutil, sys
-from pathlib import Path
-from voz.pipeline import cache, files, ledger, records
-version, words = sys.argv[1], json.loads(Path("../words.json").read_text())
-sounds = sorted(Path("data/notes").glob("*.opus"))
-for name in ("data/wav", "data/clips", "data/transcripts", "data/dataset/wavs", "reports/lines/base", "reports/epochs", "models/voice"):
-    Path(name).mkdir(parents=True, exist_ok=True)
-account = ledger.Account("convert", [sound.name for sound in sounds])
-convert, transcribe = (cache.Cache(name, 1, params={"version": version}) for name in ("convert", "transcribe"))
-notes, clips, texts, examples = [], [], [], []
-for sound in sounds:
-    sha = files.hash_file(sound)
-    note, said = sha[:12], words[sound.read_bytes()[:1].decode()]
-    key = convert.key(sha)
-    with convert.put(key) as entry:
-        (entry / "note.wav").write_bytes(b"RIFF\\0" + version.encode() + sound.read_bytes())
-    files.copy(convert.path(key) / "note.wav", Path(f"data/wav/{note}.wav"))
-    notes.append(records.Note(note, sound.name, 1.0, "ogg-opus", 16000, 0.0))
-    account.accept(sound.name, note)
-    clip = f"{note}-0000000-0001000"
-    shutil.copy(f"data/wav/{note}.wav", f"data/clips/{clip}.wav")
-    shutil.copy(f"data/wav/{note}.wav", f"data/dataset/wavs/{clip}.wav")
-    key = transcribe.key(files.hash_file(Path(f"data/wav/{note}.wav")))
-    with transcribe.put(key) as entry:
-        (entry / "heard.json").write_text(json.dumps({"text": said}))
-    texts.append(records.Transcript(clip, said, -0.1, 0.0, 1.0, 0.0, "es", 1.0))
-    examples.append(records.Example(clip, note, "train", said, said, 1.0, False, {}))
-    Path(f"reports/lines/base/{clip}.wav").write_bytes(b"RIFF\\0base says " + said.encode())
-account.close(Path("reports/ledger/convert.csv"))
-records.write(Path("data/wav"), notes)
-records.write(Path("data/transcripts"), texts)
-records.write(Path("data/dataset"), examples)
-Path("data/dataset/metadata.csv").write_text("".join(f"{each.id}|{each.text}|{each.normalized}\\n" for each in examples))
-first = examples[0]
-Path("reports/epochs/epochs.json").write_text(json.dumps({"line": {"id": first.id, "text": first.text}}))
-Path("reports/epochs/epoch-00.wav").write_bytes(b"RIFF\\0" + version.encode() + first.text.encode())
-Path("reports/report.html").write_text("<p>" + "</p><p>".join(html.escape(each.text) for each in examples) + "</p>")
-shutil.copy(f"data/dataset/wavs/{first.id}.wav", "models/voice/reference.wav")
-Path("models/voice/model.pth").write_bytes(b"PK\\0weights" + version.encode() + str(len(sounds)).encode())
-shutil.copy("models/base/vocab.json", "models/voice")
-training = cache.root() / "train" / "ab" / "abcd"
-training.mkdir(parents=True, exist_ok=True)
-(training / "best.pth").write_bytes(b"PK\\0checkpoint")
-cache.log("convert", computed=len(sounds), last=notes[-1].id)
-"""
 PLACES = ("repository/data", "repository/.dvc/cache", "repository/.cache", "remote")
-OUTS = [
-    "data/wav",
-    "data/clips",
-    "data/transcripts",
-    "data/dataset",
-    "reports/ledger/convert.csv",
-    "reports/lines",
-    "reports/epochs",
-    "reports/report.html",
-]
 
 
-def call(folder: Path, *command: str, status: int = 0) -> str:
-    """Run a command in the repository; returns what it printed."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
-    env |= {
-        "PATH": f"{Path(sys.executable).parent}:{env['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "DVC_SITE_CACHE_DIR": str(folder.parent / "site"),
-    }
-    env |= {f"GIT_{who}_{what}": "test@example.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    assert done.returncode == status, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
-
-
-def forget(folder: Path, *arguments: str, status: int = 0) -> str:
-    return call(folder, sys.executable, "-m", "tools.forgetting.forget", *arguments, status=status)
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two notes, processed by two versions of the pipeline, pushed and committed after each."""
-    top = tmp_path_factory.mktemp("finished")
-    folder = top / "repository"
-    (folder / "data/notes").mkdir(parents=True)
-    (folder / "models/base").mkdir(parents=True)
-    rows = []
-    for first, name in (("a", "PTT-20260102-WA0001.opus"), ("b", "PTT-20260103-WA0002.opus")):
-        sound = first.encode() + bytes(range(256)) + first.encode() * 500
-        (folder / name).write_bytes(sound)
-        file = origins.file_name(files.hash_file(folder / name)[:12], "2026-01-02", ".opus")
-        (folder / name).rename(folder / "data/notes" / file)
-        rows.append(origins.Origin(file, "2026-01-02", "Ana", name, "1.000", first * 64))
-    origins.write(folder / "data/notes", rows)
-    phone_transcripts.add(folder / "data/notes", {row.id: WORDS[row.sha256[0]] for row in rows})
-    consent.write(folder / "data/notes/consent.yaml", consent.Consent("Ana", "2026-01-02", "de acuerdo", "privado"))
-    corrected = [corrections.Correction(f"{row.id}-0000000-0001000", True, WORDS[row.sha256[0]]) for row in rows]
-    corrections.write(folder / "data/corrections.csv", corrected)
-    (folder / "models/base/vocab.json").write_text('{"vocab": "de la base"}')
-    (top / "words.json").write_text(json.dumps(WORDS))
-    (folder / "pipeline.py").write_text(PIPELINE)
-    (folder / "params.yaml").write_text("notes: data/notes\ncorrections: data/corrections.csv\nversion: 1\n")
-    outs = "".join(f"      - {out}\n" for out in [*OUTS, "models/voice"])
-    stage = f"    cmd: python pipeline.py ${{version}}\n    deps:\n      - data/notes\n      - data/corrections.csv\n    outs:\n{outs}"
-    (folder / "dvc.yaml").write_text(f"stages:\n  all:\n{stage}")
-    (folder / ".gitignore").write_text("/.cache\n")
-    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "remote", "add", "-q", "-d", "here", "../remote"]):
-        call(folder, *command)
-    call(folder, "dvc", "add", "-q", "data/notes", "data/corrections.csv", "models/base")
-    for version in ("1", "2"):
-        (folder / "params.yaml").write_text((folder / "params.yaml").read_text().replace("version: 1", f"version: {version}"))
-        call(folder, "dvc", "repro", "-q")
-        call(folder, "dvc", "push", "-q")
-        call(folder, "git", "add", "-A")
-        call(folder, "git", "commit", "-qm", version)
-    return top
+    return make(tmp_path_factory.mktemp("finished")).parent
 
 
 @pytest.fixture
@@ -143,20 +32,6 @@ def repository(finished: Path, tmp_path: Path) -> Path:
         finished, tmp_path / "copy", symlinks=True, ignore=shutil.ignore_patterns("site")
     )  # DVC has one site cache for each repository path
     return tmp_path / "copy" / "repository"
-
-
-def note(folder: Path, number: int) -> origins.Origin:
-    return origins.read(folder / "data/notes")[number]
-
-
-def holders(top: Path, needles: list[bytes]) -> list[str]:
-    """Files below `top` that have one of `needles` in their name or content, except git's own and words.json."""
-    paths = [path for path in top.rglob("*") if path.is_file() and ".git" not in path.parts and path.name != "words.json"]
-    return [str(path.relative_to(top)) for path in paths if any(needle in os.fsencode(path) + path.read_bytes() for needle in needles)]
-
-
-def sound(first: str) -> bytes:
-    return first.encode() + bytes(range(256)) + first.encode() * 100
 
 
 def test_a_note_is_gone_everywhere_and_the_other_is_whole(repository: Path) -> None:

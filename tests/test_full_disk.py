@@ -3,20 +3,19 @@
 The disks are tmpfs of a few pages, so this needs root. Every stage runs in this process, as `python -m stages.NAME` would.
 """
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import tiny_run
+from tests.small_disk import PAGE, Disk, require_one_line, small_disk
 from tests.tiny_run import COMMANDS, run
 
-PAGE = 4096
 pytestmark = pytest.mark.slow
 SHARES = (0.0, 0.2, 0.5, 0.8, 0.95)  # of the space that is needed
+
+
+disk = small_disk
 
 
 @pytest.fixture(scope="module")
@@ -25,42 +24,6 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("disk")
     tiny_run.make(folder)
     return folder
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator["Disk"]:
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path], capture_output=True, check=False).returncode:
-        pytest.skip("mounting a disk needs root")
-    try:
-        yield Disk(tmp_path)
-    finally:
-        subprocess.run(["umount", tmp_path], check=True)
-
-
-class Disk:
-    """A mounted tmpfs."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def used(self) -> int:
-        """Bytes in use."""
-        return shutil.disk_usage(self.path).used
-
-    def remount(self, options: str) -> None:
-        """Change its size or whether it can be written."""
-        subprocess.run(["mount", "-o", f"remount,{options}", self.path], check=True)
-
-    def clear(self) -> None:
-        """Remove everything."""
-        for path in self.path.iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def require_one_line(status: int, stderr: list[str], what: str, disk: Path) -> None:
-    """The stage failed with one line on stderr, which names a path on the disk, and the disk."""
-    assert status == 1 and len(stderr) == 1, stderr
-    assert stderr[0].startswith(f"error: {disk}/") and f": {what} on {disk}; " in stderr[0]
 
 
 @pytest.mark.parametrize("stage", COMMANDS)
@@ -93,6 +56,14 @@ def test_the_cache_on_a_full_disk(stage: str, work: Path, disk: Disk, tmp_path_f
     assert not list(disk.path.rglob("*.tmp")) and not list(disk.path.rglob(".tmp-*"))
     assert not list(out.rglob("manifest.jsonl"))
     require_one_line(status, stderr, "no space left", disk.path)
+
+
+@pytest.mark.parametrize("stage", [stage for stage in COMMANDS if stage != "report"])
+def test_a_read_only_cache(stage: str, work: Path, disk: Disk, tmp_path_factory: pytest.TempPathFactory) -> None:
+    out = tmp_path_factory.mktemp("out")
+    disk.remount("ro")
+    require_one_line(*run(stage, work, out, cache=disk.path), "read-only file system", disk.path)
+    assert not list(out.rglob("manifest.jsonl")) and not list(out.rglob(".*.tmp"))
 
 
 @pytest.mark.parametrize("stage", ["evaluate", "synthesize"])

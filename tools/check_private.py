@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from tools.whatsapp import chat, encodings
+from tools import private_content
+from tools.whatsapp import encodings
 from tools.whatsapp.candidates import EXTENSIONS
 from voz.audio import sniff
 from voz.pipeline import command, files
@@ -27,6 +28,7 @@ PUBLIC = re.compile(r"data/texts\.txt|data/.*\.dvc|data/(.*/)?\.gitignore")
 _AUDIO = EXTENSIONS | set(".ogv .mp2 .m4b .m4r .awb .caf .aif .aiff .aifc .wma .webm .weba .mka .mkv .mov .3ga .3g2 .spx".split())
 _ARCHIVES = set(".zip .7z .rar .tar .tgz .gz .xz .bz2 .zst".split())
 _WEIGHTS = set(".pth .pt .ckpt .safetensors .onnx .npz .npy".split())
+_CODE = (".py",)  # the tests write chats
 _ARCHIVE_HEADS = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\xfd7zXZ\x00", b"BZh9", b"\x28\xb5\x2f\xfd")
 _CREDENTIAL_NAME = re.compile(
     r"\.env(\..*)?|.*\.(pem|key|p12|pfx)|id_(rsa|dsa|ecdsa|ed25519)|\.netrc|credentials(\.json)?|config\.local", re.IGNORECASE
@@ -38,7 +40,6 @@ _CREDENTIAL = re.compile(
 )
 _CONSENT = [re.compile(rb"^" + field + rb"\s{0,4}:", re.MULTILINE) for field in (b"speaker", b"statement", b"scope")]
 _DELETED, _SUBMODULE = "000000", "160000"  # git's modes: no file, another repository
-_MIN_MESSAGES = 3  # a text with so many lines that read like messages is a chat
 _MAX_BYTES = 16 * 2**20  # of a blob, for the searches of its text
 HOOK = "#!/bin/sh\n# Written by `make check-private HOOK=1`.\nexec .venv/bin/python -m tools.check_private\n"
 
@@ -74,7 +75,7 @@ def problem(path: str, data: bytes) -> str:
     suffix = PurePosixPath(name).suffix
     if suffix in _AUDIO or sniff.sniff(head) or sniff.is_playlist(head):
         return later("sound")
-    if suffix in _WEIGHTS:
+    if suffix in _WEIGHTS or private_content.is_weights(head):
         return later("weights")
     if suffix in _ARCHIVES or head.startswith(_ARCHIVE_HEADS):
         return later("an archive, or weights")
@@ -84,9 +85,12 @@ def problem(path: str, data: bytes) -> str:
         return later("a consent record")
     if path.startswith(PERSONAL) and not PUBLIC.fullmatch(path):
         return later("data of a person")
-    if suffix == ".txt" and chat.parse(encodings.decode(data[:_MAX_BYTES]).text).messages >= _MIN_MESSAGES:
+    if not private_content.is_text(data):
+        return ""
+    text = encodings.decode(data[:_MAX_BYTES]).text
+    if suffix not in _CODE and private_content.is_chat(text):
         return later("a chat")
-    return ""
+    return later("data of a person") if private_content.has_rows(text) else ""
 
 
 def find(blobs: list[Blob]) -> list[tuple[Blob, str]]:

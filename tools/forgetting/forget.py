@@ -20,8 +20,10 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from tools.dvc_command import dvc_add
+from tools.forgetting import traces
 from tools.forgetting.plan import Plan, make_plan
 from tools.forgetting.trail import Trail
+from tools.remotes import stored
 from voz.data import notes, origins
 from voz.pipeline import command, files, ledger, params
 from voz.pipeline.command import UserError
@@ -86,11 +88,23 @@ def show(plan: Plan) -> None:
 
 
 def remove(repo: Repo, plan: Plan) -> None:
-    """Carry out the plan. Remotes first: if the run is interrupted, what is still here tells the next one what to look for there."""
+    """Carry out the plan. Remotes first: if the run is interrupted, what is still here tells the next one what to look for there.
+
+    Raises:
+        UserError: a remote does not remove an object.
+    """
     for name, oids in plan.remote_objects.items():
         odb = repo.cloud.get_remote_odb(name)
-        for oid in oids:
-            odb.delete(oid)
+        try:
+            for oid in oids:
+                odb.delete(oid)
+        except stored.faults_of_remotes() as error:
+            raise UserError(
+                "remote {name}: {message}",
+                "nothing was removed here; run this again when it answers",
+                name=name,
+                message=stored.one_line(error),
+            ) from error
     for objects in reversed(plan.stores.values()):
         for path in objects:
             path.unlink(missing_ok=True)
@@ -152,8 +166,9 @@ def search_and_remove(trail: Trail, args: argparse.Namespace, values: dict[str, 
         if not args.yes and not _agreed():
             raise UserError("nothing was removed", "answer yes, or --yes in a script")
         remove(repo, plan)
-        site_cache = repo.site_cache_dir
-    shutil.rmtree(site_cache, ignore_errors=True)  # DVC's index: names and hashes of every file it saw here; DVC rebuilds it
+        indexes = {Path(repo.site_cache_dir)} | traces.in_indexes(Path(repo.site_cache_dir).parent, trail)
+    for index in indexes:
+        shutil.rmtree(index, ignore_errors=True)
 
 
 def _agreed() -> bool:

@@ -13,6 +13,7 @@ from dvc.repo import Repo
 from tools.forgetting import traces
 from tools.forgetting.traces import Removal
 from tools.forgetting.trail import Trail
+from tools.remotes import stored
 from voz.pipeline import cache
 from voz.pipeline.language import later, tr
 
@@ -105,9 +106,14 @@ def _outside_git(repo: Repo, bases: set[Path]) -> list[Path]:
 
 def _local_stores(repo: Repo) -> list[Path]:
     """The folders of objects on this machine: DVC's cache, and those remotes that are folders."""
-    remotes = [repo.config["remote"][name]["url"] for name in sorted(repo.config["remote"])]
-    stores = [Path(repo.cache.local.path), *(Path(url, "files", "md5") for url in remotes if Path(url).is_dir())]
+    remotes = [_folder_of(repo, name) for name in sorted(repo.config["remote"])]
+    stores = [Path(repo.cache.local.path), *(Path(folder, "files", "md5") for folder in remotes if folder.is_dir())]
     return [*stores, *map(_legacy, stores)]
+
+
+def _folder_of(repo: Repo, remote: str) -> Path:
+    """The address of a remote, as a folder of this machine."""
+    return Path(repo.config["remote"][remote]["url"])
 
 
 def _legacy(store: Path) -> Path:
@@ -133,18 +139,21 @@ def _search_stores(repo: Repo, trail: Trail, protected: set[str], plan: Plan, *,
         try:
             odb = repo.cloud.get_remote_odb(name)
             if odb.fs.protocol == "local":
+                os.stat(_folder_of(repo, name))  # a disk that is not mounted holds what this cannot see
                 search(tr("remote {name}", name=name), Path(odb.path))
                 continue
             known = trail.md5s | {path.parent.name + path.name for objects in plan.stores.values() for path in objects}
-            plan.remote_objects[name] = [oid for oid in sorted(known) if odb.exists(oid)]
+            plan.remote_objects[name] = stored.present(odb, known)
             plan.out_of_reach.append(
                 tr(
                     "remote {name}: older versions that were never on this machine (`dvc gc --cloud` removes what no commit needs)",
                     name=name,
                 )
             )
-        except (DvcException, OSError) as error:
-            plan.out_of_reach.append(tr("remote {name}: not reachable ({error}); run this again when it is", name=name, error=error))
+        except (DvcException, *stored.faults_of_remotes()) as error:
+            plan.out_of_reach.append(
+                tr("remote {name}: not reachable ({error}); run this again when it is", name=name, error=stored.one_line(error))
+            )
 
 
 def _out_of_reach(repo: Repo, trail: Trail, paths: list[Path], args: argparse.Namespace) -> list[str]:

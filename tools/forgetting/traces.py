@@ -8,6 +8,7 @@ said in the note.
 import csv
 import io
 import mmap
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ _WEIGHTS, _REFERENCE = {"model.pth", "adapter.pth"}, "reference.wav"  # a folder
 _TABLES = (".jsonl", ".csv")
 _CODECS = (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("OGG", "OPUS"))  # that `voz.audio.encode` writes
 _SPOKEN = {(container, codec, 1, wav.OUTPUT_RATE_HZ) for container, codec in _CODECS}
+
+_HASHES = re.compile(rb"(?=([0-9a-f]{12,32}))")  # at every byte: a database writes them without anything between
 
 Listing = list[dict[str, str]]  # how DVC stores a folder: [{"md5": ..., "relpath": ...}, ...]
 
@@ -162,6 +165,23 @@ def in_store(folder: Path, trail: Trail, *, protected: set[str], weights: bool) 
     _follow_texts(texts, listings.values(), trail, protected)
     naming = {oid for oid, listing in listings.items() if any(entry["md5"] in trail.md5s for entry in listing)}
     return {objects[oid] for oid in (trail.md5s | naming) if oid in objects}
+
+
+def in_indexes(folder: Path, trail: Trail) -> set[Path]:
+    """DVC's own indexes, one for each checkout and each copy that `dvc exp run --temp` made, that hold an id or MD5 of the trail.
+
+    They are databases of the names and hashes of every file that DVC saw there; DVC builds them again.
+    """
+    sought = {each.encode() for each in trail.ids | trail.md5s}
+    found = set()
+    for index in sorted(folder.glob("*")):
+        for path in sorted(path for path in index.rglob("*") if path.is_file()):
+            data = path.read_bytes()
+            hashes = {match[1][:size] for match in _HASHES.finditer(data) for size in (ID_DIGITS, 32)}
+            if not sought.isdisjoint(hashes | {oid + b".dir" for oid in hashes}):
+                found.add(index)
+                break
+    return found
 
 
 def ids_in_store(folder: Path) -> set[str]:

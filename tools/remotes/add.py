@@ -64,7 +64,7 @@ def main() -> None:
     args = parse_args()
     url, name = address(args.url), args.name or NAME
     fix = tr("`dvc remote list` shows those there are; REMOTE=... names another")
-    dvc("remote", "add", "--quiet", "--default", name, url, fix=fix)
+    dvc("remote", "add", "--default", name, url, fix=fix)
     dvc("remote", "modify", name, "verify", "true", fix=fix)
     print(tr("remote {name}: {url}, the default; what is fetched from it is verified", name=name, url=url))
     print(tr("credentials, if it needs any, stay on this machine: `dvc remote modify --local {name} ...` (docs/remotes.md)", name=name))

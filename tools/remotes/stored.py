@@ -68,16 +68,16 @@ def opened(name: str = "") -> Iterator[tuple[Repo, str, HashFileDB]]:
         fix = later("`make remote URL=...` adds one, REMOTE=name names one (docs/remotes.md)")
         raise UserError("remote: none is the default", fix) from error
     except DvcException as error:
-        raise UserError("remote: {message}", "docs/remotes.md; `make remote URL=...` adds one", message=_one_line(error)) from error
-    except _faults_of_remotes() as error:
+        raise UserError("remote: {message}", "docs/remotes.md; `make remote URL=...` adds one", message=one_line(error)) from error
+    except faults_of_remotes() as error:
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             raise
         raise UserError(
-            "remote: {message}", "check its address, your network and credentials (docs/remotes.md)", message=_one_line(error)
+            "remote: {message}", "check its address, your network and credentials (docs/remotes.md)", message=one_line(error)
         ) from error
 
 
-def _faults_of_remotes() -> tuple[type[Exception], ...]:
+def faults_of_remotes() -> tuple[type[Exception], ...]:
     """OSError, and the exceptions of CLIENTS. Only a client that was imported can raise one."""
     loaded = ((sys.modules[name], names) for name, names in CLIENTS.items() if name in sys.modules)
     return (OSError, *(getattr(module, name) for module, names in loaded for name in names))
@@ -108,18 +108,29 @@ def faults(remote: HashFileDB, cache: HashFileDB, wanted: dict[str, str], *, has
         hashes: read every object of the remote, and compare its MD5.
     """
     found = []
-    for oid, there in zip(wanted, _each(lambda oid: _size(remote, oid), [*wanted], label="look up"), strict=True):
+    for oid, size in zip(wanted, _each(lambda oid: _size(remote, oid), [*wanted], label="look up"), strict=True):
         own = _size(cache, oid)
-        if there is None:
+        if size is None:
             found.append(Fault(oid, wanted[oid], MISSING))
-        elif own is not None and there not in (own, -1):
-            found.append(Fault(oid, wanted[oid], CUT_SHORT if there < own else DAMAGED))
+        elif own is not None and size not in (own, -1):
+            found.append(Fault(oid, wanted[oid], CUT_SHORT if size < own else DAMAGED))
     if hashes:
         known = {fault.oid for fault in found}
-        present = [oid for oid in wanted if oid not in known]
-        sound = _each(lambda oid: is_sound(remote, oid), present, label="read")
-        found += [Fault(oid, wanted[oid], DAMAGED) for oid, good in zip(present, sound, strict=True) if not good]
+        there = [oid for oid in wanted if oid not in known]
+        sound = _each(lambda oid: is_sound(remote, oid), there, label="read")
+        found += [Fault(oid, wanted[oid], DAMAGED) for oid, good in zip(there, sound, strict=True) if not good]
     return sorted(found, key=lambda fault: (fault.path, fault.oid))
+
+
+def present(store: HashFileDB, oids: Iterable[str]) -> list[str]:
+    """Those of the objects that a store has, sorted. (`HashFileDB.exists` takes a server that does not answer for one that lacks them.)
+
+    Raises:
+        Exception: one of `faults_of_remotes`.
+    """
+    asked = sorted(oids)
+    sizes = _each(lambda oid: _size(store, oid), asked, label="look up")
+    return [oid for oid, size in zip(asked, sizes, strict=True) if size is not None]
 
 
 def heal(remote: HashFileDB, cache: HashFileDB, broken: Iterable[Fault]) -> None:
@@ -178,5 +189,5 @@ def _each(function: Callable[[str], Any], oids: list[str], *, label: str) -> lis
         pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for the rest
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

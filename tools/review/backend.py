@@ -11,7 +11,7 @@ import numpy as np
 from tools.review import doubt
 from voz.data import corrections, phone_transcripts
 from voz.data.corrections import Correction
-from voz.pipeline import ledger, params, records
+from voz.pipeline import files, ledger, params, records
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
 
@@ -155,7 +155,8 @@ class Backend:
     def _copy(self, path: Path, name: str) -> Path:
         """A copy in our own folder: DVC may have linked the file to a place that the browser must not read."""
         copy = self.folders.copies / name
-        shutil.copyfile(path, copy)
+        with files.named_in_errors(copy):
+            shutil.copyfile(path, copy)
         return copy
 
     def _ledger(self, stage: str) -> list[ledger.Row]:

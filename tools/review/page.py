@@ -9,6 +9,7 @@ from markupsafe import escape
 from tools.local_page import look
 from tools.review import fragments
 from tools.review.backend import Backend, Rejected, one_line
+from voz.pipeline import command
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
 
@@ -74,7 +75,7 @@ class ClipsTab:
         decisions = _with_errors_shown(self.backend.decisions)
         case = self.backend.cases[clip]
         text = case.text(decisions.get(clip))
-        sound = self.backend.clip_sound(clip)
+        sound = _with_errors_shown(self.backend.clip_sound, clip)
         window, rows = fragments.neighbours(self.backend, order, clip, decisions)
         return [
             clip,
@@ -183,7 +184,7 @@ class LedgerTab:
             raise gr.Error(tr("The ledger has changed: reload the page."), print_exception=False)
         at = min(max(at, 0), len(rows) - 1)
         item = self.backend.rejected[rows[at]]
-        sound = self.backend.rejected_sound(item)
+        sound = _with_errors_shown(self.backend.rejected_sound, item)
         return [
             at,
             str(fragments.rejected_card(self.backend, rows, at)),
@@ -224,8 +225,12 @@ def _reason(item: Rejected) -> str:
 
 
 def _with_errors_shown(work: Any, *values: Any) -> Any:
-    """Call `work`; the page shows a UserError, as text."""
+    """Call `work`; the page shows a UserError, and a fault of the machine such as a full disk, as text."""
     try:
         return work(*values)
     except UserError as error:
         raise gr.Error(str(escape(str(error))), print_exception=False) from error
+    except OSError as error:
+        if error.errno not in command.MACHINE_FAULTS:
+            raise
+        raise gr.Error(str(escape(command.machine_fault(error))), print_exception=False) from error

@@ -80,7 +80,7 @@ class Export(abc.ABC):
             Damaged: the member is damaged; `target` does not exist then.
         """
         try:
-            with self._open(member) as file, open(target, "xb") as out:
+            with files.named_in_errors(target), self._open(member) as file, open(target, "xb") as out:
                 shutil.copyfileobj(file, out, 1 << 20)
                 out.flush()
                 os.fsync(out.fileno())

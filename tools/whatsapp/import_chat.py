@@ -262,7 +262,8 @@ def _identify(folder: Path, path: Path) -> tuple[str, float | None, str]:
     """(id, duration in seconds, hash of the samples) of a copied file; (id, None, "") if it cannot be decoded (convert says why)."""
     note_id, raw = notes.id_of(path), folder / f"{path.name}.raw"
     try:
-        sound = sandbox.call(decode.decode, path, raw, limit_s=decode.LIMIT_S)
+        with files.named_in_errors(raw):
+            sound = sandbox.call(decode.decode, path, raw, limit_s=decode.LIMIT_S)
         return note_id, sound.samples / sound.rate_hz, sound.sha256
     except (faults.Unusable, sandbox.Crashed, sandbox.TimedOut, MemoryError):
         return note_id, None, ""

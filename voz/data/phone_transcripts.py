@@ -9,7 +9,7 @@ from voz.pipeline.files import csv_text, read_table, write_text
 from voz.pipeline.language import later
 
 NAME = "transcripts.csv"
-_HEADER = ["note", "text"]
+HEADER = ["note", "text"]
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -21,7 +21,7 @@ def read(folder: Path) -> dict[str, str]:
     path = folder / NAME
     if not path.is_file():
         return {}
-    return dict(read_table(path, _HEADER, fix=later("it only holds hints: correct or delete it, then `dvc add` its folder")))
+    return dict(read_table(path, HEADER, fix=later("it only holds hints: correct or delete it, then `dvc add` its folder")))
 
 
 def add(folder: Path, texts: dict[str, str]) -> None:
@@ -29,4 +29,4 @@ def add(folder: Path, texts: dict[str, str]) -> None:
     known = read(folder)
     if texts.keys() - known.keys():
         merged = texts | known
-        write_text(folder / NAME, csv_text([_HEADER, *([note, merged[note]] for note in sorted(merged))]))
+        write_text(folder / NAME, csv_text([HEADER, *([note, merged[note]] for note in sorted(merged))]))

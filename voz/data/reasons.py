@@ -21,6 +21,7 @@ CODES = (
     later("decoder_crashed"),
     later("decoder_memory"),
     later("decoder_timeout"),
+    later("process_died"),
     # segment
     later("no_speech"),
     later("no_safe_cut"),

@@ -119,6 +119,7 @@ class Cache:
         label: str,
         unit: str = "it",
         engine: parallel.Engine = parallel.HERE,
+        died: Callable[[A], V] | None = None,
     ) -> list[V]:
         """The values of the items, in order. Items without an entry are computed first; then every value is read from its entry.
 
@@ -128,11 +129,19 @@ class Cache:
             load: reads the value from a filled folder.
             label, unit: text of the progress bar.
             engine: what computes the items.
+            died: gives the value, for this run, of an item that ended its process each time. See `parallel.map`.
         """
         keys = [key(item) for item in items]
         missing = self._missing(keys, items)
         fill = functools.partial(_fill, self, work)
-        results = parallel.map(fill, list(missing.items()), label=label, unit=unit, engine=engine)
+        results = parallel.map(
+            fill,
+            list(missing.items()),
+            label=label,
+            unit=unit,
+            engine=engine,
+            died=lambda each: Uncached((died or parallel.refuse)(each[1])),
+        )
         uncached = {each: result.value for each, result in zip(missing, results, strict=True) if result is not None}
         self._log(keys, missing)
         return [uncached[each] if each in uncached else load(self.path(each)) for each in keys]
@@ -155,15 +164,29 @@ class Cache:
             batches: groups the items that have no entry into batches.
             work: computes the values of one batch, in its order. As for `map`.
             save: writes a value into the empty folder of its entry. It runs in this process.
+
+        Raises:
+            UserError: an item ended its process each time, alone in a batch too. All other items have their entries then.
         """
         keys = [key(item) for item in items]
         missing = self._missing(keys, items)
-        grouped = batches([*missing.values()])
-        results = parallel.map(work, grouped, label=label, unit="batch", engine=engine)
-        for batch, values in zip(grouped, results, strict=True):
-            for item, value in zip(batch, values, strict=True):
-                with self.put(key(item)) as folder:
-                    save(folder, value)
+
+        def compute(grouped: list[list[A]], *, again: bool) -> list[A]:
+            """Compute batches and return the items of those that ended their process."""
+            results = parallel.map(work, grouped, label=label, unit="batch", engine=engine, died=lambda batch: None, again=again)
+            lost: list[A] = []
+            for batch, values in zip(grouped, results, strict=True):
+                if values is None:
+                    lost += batch
+                    continue
+                for item, value in zip(batch, values, strict=True):
+                    with self.put(key(item)) as folder:
+                        save(folder, value)
+            return lost
+
+        failed = compute(batches([*missing.values()]), again=False)
+        for item in compute([[item] for item in failed], again=True):
+            parallel.refuse(item)
         self._log(keys, missing)
         return [load(self.path(each)) for each in keys]
 

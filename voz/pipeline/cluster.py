@@ -1,8 +1,7 @@
 """Map a function over items on a Ray cluster (`compute.engine: ray`, requirements-ray.txt, docs/scaling.md).
 
 Every node must see the checkout under the same path, because items and results travel as files; a probe checks it. Ray runs an
-item again elsewhere if its node dies. An item whose process dies every time ends the stage with a line that names it; what was
-computed by then is in the cache.
+item again elsewhere if its node dies. An item whose process dies every time affects only itself.
 """
 
 import collections
@@ -24,16 +23,17 @@ CHECK_EVERY_S = 5.0  # how often the head is asked while an item takes long. Ray
 ENVIRONMENT = ("DVC_ROOT", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM")  # what a worker takes over, if it is set
 
 
-def map(function: Callable[[A], B], items: Sequence[A], *, address: str, gpu: bool) -> Iterator[B]:
+def map(function: Callable[[A], B], items: Sequence[A], *, address: str, gpu: bool, died: Callable[[A], B]) -> Iterator[B]:
     """Yield `function(item)` for each item, in order.
 
     Args:
         function: importable by name, or a `functools.partial` of such a function. It runs in a process that runs many items.
         address: of the cluster, as `ray.init` takes it: `auto`, or `host:6379`.
         gpu: whether each item needs an accelerator.
+        died: gives the value of an item that ended its process each time it was tried (1 + RETRIES).
 
     Raises:
-        UserError: Ray is not installed, the cluster does not answer, a node sees other files, an item ends its process each time.
+        UserError: Ray is not installed, the cluster does not answer, a node sees other files.
     """
     ray = connect(address)
     options: dict[str, Any] = {"max_retries": RETRIES, "max_calls": 0, "num_gpus": int(gpu)}  # 0: a process keeps its model
@@ -43,9 +43,9 @@ def map(function: Callable[[A], B], items: Sequence[A], *, address: str, gpu: bo
     for item in items:
         waiting.append((item, task.remote(shared, os.getcwd(), item)))
         if len(waiting) >= slots:
-            yield _result(ray, *waiting.popleft(), address=address)
+            yield _result(ray, *waiting.popleft(), address=address, died=died)
     while waiting:
-        yield _result(ray, *waiting.popleft(), address=address)
+        yield _result(ray, *waiting.popleft(), address=address, died=died)
 
 
 def connect(address: str) -> Any:
@@ -56,14 +56,16 @@ def connect(address: str) -> Any:
     """
     if importlib.util.find_spec("ray") is None:
         raise UserError("params.yaml: compute.engine: ray is not installed", "`.venv/bin/pip install -r requirements-ray.txt`")
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # a try takes 40 s; Ray makes 20, 13 minutes without a word
     import ray
 
     if not ray.is_initialized():
         variables = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
         try:
+            _require_listener(address)
             ray.init(address, runtime_env={"env_vars": variables}, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise UserError(
                 "params.yaml: compute.ray_address: no Ray cluster at {address!r} ({reason})",
                 "start one (`ray start --head`), or write compute.engine: local",
@@ -72,6 +74,17 @@ def connect(address: str) -> Any:
             ) from error
         _require_shared_files(ray)
     return ray
+
+
+def _require_listener(address: str) -> None:
+    """Check that something listens at an address `host:port`, before Ray tries for long. `auto` is left to Ray.
+
+    Raises:
+        OSError: nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=CHECK_EVERY_S).close()
 
 
 def _require_shared_files(ray: Any) -> None:
@@ -101,24 +114,23 @@ def _run(function: Callable[[A], B], folder: str, item: A) -> B:
     return function(item)
 
 
-def _result(ray: Any, item: object, reference: Any, *, address: str) -> Any:
+def _result(ray: Any, item: A, reference: Any, *, address: str, died: Callable[[A], B]) -> B:
     """What the item gave.
 
     Raises:
-        UserError: its process died each time, or the cluster is gone.
+        UserError: the cluster is gone.
     """
     try:
         while not ray.wait([reference], timeout=CHECK_EVERY_S)[0]:
             _require_head(ray, address)
-        return ray.get(reference)
+        result: B = ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         raise error.cause from error
-    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError) as error:
-        raise UserError(
-            "{item}: its process on the cluster died {tries} times", "leave it out, or see Ray's log", item=item, tries=RETRIES + 1
-        ) from error
+    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError):
+        return died(item)
     except ray.exceptions.RayError as error:
         raise _gone(address, error) from error
+    return result
 
 
 def _require_head(ray: Any, address: str) -> None:
@@ -127,9 +139,8 @@ def _require_head(ray: Any, address: str) -> None:
     Raises:
         UserError: it does not.
     """
-    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=CHECK_EVERY_S).close()
+        _require_listener(ray.get_runtime_context().gcs_address)
     except OSError as error:
         raise _gone(address, error) from error
 

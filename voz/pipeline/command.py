@@ -24,7 +24,7 @@ DISK_FAULTS = {  # of writing: what is wrong with the place, and what to do
     errno.EROFS: (later("read-only file system"), later("make it writable")),
     errno.EFBIG: (later("file too large for this file system or its limits"), later("use another disk, or raise `ulimit -f`")),
 }
-_MACHINE_FAULTS = DISK_FAULTS | {
+MACHINE_FAULTS = DISK_FAULTS | {
     errno.EACCES: (later("permission denied"), later("change its permissions")),
     errno.EPERM: (later("operation not permitted"), later("change its permissions or attributes")),
     errno.EIO: (later("disk fault"), later("check the disk")),
@@ -95,8 +95,8 @@ def run(main: Callable[[], None]) -> None:
             raise
         _fail(tr(_OUT_OF_MEMORY), 1)
     except OSError as error:
-        if error.errno in _MACHINE_FAULTS:
-            _fail(_machine_fault(error), 1)
+        if error.errno in MACHINE_FAULTS:
+            _fail(machine_fault(error), 1)
         if error.errno not in _WRONG_PATHS or not isinstance(error.filename, str | bytes):
             raise
         _fail(f"{os.fsdecode(error.filename)}: {tr(_WRONG_PATHS[error.errno])}", 2)
@@ -139,9 +139,9 @@ def quiet_libraries() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def _machine_fault(error: OSError) -> str:
+def machine_fault(error: OSError) -> str:
     """A fault of the machine as one line: the place, what is wrong with it, what to do."""
-    what, fix = (tr(each) for each in _MACHINE_FAULTS[error.errno or 0])
+    what, fix = (tr(each) for each in MACHINE_FAULTS[error.errno or 0])
     path = error.filename2 or error.filename  # of a copy, the second is the target
     if path is None or isinstance(path, int):
         return tr("{what}; {fix}, then run again", what=what, fix=fix)

@@ -48,13 +48,9 @@ def _replacement(path: Path) -> Iterator[Path]:
             unlock(descriptor)
 
 
-class _Named(OSError):
-    """The error of a disk, after `named_in_errors`."""
-
-
 @contextmanager
 def named_in_errors(target: Path) -> Iterator[None]:
-    """Within the block, the error of a full or read-only disk names `target`.
+    """Within the block, the error of a full or read-only disk names `target`, unless it names a file elsewhere, such as in the cache.
 
     `write` names no file in its errors, and a copy names its source first. What a block within this one has named somewhere else, such
     as an entry of the cache while an output is filled, keeps its name: it may be on another disk.
@@ -62,10 +58,11 @@ def named_in_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        elsewhere = isinstance(error, _Named) and not Path(error.filename).is_relative_to(target.parent)
+        written = error.filename2 or error.filename
+        elsewhere = isinstance(written, str) and not Path(written).resolve().is_relative_to(target.parent.resolve())
         if error.errno not in DISK_FAULTS or elsewhere:
             raise
-        raise _Named(error.errno, error.strerror, str(target)) from error
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def write_text(path: Path, text: str) -> None:

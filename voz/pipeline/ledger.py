@@ -31,7 +31,7 @@ class Row:
     detail: str
 
 
-_HEADER = [field.name for field in fields(Row)]
+HEADER = [field.name for field in fields(Row)]
 
 
 class Account:
@@ -91,7 +91,7 @@ class Account:
             raise RuntimeError(
                 f"{self.stage}: ledger does not add up: lost {sorted(lost)[:3]}, unknown {sorted(unknown)[:3]}, twice {repeated[:3]}"
             )
-        write_text(path, csv_text([_HEADER, *(astuple(row) for row in sorted(self.rows))]))
+        write_text(path, csv_text([HEADER, *(astuple(row) for row in sorted(self.rows))]))
 
     def summary(self) -> str:
         """The counts in one line: inputs, accepted items, rejected items by reason."""
@@ -112,7 +112,7 @@ def read(path: Path) -> list[Row]:
         UserError: missing, not UTF-8, or not such a ledger; names the line.
     """
     fix = later("`dvc checkout` restores the file, `dvc repro` writes it again")
-    return [Row(*row) for row in read_table(path, _HEADER, fix=fix)]
+    return [Row(*row) for row in read_table(path, HEADER, fix=fix)]
 
 
 def _time(seconds: float | None) -> str:

@@ -4,11 +4,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from voz.pipeline import cluster
+from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
 
 A = TypeVar("A")
@@ -16,6 +17,7 @@ B = TypeVar("B")
 
 BAR_DELAY_S = 2.0  # work that is quicker shows no bar
 FEW_ITEMS = 4  # fewer run in this process: starting the workers takes about a second
+TRIED_ALONE = 2  # items for each process after one died: joblib has so many in work
 
 
 @dataclass(frozen=True)
@@ -50,27 +52,91 @@ def cores(workers: int) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def map(function: Callable[[A], B], items: Sequence[A], *, label: str, unit: str = "it", engine: Engine = Engine()) -> Iterator[B]:
+def map(
+    function: Callable[[A], B],
+    items: Sequence[A],
+    *,
+    label: str,
+    unit: str = "it",
+    engine: Engine = Engine(),
+    died: Callable[[A], B] | None = None,
+    again: bool = False,
+) -> Iterator[B]:
     """Yield `function(item)` for each item, in order.
 
     `function` must be importable by name unless it runs in this process: defined at a module's top level, or a `functools.partial`
     of such a function. An exception in a worker is raised here.
 
+    Args:
+        died: gives the value of an item that ended its process each time it was tried. All other items are computed nevertheless.
+        again: one of the items ended a process before: however few they are, this process does not run them.
+
     Raises:
-        UserError: see `cluster.map`.
+        UserError: an item ended its process each time, and there is no `died`; see `cluster.map`.
     """
-    yield from progress(_results(function, items, engine), total=len(items), label=label, unit=unit)
+    results = _results(function, items, engine, died or refuse, here=not again)
+    yield from progress(results, total=len(items), label=label, unit=unit)
 
 
-def _results(function: Callable[[A], B], items: Sequence[A], engine: Engine) -> Iterator[B]:
-    """As `map`, without the progress bar."""
+def refuse(item: object) -> Any:
+    """What `map` does about an item that ended its process each time.
+
+    Raises:
+        UserError: always.
+    """
+    raise UserError(
+        "{item}: the process that computed it died each time",
+        "leave it out, or free some memory and lower compute.workers in params.yaml",
+        item=getattr(item, "id", item),
+    )
+
+
+def _results(function: Callable[[A], B], items: Sequence[A], engine: Engine, died: Callable[[A], B], *, here: bool) -> Iterator[B]:
+    """As `map`, without the progress bar. here: this process may run the items if they are few."""
     if engine.ray_address and items:
-        return cluster.map(function, items, address=engine.ray_address, gpu=engine.gpu)
-    processes = min(cores(engine.workers), len(items))
-    if processes <= 1 or len(items) < FEW_ITEMS:
+        return cluster.map(function, items, address=engine.ray_address, gpu=engine.gpu, died=died)
+    processes = cores(engine.workers)
+    if processes == 1 or (here and len(items) < FEW_ITEMS):
         return (function(item) for item in items)
-    import joblib  # only here: the pages that are served have an environment without it
+    return _in_order(_on_this_machine(function, items, min(processes, max(len(items), 2)), died))  # joblib runs one at a time here
 
-    pool = joblib.Parallel(n_jobs=processes, return_as="generator", backend="loky")
-    results: Iterator[B] = pool(joblib.delayed(function)(item) for item in items)
-    return results
+
+def _in_order(numbered: Iterable[tuple[int, B]]) -> Iterator[B]:
+    """The values by their numbers, from 0 on; each as soon as those before it are there."""
+    early: dict[int, B] = {}
+    following = 0
+    for number, value in numbered:
+        early[number] = value
+        while following in early:
+            yield early.pop(following)
+            following += 1
+
+
+def _on_this_machine(function: Callable[[A], B], items: Sequence[A], processes: int, died: Callable[[A], B]) -> Iterator[tuple[int, B]]:
+    """The number and value of each item, as they are done.
+
+    A process that dies takes the others' work in progress with it, and does not say which item it had. So the items that were next
+    are tried again alone, which tells: whoever ends its process there too has died.
+    """
+    import joblib  # only here: the pages that are served have an environment without it
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    pool = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", backend="loky")
+    waiting = dict(enumerate(items))
+    while waiting:
+        try:
+            for number, value in pool(joblib.delayed(_numbered)(function, *each) for each in list(waiting.items())):
+                del waiting[number]
+                yield number, value
+        except TerminatedWorkerError:
+            for number, item in list(waiting.items())[: processes * TRIED_ALONE]:
+                del waiting[number]
+                try:
+                    (result,) = pool([joblib.delayed(_numbered)(function, number, item)])
+                except TerminatedWorkerError:
+                    result = number, died(item)
+                yield result
+
+
+def _numbered(function: Callable[[A], B], number: int, item: A) -> tuple[int, B]:
+    return number, function(item)
