@@ -38,17 +38,7 @@ class Run:
 def unheard(model: gpt_trainer.Trainer, material: Material, p: train.Params, folder: Path) -> training_loop.TrainingLoop:
     """A training on the CPU whose eval lines nobody speaks, not begun."""
     silent = Scores(0.0, 0.0, ())
-    return training_loop.TrainingLoop(
-        model,
-        material.train,
-        material.held_out,
-        p.schedule,
-        folder=folder,
-        device=torch.device("cpu"),
-        listen=lambda epoch: silent,
-        recall=lambda epoch: silent,
-        on_epoch=lambda history: None,
-    )
+    return train.loop_of(model, material, p, folder, lambda epoch: silent, lambda epoch: silent, lambda history: None)
 
 
 def run(material: Material, p: train.Params, base: Path, folder: Path) -> Run:

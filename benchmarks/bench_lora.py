@@ -49,18 +49,7 @@ def run(args: argparse.Namespace, p: train.Params) -> str:
     clips = reference.typical(material.examples, material.train, model.xtts, material.base_hash, lines.speaker)
     folder = args.folder / f"{p.method}-{train.training_folder(material, p, asr, clips[0]).name}"
     spoken = epoch_lines.EpochLines(folder, lines, model.xtts, clips[0])
-    loop = training_loop.TrainingLoop(
-        model,
-        material.train,
-        material.held_out,
-        p.schedule,
-        folder=folder,
-        device=where,
-        listen=spoken.listen,
-        recall=spoken.recall,
-        on_epoch=lambda history: None,
-    )
-    return row(loop, p)
+    return row(train.loop_of(model, material, p, folder, spoken.listen, spoken.recall, lambda history: None), p)
 
 
 def row(loop: training_loop.TrainingLoop, p: train.Params) -> str:

@@ -22,7 +22,7 @@ import torch
 from stages import train
 from voz.data import dataset
 from voz.metrics import epoch_lines, eval_lines, reference
-from voz.model import batches, device, training_loop, training_material, transcriber, xtts
+from voz.model import batches, device, training_material, transcriber, xtts
 from voz.model.history import SELECTED, History, Scores
 from voz.pipeline import command, files, params
 
@@ -65,17 +65,7 @@ def run(args: argparse.Namespace, p: train.Params) -> Run:
         test.append(on_test.recall(epoch))
         return on_eval.recall(epoch)
 
-    loop = training_loop.TrainingLoop(
-        model,
-        material.train,
-        material.held_out,
-        p.schedule,
-        folder=folder,
-        device=torch.device("cpu"),
-        listen=listen,
-        recall=recall,
-        on_epoch=lambda history: None,
-    )
+    loop = train.loop_of(model, material, p, folder, listen, recall, lambda history: None)
     return Run(loop.run(), test)
 
 

@@ -83,9 +83,7 @@ def main() -> None:
     if not rows:
         raise command.UserError("no finished experiment of this commit", "see `dvc queue status`, and --help")
     rows.sort(key=lambda row: row["train"]["train_minutes"])
-    print(
-        "| minutes | clips | epochs (updates), best | loss | CER | similarity | Resemblyzer | sheísmo |\n|---|---|---|---|---|---|---|---|"
-    )
+    print("| minutes | clips | best epoch (updates) | loss | CER | similarity | Resemblyzer | sheísmo |\n|---|---|---|---|---|---|---|---|")
     base = [f"{rows[0]['evaluate']['base'][name]['mean']:.3f}" for name in COLUMNS]
     print(f"| base | – | – | {' | '.join(base)} |")
     for row in rows:

@@ -51,7 +51,7 @@ from voz.model import (
     xtts,
 )
 from voz.model.batches import Sample
-from voz.model.history import History
+from voz.model.history import History, Scores
 from voz.model.schedule import Schedule
 from voz.model.training_material import Material
 from voz.pipeline import cache, command, files, language, params
@@ -175,9 +175,15 @@ def build(base: Path, p: Params) -> gpt_trainer.Trainer:
 
 
 def loop_of(
-    model: gpt_trainer.Trainer, material: Material, p: Params, folder: Path, spoken: EpochLines, log: Callable[[History], None]
+    model: gpt_trainer.Trainer,
+    material: Material,
+    p: Params,
+    folder: Path,
+    listen: Callable[[int], Scores],
+    recall: Callable[[int], Scores],
+    log: Callable[[History], None],
 ) -> training_loop.TrainingLoop:
-    """The training, not begun."""
+    """The training, not begun. listen, recall: see `TrainingLoop`"""
     return training_loop.TrainingLoop(
         model,
         material.train,
@@ -185,8 +191,8 @@ def loop_of(
         p.schedule,
         folder=folder,
         device=model.device,
-        listen=spoken.listen,
-        recall=spoken.recall,
+        listen=listen,
+        recall=recall,
         on_epoch=log,
     )
 
@@ -216,7 +222,7 @@ def learn(
     Returns:
         the history, and the eval loss of the weights as they are stored.
     """
-    loop = loop_of(model, material, p, folder, spoken, log)
+    loop = loop_of(model, material, p, folder, spoken.listen, spoken.recall, log)
     history = loop.run()
     log_speed(loop)
     loop.learned.load(training_loop.best_weights(folder))
@@ -252,7 +258,7 @@ def main() -> None:
     material = material.conditioned(model, p.conditioning)
     spoken = EpochLines(folder, lines, model.xtts, clips[0])
     if processes.inside():
-        take_part(functools.partial(loop_of, model, material, p, folder, spoken), args.epochs, p.schedule)
+        take_part(functools.partial(loop_of, model, material, p, folder, spoken.listen, spoken.recall), args.epochs, p.schedule)
         return
     if compute.processes > 1 or compute.nodes > 1:
         processes.train(model, ["-m", "stages.train", *sys.argv[1:]], compute, folder)

@@ -15,7 +15,7 @@ import torch
 import yaml
 
 from stages import train as train_stage
-from tests import stock, tiny_base, tiny_dataset, tiny_whisper
+from tests import stock, tiny_base
 from tests.train_stage import TRAIN, digests, finish, here, lay, start, wait_for_state
 from voz.audio import limits, wav
 from voz.data import consent
@@ -26,20 +26,6 @@ from voz.pipeline import records
 from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("train")
-    tiny_whisper.make(folder / "whisper.pt")
-    return tiny_base.make(folder / "base")
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny") / "dataset"
-    tiny_dataset.make(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from stages import train as train_stage
-from tests import tiny_base, tiny_dataset, tiny_whisper
 from tests.train_stage import TRAIN, digests, here, lay
 from voz.audio import wav
 from voz.metrics import eval_lines, reference
@@ -18,20 +17,6 @@ from voz.model import clip_features, training_material, transcriber, voice, xtts
 from voz.pipeline import records
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("train")
-    tiny_whisper.make(folder / "whisper.pt")
-    return tiny_base.make(folder / "base")
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny") / "dataset"
-    tiny_dataset.make(folder)
-    return folder
 
 
 def test_another_whisper_trains_nothing_again_where_the_loss_chooses(base: Path, dataset: Path) -> None:

@@ -3,23 +3,8 @@
 import itertools
 from pathlib import Path
 
-import pytest
-
-from tests import tiny_base, tiny_dataset
 from voz.model import training_material
 from voz.pipeline import records
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_base.make(tmp_path_factory.mktemp("base") / "base")
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dataset")
-    tiny_dataset.make(folder)
-    return folder
 
 
 def test_fewer_minutes_are_a_part_of_more_and_never_none(dataset: Path) -> None:

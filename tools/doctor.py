@@ -117,14 +117,14 @@ def amd(arch: str, hip: str) -> Iterator[Finding]:
 
 def _why_no_accelerator(build: str) -> str:
     """What to do if the machine has a card that torch does not use; empty if it has none."""
-    nvidia, amd = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi"), Path("/dev/kfd").exists()
-    if nvidia and not build.startswith("CUDA"):
+    has_nvidia, has_amd = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi"), Path("/dev/kfd").exists()
+    if has_nvidia and not build.startswith("CUDA"):
         return tr("there is an NVIDIA driver, but this torch is not built for CUDA: install the pinned torch from the public index")
-    if nvidia:
+    if has_nvidia:
         return tr("torch is built for CUDA, but the driver does not respond: see `nvidia-smi`")
-    if amd and not build.startswith("ROCm"):
+    if has_amd and not build.startswith("ROCm"):
         return tr("there is an AMD compute device (/dev/kfd): `.venv/bin/pip install -r requirements-rocm.txt`, docs/rocm.md")
-    if amd and not os.access("/dev/kfd", os.R_OK | os.W_OK):
+    if has_amd and not os.access("/dev/kfd", os.R_OK | os.W_OK):
         return tr("you may not use /dev/kfd: join the groups render and video, log in again")
     return ""
 

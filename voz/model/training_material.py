@@ -1,6 +1,7 @@
 """The clips that a training learns from and is judged on, and what the base makes of them once before it."""
 
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,7 +83,8 @@ def gather(dataset: Path, base: Path, *, min_minutes: float, max_minutes: float 
     if max_minutes:
         splits["train"] = first_minutes(splits["train"], max_minutes)
     train, held_out = (batches.load(splits[name], dataset / "wavs", tokenizer) for name in ("train", "eval"))
-    examples = [e for e in everything if e in splits["train"] or e.split == "eval"]
+    used = {e.id for e in (*splits["train"], *splits["eval"])}
+    examples = [e for e in everything if e.id in used]
     hashes = {name: files.hash_file(base / name) for name in xtts.BASE_FILES}
     dvae_hash = files.combined_hash({name: hashes[name] for name in dvae.FILES})
     clips = {name: len(found) for name, found in splits.items()}
@@ -101,12 +103,9 @@ def first_minutes(examples: list[records.Example], minutes: float) -> list[recor
 
     The order is that of the ids, which are hashes of the notes: a draw, and the same each time.
     """
-    chosen: list[records.Example] = []
-    for example in sorted(examples, key=lambda e: e.id):
-        if chosen and minutes_of([*chosen, example]) > minutes:
-            break
-        chosen.append(example)
-    return chosen
+    ordered = sorted(examples, key=lambda e: e.id)
+    lengths_s = itertools.accumulate(example.duration_s for example in ordered)
+    return ordered[: max(1, sum(length_s <= 60 * minutes for length_s in lengths_s))]
 
 
 def hash_of(examples: list[records.Example], samples: list[batches.Sample]) -> str:
