@@ -259,10 +259,12 @@ def print_summary(values: dict[str, Any]) -> None:
 def main() -> None:
     """Run the stage."""
     args = parse_args()
-    p, where = params.load("evaluate", Params), device.pick(params.load("compute", params.Compute).device)
+    p, compute = params.load("evaluate", Params), params.load("compute", params.Compute)
+    where = device.pick(compute.device)
     device.seed_everything(p.seed)
-    fine_tuned, ears = load_voice(args.voice, where, base=args.base), transcribers(args.asr, args.judge, where)
-    voices = {"base": Voice(args.base, fine_tuned.reference, where), "fine_tuned": fine_tuned}
+    fine_tuned = load_voice(args.voice, where, base=args.base, engine=compute.models)
+    ears = transcribers(args.asr, args.judge, where)
+    voices = {"base": Voice(args.base, fine_tuned.reference, where, engine=compute.models), "fine_tuned": fine_tuned}
     if not espeak.available():
         print(tr("the accent is not measured: espeak-ng is missing (`make doctor` says how to get it)"))
     eval_set = read_eval_set(args.dataset, args.base, p.lines, where)

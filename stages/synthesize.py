@@ -222,10 +222,11 @@ def row(text: str, take: Take, file: str, *, confidence: float | None) -> record
 def main() -> None:
     """Run the stage."""
     args = parse_args()
-    p, where = params.load("synthesize", Params), device.pick(params.load("compute", params.Compute).device)
+    p, compute = params.load("synthesize", Params), params.load("compute", params.Compute)
+    where = device.pick(compute.device)
     device.seed_everything(p.seed)
     mark = watermark.marker(p.watermark, where)
-    voice, asr = load_voice(args.voice, where, base=args.base), transcriber.Transcriber(args.asr, where)
+    voice, asr = load_voice(args.voice, where, base=args.base, engine=compute.models), transcriber.Transcriber(args.asr, where)
     texts = read_texts(args.texts)
     lines = lines_of(texts, voice, seed=p.seed)
     rows = write(args.outputs, texts, group_by_group(voice, lines, asr, p), mark)

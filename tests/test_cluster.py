@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 from stages import convert
-from tests import poisoned_stages, recordings
+from tests import poisoned_stages, recordings, tiny_run
 from tests.parallel_work import square_or_die, touch_and_wait
 from tests.recordings import RATE_HZ
 from tests.tiny_whisper import make
+from voz.model import generation
 from voz.pipeline import cache, cluster, parallel
 from voz.pipeline.command import UserError
 
@@ -146,6 +147,27 @@ def test_the_stages_write_the_same_bytes_as_on_one_machine(nodes: Nodes, tmp_pat
     prepare(tmp_path / "there", ray(nodes), monkeypatch)
     there = run_stages(monkeypatch, *ARGUMENTS)
     assert here == there and "transcripts/manifest.jsonl" in there and len(there) > 20
+
+
+def test_lines_are_spoken_as_on_one_machine(nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the two voices of evaluate, and by synthesize in more than one batch."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(generation, "ROWS_ON_CPU", 2)
+    tiny_run.make(tmp_path, stages=["train"])
+    text = (tmp_path / "params.yaml").read_text(encoding="utf-8")
+    on_cluster = yaml.safe_load(text)
+    on_cluster["compute"] |= ray(nodes)
+    outputs: dict[str, dict[str, bytes]] = {}
+    for engine, values in (("ray", yaml.safe_dump(on_cluster)), ("local", text)):
+        (tmp_path / "params.yaml").write_text(values, encoding="utf-8")
+        out = tmp_path / engine
+        out.mkdir()
+        for stage in ("evaluate", "synthesize"):
+            assert (stage, *tiny_run.run(stage, tmp_path, out, cache=tmp_path / f"{engine}-cache")) == (stage, 0, [])
+        outputs[engine] = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert outputs["ray"] == outputs["local"] and sum(name.endswith(".wav") for name in outputs["ray"]) >= 5
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "ray-cache"))
+    assert [each["computed"] for each in cache.read_log("speech")] == [1, 1, 2]
 
 
 def test_a_poisoned_note_is_rejected_as_on_one_machine(nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

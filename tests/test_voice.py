@@ -13,7 +13,7 @@ import torch
 
 from tests import clips, tiny_voice
 from voz.audio import wav
-from voz.model import generation, synthesis, voice
+from voz.model import generation, synthesis, voice, xtts
 from voz.pipeline import cache
 from voz.pipeline.command import UserError
 
@@ -71,6 +71,17 @@ def test_the_entry_names_the_clip_and_the_reference_for_make_forget(folder: Path
     (label,) = tmp_path.glob(f".cache/speech/??/*/{cache.LABEL}")
     text = label.read_text(encoding="utf-8")
     assert "0123456789ab-0000000-0009000" in text and spoken.reference_hash in text
+
+
+def test_a_recording_conditions_the_model_once(folder: Path, tmp_path: Path) -> None:
+    first = voice.load_voice(folder, CPU)
+    direct = xtts.conditioning(first.model, wav.read(folder / voice.REFERENCE))
+    again = voice.load_voice(folder, CPU)
+    for made in (first.conditioning, again.conditioning):
+        assert torch.equal(made.latents, direct.latents) and torch.equal(made.speaker, direct.speaker)
+    assert "model" not in vars(again)
+    (label,) = tmp_path.glob(f".cache/conditioning/??/*/{cache.LABEL}")
+    assert first.reference_hash in label.read_text(encoding="utf-8")
 
 
 def test_the_samples_of_a_line_are_golden(tmp_path: Path) -> None:

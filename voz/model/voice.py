@@ -2,21 +2,23 @@
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from voz.audio import wav
-from voz.model import stored, synthesis, xtts
+from voz.model import device, generation, stored, synthesis, xtts
 from voz.model.generation import Sampling
-from voz.pipeline import cache, files
+from voz.pipeline import cache, files, parallel
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
 from voz.text import normalize, tokens
 
 STEP_VERSION = 3  # raise when the same line gets other samples; tests/test_voice.py holds golden ones
+CONDITIONING_VERSION = 1  # raise when the same recording conditions otherwise
 REFERENCE = "reference.wav"
 _PCM = "pcm.npy"  # in an entry of the cache, float32 at 24 000 Hz: a wav's 16 bits would round
 
@@ -26,7 +28,9 @@ class Voice:
 
     Args:
         reference: mono wav at 22 050 Hz.
+        where: the device of this process.
         base: the folder of the base, if `folder` holds an adapter.
+        engine: what speaks lines. This process speaks as many at a time as the device takes, others a batch each.
 
     Attributes:
         model_hash, reference_hash: SHA-256 of the files that decide the model, and of the reference recording.
@@ -35,8 +39,10 @@ class Voice:
         UserError: a file is missing, or the adapter belongs to another base.
     """
 
-    def __init__(self, folder: Path, reference: Path, device: torch.device, *, base: Path | None = None) -> None:
-        self.folder, self.reference, self.device = folder, reference, device
+    def __init__(
+        self, folder: Path, reference: Path, where: torch.device, *, base: Path | None = None, engine: parallel.Engine = parallel.HERE
+    ) -> None:
+        self.folder, self.reference, self.device, self.base, self.engine = folder, reference, where, base, engine
         self.stored = stored.find(folder, base)
         self.tokenizer = xtts.read_tokenizer(folder)
         self.model_hash, self.reference_hash = self.stored.hash, files.hash_file(reference)
@@ -49,7 +55,18 @@ class Voice:
     @functools.cached_property
     def conditioning(self) -> xtts.Conditioning:
         """The model's conditioning on the reference recording."""
-        return xtts.conditioning(self.model, wav.read(self.reference))
+        store = cache.Cache("conditioning", CONDITIONING_VERSION, params={}, model=self.model_hash)
+
+        def work(reference: Path, entry: Path) -> None:
+            made = xtts.conditioning(self.model, wav.read(reference))
+            cache.save_array(entry, "latents.npy", made.latents.cpu().numpy())
+            cache.save_array(entry, "speaker.npy", made.speaker.cpu().numpy())
+
+        def load(entry: Path) -> xtts.Conditioning:
+            return xtts.Conditioning(*(torch.from_numpy(np.load(entry / f"{name}.npy")).to(self.device) for name in ("latents", "speaker")))
+
+        (conditioning,) = store.map([self.reference], key=lambda _: store.key(self.reference_hash), work=work, load=load, label="reference")
+        return conditioning
 
     def readable(self, text: str) -> str:
         """A text as the model reads it: numbers and signs in words, without what its vocabulary lacks.
@@ -84,26 +101,58 @@ class Voice:
             numbers = json.dumps([part.seed, part.occurrence, part.retry, part.part])
             return store.key(part.id, self.reference_hash, part.text, numbers)
 
+        def here(missing: list[synthesis.Line]) -> Iterator[tuple[synthesis.Line, np.ndarray]]:
+            return synthesis.speak_as_done(self.model, self.conditioning, missing, sampling)
+
         def from_cache(parts: list[synthesis.Line]) -> list[np.ndarray]:
-            return store.map_as_done(
-                parts,
-                key=key,
-                work=lambda missing: synthesis.speak_as_done(self.model, self.conditioning, missing, sampling),
-                save=lambda entry, pcm: cache.save_array(entry, _PCM, pcm),
-                load=lambda entry: np.load(entry / _PCM),
-                label=label,
-                unit="line",
-            )
+            entries: dict[str, Any] = {"key": key, "save": _save, "load": _load, "label": label}
+            if not self.engine.ray_address:
+                return store.map_as_done(parts, work=here, unit="line", **entries)
+            gpu = self.engine.gpu
+            work = functools.partial(speak_batch, folder=self.folder, reference=self.reference, base=self.base, gpu=gpu, sampling=sampling)
+            return store.map_batches(parts, batches=functools.partial(batches, gpu=gpu), work=work, engine=self.engine, **entries)
 
         return synthesis.in_parts(lines, self.tokenizer, from_cache)
 
 
-def load_voice(folder: Path, device: torch.device, *, base: Path | None = None, reference: Path | None = None) -> Voice:
+def _save(entry: Path, pcm: np.ndarray) -> None:
+    cache.save_array(entry, _PCM, pcm)
+
+
+def _load(entry: Path) -> np.ndarray:
+    pcm: np.ndarray = np.load(entry / _PCM)
+    return pcm
+
+
+def batches(lines: Sequence[synthesis.Line], *, gpu: bool) -> list[list[synthesis.Line]]:
+    """As many lines as a device speaks at a time, of similar length, the longest first."""
+    ordered, size = sorted(lines, key=lambda line: -len(line.text)), generation.ROWS_ON_ACCELERATOR if gpu else generation.ROWS_ON_CPU
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+
+def speak_batch(
+    lines: list[synthesis.Line], *, folder: Path, reference: Path, base: Path | None, gpu: bool, sampling: Sampling
+) -> list[np.ndarray]:
+    """Speak parts of lines in a process of a cluster, which keeps the voice. float32 in [-1, 1] at 24 000 Hz, [T] each"""
+    voice = _kept(folder, reference, base, gpu)
+    spoken = dict(synthesis.speak_as_done(voice.model, voice.conditioning, lines, sampling))
+    return [spoken[line] for line in lines]
+
+
+@functools.lru_cache(maxsize=1)
+def _kept(folder: Path, reference: Path, base: Path | None, gpu: bool) -> Voice:
+    return Voice(folder, reference, device.pick("cuda" if gpu else "cpu"), base=base)
+
+
+def load_voice(
+    folder: Path, where: torch.device, *, base: Path | None = None, reference: Path | None = None, engine: parallel.Engine = parallel.HERE
+) -> Voice:
     """The voice in a folder: what `stages/train.py` wrote, or any fine-tuned XTTS_v2 with its `config.json` and `vocab.json`.
 
     Args:
         base: the folder of the base. Only an adapter (`train.method: lora`) needs it.
         reference: mono wav at 22 050 Hz; the default is the folder's own.
+        engine: see `Voice`.
 
     Raises:
         UserError: there is no voice in the folder, its vocabulary is damaged, or it is an adapter to another base.
@@ -121,7 +170,7 @@ def load_voice(folder: Path, device: torch.device, *, base: Path | None = None, 
             folder=folder,
             reference=REFERENCE,
         )
-    return Voice(folder, reference or folder / REFERENCE, device, base=base)
+    return Voice(folder, reference or folder / REFERENCE, where, base=base, engine=engine)
 
 
 def _cure(folder: Path, missing: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ class Compute:
     device: str  # auto | cpu | cuda | cuda:1 ... (a ROCm build of torch also calls its accelerator cuda)
     workers: int = Field(ge=0)  # processes of the data stages; 0 = one per core
     cache_gb: float = Field(gt=0)  # size limit of .cache; the least recently used entries are removed first
-    engine: Literal["local", "ray"] = "local"  # what runs the items of convert, segment and transcribe: this machine or a Ray cluster
+    engine: Literal["local", "ray"] = "local"  # what computes notes and batches: this machine or a Ray cluster
     ray_address: str = "auto"  # of the cluster: auto, or host:port
     processes: int = Field(default=1, ge=1)  # of train on this machine, one for each accelerator
     nodes: int = Field(default=1, ge=1)  # machines that train together
