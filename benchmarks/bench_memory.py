@@ -98,11 +98,12 @@ def row(base: Path, samples: list[Sample], way: Way) -> str:
     updates = Updates(model, schedule, torch.device("cpu"), len(samples))
     model.learning(True)
     planned = batches.epoch(samples, batch_size=way.batch_size, seed=1, number=1, other_clip=way.conditioning == "other_clip")
-    updates.make(planned, epoch=1, number=0)
+    own = updates.read(planned)
+    updates.make(own, epoch=1, number=0)
     weights = size_gb([*model.parameters(), *model.buffers()])
     moments = size_gb(each for state in updates.optimizer.state.values() for each in state.values())
     with Made() as made:
-        updates.make(planned, epoch=1, number=1)
+        updates.make(own, epoch=1, number=1)
     return f"| {way.name} | {weights:.2f} | {moments:.2f} | {made.peak / 1e9:.2f} | **{weights + moments + made.peak / 1e9:.1f}** |"
 
 

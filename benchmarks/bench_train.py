@@ -148,7 +148,7 @@ def ours(base: Path, samples: list[Sample], way: Way, where: torch.device) -> Ca
     torch.utils.deterministic.fill_uninitialized_memory = way.plain  # torch's default
     model.learning(True)
     planned = batches.epoch(samples, batch_size=CLIPS, seed=1, number=1, other_clip=way.conditioning == "other_clip")
-    return lambda: updates.make(planned, epoch=1, number=0)
+    return lambda: updates.make(updates.read(planned), epoch=1, number=0)
 
 
 class PlainAdamW(torch.optim.AdamW):

@@ -42,13 +42,13 @@ def test_a_gradient_that_is_not_finite_changes_nothing_and_lowers_the_scale(base
     loop.trainer.learning(True)
     planned = batches.epoch(loop.train, batch_size=2, seed=1, number=1, other_clip=False)
     before = {name: weight.detach().clone() for name, weight in loop.gpt.named_parameters()}
-    loop.updates.make(planned[:1], epoch=1, number=0)
+    loop.updates.make(loop.updates.read(planned[:1]), epoch=1, number=0)
     assert all(torch.equal(weight, before[name]) for name, weight in loop.gpt.named_parameters())
     assert scale_of(loop) == SCALE / 2
-    loop.updates.make(planned[1:], epoch=1, number=1)
+    loop.updates.make(loop.updates.read(planned[1:]), epoch=1, number=1)
     assert any(not torch.equal(weight, before[name]) for name, weight in loop.gpt.named_parameters())
     assert scale_of(loop) == SCALE / 2
-    assert all(math.isfinite(loss) for losses in loop.updates.read() for loss in losses)  # the loss itself was never infinite
+    assert all(math.isfinite(loss) for losses in loop.updates.losses() for loss in losses)  # the loss itself was never infinite
 
 
 def test_a_loss_that_is_not_finite_is_left_out_and_counted(base: Path, tmp_path: Path) -> None:

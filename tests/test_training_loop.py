@@ -18,6 +18,7 @@ from voz.audio import wav
 from voz.model import batches, checkpoint, gpt_trainer, interpolation, lora, training_loop, xtts
 from voz.model.history import History, Scores
 from voz.model.schedule import Schedule
+from voz.model.updates import Share
 from voz.pipeline import command, files
 from voz.pipeline.command import Terminated, UserError
 
@@ -173,11 +174,11 @@ def kill_after(loop: training_loop.TrainingLoop, updates: int) -> None:
     """Let a training end abruptly in the midst of an update, after its state was saved at the last chance."""
     make = loop.updates.make
 
-    def fatal(group: Sequence[batches.PlannedBatch], *, epoch: int, number: int) -> None:
+    def fatal(own: Share, *, epoch: int, number: int) -> None:
         if loop.updates.made == updates:
             loop._save()
             raise Killed
-        make(group, epoch=epoch, number=number)
+        make(own, epoch=epoch, number=number)
 
     loop.updates.make = fatal  # type: ignore[method-assign]
     with pytest.raises(Killed):

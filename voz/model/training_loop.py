@@ -131,9 +131,9 @@ class TrainingLoop:
         groups = [planned[i : i + step] for i in range(0, len(planned), step)]
         before = (self.epoch - 1) * len(groups)  # updates of earlier epochs
         left = groups[self.update : self.planned - before]
-        for remaining, group in zip(reversed(range(len(left))), left, strict=True):
+        for remaining, (group, own) in zip(reversed(range(len(left))), parallel.ahead(self.updates.read, left), strict=True):
             start = time.monotonic()
-            self.updates.make(group, epoch=self.epoch, number=self.update)
+            self.updates.make(own, epoch=self.epoch, number=self.update)
             self.update, self.pace.updates = self.update + 1, self.pace.updates + 1
             if reading := self.update % self.read_every == 0 or not remaining:
                 self._read_losses()
@@ -149,7 +149,7 @@ class TrainingLoop:
         Raises:
             UserError: the third in a row was not finite.
         """
-        for losses in self.updates.read():
+        for losses in self.updates.losses():
             number = len(self.history.updates)
             finite = all(map(math.isfinite, losses))
             self.history.updates.append(losses if finite else None)

@@ -9,18 +9,30 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 
 from voz.model import gpt_loss
-from voz.model.batches import PlannedBatch
+from voz.model.batches import Batch, PlannedBatch
 from voz.model.gpt_trainer import Trainer
 from voz.model.schedule import Schedule
 from voz.pipeline.command import UserError
 
 LONGEST_WAIT = timedelta(hours=6)  # of a process for another, which may be speaking the eval lines
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process computes of an update.
+
+    weight: 0 for a process without clips, which takes part with one that does not count, because all must add up; else 1.
+    """
+
+    batches: list[Batch]
+    weight: float
 
 
 class Updates:
@@ -41,21 +53,26 @@ class Updates:
         self.made = 0
         self._unread: list[torch.Tensor] = []  # mean text loss and mean code loss of each. [2]
 
-    def make(self, group: Sequence[PlannedBatch], *, epoch: int, number: int) -> None:
-        """One update over some batches. If its loss is not finite, the weights stay as they are.
+    def read(self, group: Sequence[PlannedBatch]) -> Share:
+        """Read the clips of this process's share of an update. A thread may do it ahead: it draws no random numbers."""
+        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        own = share(group, rank, processes)
+        return Share([batch.read() for batch in own or share(group, 0, sum(len(batch.clips) for batch in group))], float(bool(own)))
+
+    def make(self, own: Share, *, epoch: int, number: int) -> None:
+        """One update. If its loss is not finite, the weights stay as they are.
 
         Args:
+            own: of `read`.
             epoch, number: the number of the update in its epoch. With the schedule's seed they seed dropout.
         """
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
         torch.manual_seed(_seed(self.schedule.seed, epoch, number, *([rank] if rank else [])))  # on every device
-        own = share(group, rank, processes)
-        weight = float(bool(own))  # a process without clips takes part with one that does not count: all must add up
-        read = [batch.read() for batch in own or share(group, 0, sum(len(batch.clips) for batch in group))]
-        counts = self._total(weight * torch.tensor([gpt_loss.counts(batch) for batch in read]).sum(0))
+        batches, weight = own.batches, own.weight
+        counts = self._total(weight * torch.tensor([gpt_loss.counts(batch) for batch in batches]).sum(0))
         sums = torch.zeros(2, dtype=torch.float64, device=self.accelerator.device)
-        for index, batch in enumerate(read):
-            with nullcontext() if index == len(read) - 1 else self.accelerator.no_sync(self.model):
+        for index, batch in enumerate(batches):
+            with nullcontext() if index == len(batches) - 1 else self.accelerator.no_sync(self.model):
                 text, mel = self.model(batch.to(self.accelerator.device))
                 loss = self.schedule.text_loss_weight * text / counts[0] + self.schedule.mel_loss_weight * mel / counts[1]
                 self.accelerator.backward(loss * (weight * processes))  # DDP takes the mean over processes
@@ -65,7 +82,7 @@ class Updates:
         self._unread.append(losses)
         self.made += 1
 
-    def read(self) -> list[list[float]]:
+    def losses(self) -> list[list[float]]:
         """(text, code) loss of each update since the last reading, in nats."""
         losses: list[list[float]] = torch.stack(self._unread).tolist() if self._unread else []
         self._unread = []

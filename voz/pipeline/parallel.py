@@ -1,8 +1,10 @@
 """Map a function over items, on the cores of this machine (joblib) or on a Ray cluster: a progress bar with ETA, results in order."""
 
+import collections
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -50,6 +52,19 @@ def cores(workers: int) -> int:
     if workers:
         return workers
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ahead(function: Callable[[A], B], items: Iterable[A]) -> Iterator[tuple[A, B]]:
+    """Yield each item with `function(item)`, in order. A thread computes the next one while the caller works with this one."""
+    waiting: collections.deque[tuple[A, Future[B]]] = collections.deque()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        for item in items:
+            waiting.append((item, thread.submit(function, item)))
+            if len(waiting) > 1:
+                first, value = waiting.popleft()
+                yield first, value.result()
+        for last, value in waiting:
+            yield last, value.result()
 
 
 def map(
