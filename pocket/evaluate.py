@@ -6,6 +6,7 @@ Reads   pocket/build/{corpus,whisper}               test sentences, test voices 
         models/pocket/{whisper.pt,xtts}             what is measured
         data/{wav,clips,transcripts,dataset}, models/voice     the demo's pipeline, after `make demo`
         data/demo/truth.csv, params.yaml
+        .cache/real/whisper-base.pt                 a second judge of the voices, if it is there (`make check-demo` fetches it)
 Writes  pocket/reports/whisper.json                 CER on unseen sentences of unseen voices, through Opus at 16 kb/s
         pocket/reports/notes.json                   CER on the demo notes, from note to transcript
         pocket/reports/voices.json                  the base, its clone and the fine-tuned voice: pocket/evaluate_voices.py
@@ -119,7 +120,7 @@ class Report:
 def reports(args: argparse.Namespace) -> dict[str, Report]:
     """The reports by name."""
     corpus, shard, model = args.build / "corpus", args.build / "whisper" / "shard-000.jsonl", args.base / "model.pth"
-    dataset = args.data / "dataset"
+    dataset, ears = args.data / "dataset", {"cer": args.asr, **({"cer_whisper_base": args.ear} if args.ear.is_file() else {})}
     settings = yaml.safe_load(args.params.read_text(encoding="utf-8"))["evaluate"]
     return {
         "whisper": Report((shard, args.asr), (args.asr,), lambda: whisper_on_unseen(args)),
@@ -127,7 +128,7 @@ def reports(args: argparse.Namespace) -> dict[str, Report]:
         "voices": Report(
             (corpus, model, args.asr, args.voice / "model.pth", dataset),
             (args.asr, args.base / "dvae.pth", model),
-            lambda: evaluate_voices.voices(corpus, args.base, args.voice, dataset, args.asr, settings),
+            lambda: evaluate_voices.voices(corpus, args.base, args.voice, dataset, ears, settings),
         ),
     }
 
@@ -157,6 +158,7 @@ def parse_args() -> argparse.Namespace:
     for name, path in (
         ("build", "pocket/build"), ("asr", "models/pocket/whisper.pt"), ("base", "models/pocket/xtts"), ("voice", "models/voice"),
         ("data", "data"), ("demo", "data/demo"), ("params", "params.yaml"), ("reports", "pocket/reports"),
+        ("ear", ".cache/real/whisper-base.pt"),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=Path, default=Path(path))
     return parser.parse_args()

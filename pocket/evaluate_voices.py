@@ -1,6 +1,6 @@
 """The part of pocket/evaluate.py about voices: the base's own speakers, its zero-shot clone of the demo speaker, the fine-tuned voice.
 
-All speak the same 60 sentences, which no training has; each holds three or more ⟨ll, y⟩. espeak-ng speaks them too, in the demo
+All speak the same 240 sentences, which no training has; each holds three or more ⟨ll, y⟩. espeak-ng speaks them too, in the demo
 speaker's voice, as a perfect clone would.
 """
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from pocket import line_figures
 from pocket.corpus import speech
 from pocket.corpus.manifest import Recording, read_manifest
 from pocket.corpus.voices import DEMO_SPEAKER
 from voz.audio import wav
 from voz.data import dataset
-from voz.metrics import estimates, measures
-from voz.metrics.accent import palatals
+from voz.metrics import estimates, judges, measures
 from voz.model import synthesis, whisper, xtts
 from voz.model.generation import Sampling
 from voz.text import normalize, tokens
@@ -26,8 +26,12 @@ SEED = 1
 Pcms = list[np.ndarray]  # one per line, float32 at 22 050 Hz
 
 
-def voices(corpus: Path, base: Path, voice: Path, data: Path, asr: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Figures of the four voices (own, cloned, fine_tuned, espeak) and of the demo speaker's real clips."""
+def voices(corpus: Path, base: Path, voice: Path, data: Path, ears: dict[str, Path], settings: dict[str, Any]) -> dict[str, Any]:
+    """Figures of the four voices (own, cloned, fine_tuned, espeak) and of the demo speaker's real clips.
+
+    Args:
+        ears: Whisper checkpoints by the name of the error rate that each counts.
+    """
     rows = read_manifest(corpus, role="gpt", split="test")
     texts = [row.text for row in rows]
     sampling = Sampling(**{name: settings[name] for name in ("temperature", "top_p", "top_k", "repetition_penalty")})
@@ -39,15 +43,17 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, asr: Path, setting
         "fine_tuned": say(xtts.load_model(voice), reference, texts, sampling, "fine-tuned"),
         "espeak": [speech.speak(line, DEMO_SPEAKER) for line in texts],
     }
+    report: dict[str, Any] = {name: line_figures.sounds(texts, pcms) for name, pcms in spoken.items()}
+    for figure, checkpoint in ears.items():
+        heard_by = whisper.load(checkpoint, "cpu")
+        for name, pcms in spoken.items():
+            report[name][figure] = line_figures.mean_cer(heard_by, texts, pcms)
     examples = dataset.read(data)
     real = [wav.read(dataset.wav(data, example)) for example in examples]
-    prints = [xtts.speaker_embedding(model, pcm) for pcm in real]
-    model_asr = whisper.load(asr, "cpu")
-    report: dict[str, Any] = {name: {"cer": mean_cer(model_asr, texts, pcms), **sheismo(texts, pcms)} for name, pcms in spoken.items()}
-    report["demo_speaker"] = sheismo([example.text for example in examples], real)
-    report["similarity"] = similarity(
-        lambda pcm: xtts.speaker_embedding(model, pcm), spoken, prints, [example.note for example in examples]
-    )
+    report["demo_speaker"] = line_figures.sounds([example.text for example in examples], real)
+    notes = [example.note for example in examples]
+    report["similarity"] = similarity(lambda pcm: xtts.speaker_embedding(model, pcm), spoken, real, notes)
+    report["similarity_resemblyzer"] = similarity(judges.embed, spoken, real, notes)
     clones = ("cloned", "fine_tuned")
     away = {name: [measures.mcd_db(*pair) for pair in zip(spoken[name], spoken["espeak"], strict=True)] for name in clones}
     report["mcd_db"] = compare(away)
@@ -73,29 +79,29 @@ def say(model: xtts.Xtts, reference: np.ndarray, texts: Sequence[str], sampling:
     return [wav.resample(pcm, wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ) for pcm in pcms]
 
 
-def mean_cer(model: whisper.Whisper, texts: Sequence[str], pcms: Pcms) -> float:
-    """Mean CER over lines, each at most 1, so that one runaway line does not dominate."""
-    at_16k = [wav.resample(pcm, wav.SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
-    transcripts = whisper.transcribe(model, at_16k, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
-    return round(float(np.mean([min(1.0, measures.cer(line, each.text)) for line, each in zip(texts, transcripts, strict=True)])), 4)
-
-
-def sheismo(texts: Sequence[str], pcms: Pcms) -> dict[str, float]:
-    """Share of the ⟨ll, y⟩ windows spoken as [ʃ], and their number."""
-    windows = [window for line, pcm in zip(texts, pcms, strict=True) for window in palatals.find_windows(line, pcm)]
-    return {"sheismo": round(palatals.share(windows), 4), "windows": len(windows)}
-
-
 def similarity(
-    embedding_of: Callable[[np.ndarray], np.ndarray], spoken: dict[str, Pcms], prints: Pcms, notes: Sequence[str]
+    embedding_of: Callable[[np.ndarray], np.ndarray | None], spoken: dict[str, Pcms], real: Pcms, notes: Sequence[str]
 ) -> dict[str, Any]:
-    """Mean cosine with the demo speaker's real clips; `real`: of those with the clips of other notes."""
-    to_real = {
-        name: [measures.similarity(embedding_of(pcm), prints) for pcm in spoken[name]] for name in ("cloned", "fine_tuned", "espeak")
-    }
-    others = [[one for one, its in zip(prints, notes, strict=True) if its != note] for note in notes]
-    real = [measures.similarity(mine, rest) for mine, rest in zip(prints, others, strict=True) if rest]
-    return {**compare(to_real), "real": round(float(np.mean(real)), 4)}
+    """Mean cosine with the demo speaker's real clips; `real`: of those with the clips of other notes. A silent line has none: 0."""
+    prints = {note: [each for each in map(embedding_of, of_note) if each is not None] for note, of_note in _by(notes, real).items()}
+    all_prints = [each for of_note in prints.values() for each in of_note]
+
+    def to_real(pcm: np.ndarray) -> float:
+        found = embedding_of(pcm)
+        return 0.0 if found is None else measures.similarity(found, all_prints)
+
+    likeness = {name: [to_real(pcm) for pcm in spoken[name]] for name in ("cloned", "fine_tuned", "espeak")}
+    others = {note: [each for other, of_other in prints.items() if other != note for each in of_other] for note in prints}
+    of_real = [measures.similarity(mine, others[note]) for note, of_note in prints.items() if others[note] for mine in of_note]
+    return {**compare(likeness), "real": round(float(np.mean(of_real)), 4)}
+
+
+def _by(notes: Sequence[str], pcms: Pcms) -> dict[str, Pcms]:
+    """Clips by their note."""
+    found: dict[str, Pcms] = {}
+    for note, pcm in zip(notes, pcms, strict=True):
+        found.setdefault(note, []).append(pcm)
+    return found
 
 
 def compare(values: dict[str, list[float]]) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from selenium.webdriver.common.keys import Keys
 
 from stages import report
 from stages.synthesize import Params
-from tests import axe, test_report
+from tests import axe, report_site
 from tests.browser import Browser
+from tests.report_site import EVALUATED, HOSTILE, tone
 from tests.test_blind import hear_both, start
-from tests.test_report import EVALUATED, HOSTILE, tone
 from tools.compare import compare
 from tools.compare.numbers import Change
 from tools.revisions import Revision
@@ -23,7 +23,7 @@ LOOKS = [(1200, "light"), (1200, "dark"), (390, "light"), (390, "dark")]
 
 
 def report_page(folder: Path) -> str:
-    return pages.render(report.TEMPLATE, report.contents(test_report.fill(folder), report.Params(clips=4)))
+    return pages.render(report.TEMPLATE, report.contents(report_site.fill(folder), report.Params(clips=4)))
 
 
 SETTINGS = Params(temperature=0.7, top_p=0.85, top_k=50, repetition_penalty=1.0, max_cer=0.3, max_tries=3, watermark="none", seed=1)

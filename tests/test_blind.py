@@ -11,7 +11,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from stages import report
-from tests import test_report
+from tests import report_site
 from tests.browser import Browser
 from voz.audio import level
 from voz.report import blind, pages, views
@@ -83,8 +83,8 @@ def test_no_lines_no_test() -> None:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of `test_report`: two lines, three voices, six pairs."""
-    args = test_report.fill(tmp_path_factory.mktemp("checkout"))
+    """The report of `report_site`: two lines, three voices, six pairs."""
+    args = report_site.fill(tmp_path_factory.mktemp("checkout"))
     html = pages.render(report.TEMPLATE, report.contents(args, report.Params(clips=1)))
     path = tmp_path_factory.mktemp("pages") / "report.html"
     path.write_text(html, encoding="utf-8")
@@ -178,7 +178,7 @@ def test_a_saved_file_goes_on_elsewhere(opened: Browser, page: Path, tmp_path: P
     folder: Path = opened.downloads  # type: ignore[attr-defined]
     saved = opened.until(lambda: next(folder.glob("blind-*.json"), None), "a saved file")
     values = json.loads(saved.read_text(encoding="utf-8"))
-    assert values["answers"][0]["text"] == test_report.HOSTILE and values["finished"] is False and "tally" not in values
+    assert values["answers"][0]["text"] == report_site.HOSTILE and values["finished"] is False and "tally" not in values
     opened.script("localStorage.clear()")
     opened.driver.get(page.as_uri())
     opened.see("[data-is=file]").send_keys(str(saved))

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests import tiny_voice
-from tests.test_report import HOSTILE, Page
+from tests.report_site import HOSTILE, Page
 from tests.test_revisions import run
 from tools import revisions
 from tools.compare import compare, numbers

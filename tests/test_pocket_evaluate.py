@@ -5,10 +5,11 @@ from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pocket import evaluate
-from pocket.corpus import demo_notes
+from pocket import evaluate, evaluate_voices, line_figures
+from pocket.corpus import demo_notes, speech, voices
 from voz.pipeline import records
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +56,36 @@ def test_notes_are_compared_with_what_was_said_in_them(tmp_path):
         records.write(tmp_path / folder, rows)
     found = evaluate.demo_notes(Namespace(demo=tmp_path, data=tmp_path))
     assert found == {"cer": pytest.approx(1 / 13, abs=1e-4), "clips": 2, "notes": 1}
+
+
+def test_noise_is_flat_and_clicks_are_not():
+    rng = np.random.default_rng(1)
+    clicks = np.zeros(22_050, dtype=np.float32)
+    clicks[::206] = 1.0  # 107 Hz
+    noise = rng.normal(0, 0.1, 22_050).astype(np.float32)
+    flat = [[line_figures.flatness_db(pcm, at, at + 0.08) for at in (0.1, 0.3, 0.5)] for pcm in (noise, clicks)]
+    assert np.mean(flat[0]) == pytest.approx(-2.5, abs=0.5)  # the mean of a log of an exponential variable is 2.5 dB below its mean
+    assert max(flat[1]) < -9
+
+
+def test_lines_are_measured_as_they_sound():
+    texts = ["Yo me llevo la silla de la calle.", "¿Vos te llevás la silla de la calle?"]
+    she = [speech.speak(text, voices.DEMO_SPEAKER) for text in texts]
+    found = line_figures.sounds(texts, she)
+    assert found["sheismo"] == 1.0 and found["windows"] == 7 and -7 < found["flatness_db"] < -1.5
+    ye = line_figures.sounds(texts, [speech.speak(text, replace(voices.DEMO_SPEAKER, accent=voices.YE)) for text in texts])
+    assert ye["sheismo"] == 0.0 and ye["windows"] == 7
+    alone = line_figures.sounds(texts[:1], she[:1])["f0_range_st"]
+    assert alone == {"statements": found["f0_range_st"]["statements"], "questions": None} and alone["statements"] > 1
+
+
+def test_likeness_is_to_other_notes_and_a_silent_line_has_none():
+    axes = np.eye(3, dtype=np.float32)
+    spoken = {"cloned": [axes[0]], "fine_tuned": [np.zeros(3, np.float32)], "espeak": [axes[1]]}
+    real = [axes[0], axes[0], axes[1]]
+    found = evaluate_voices.similarity(lambda pcm: pcm if pcm.any() else None, spoken, real, ["a", "a", "b"])
+    assert (found["cloned"], found["fine_tuned"], found["espeak"], found["real"]) == (pytest.approx(2 / 3, abs=1e-4), 0.0, 0.3333, 0.0)
+    assert found["gain"] == pytest.approx(-2 / 3, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ["whisper", "notes"])

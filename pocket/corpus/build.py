@@ -45,6 +45,7 @@ COUNTS = [  # (beginning of the ids, role, split, grammar, sentences per length 
     ("varied-she-e", "varied", "train", "everyday", {"short": 1000, "medium": 1000, "long": 250}),
     ("varied-crowd-s", "varied", "train", "spelling", {"short": 1500, "medium": 2000, "long": 400}),
     ("varied-crowd-e", "varied", "train", "everyday", {"short": 1800, "medium": 2700, "long": 600}),
+    ("gpt-test-m", "gpt", "test", "spelling", {"short": 0, "medium": 180, "long": 0}),
 ]
 ESPEAK = "espeak"  # in the corpus folder: copies of espeak-ng's data with the drawn variants
 MIN_WINDOWS_TEST = 3  # ⟨ll, y⟩ in each line spoken in the evaluation
