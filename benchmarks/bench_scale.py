@@ -3,7 +3,7 @@
     python -m benchmarks.bench_scale FOLDER [--counts 100 316 1000 3162 10000] [--picture docs/scaling.svg]
 
 Reads   espeak-ng, params.yaml
-Writes  FOLDER (notes of 3 to 6 s, which the next run reuses; the outputs of the last count), the picture, a table on stdout, ready for
+Writes  FOLDER (notes of 6 s on average, which the next run reuses; the outputs of the last count), the picture, a table on stdout, ready for
         benchmarks/README.md
 
 Every count starts without a cache. The slope is that of a straight line through log time over log number, least squares: 1 is
@@ -52,7 +52,7 @@ def draw(counts: list[Count], picture: Path) -> None:
     numbers = [each.notes for each in counts]
     for name, seconds in (("convert", [c.convert.wall_s for c in counts]), ("segment", [c.segment.wall_s for c in counts])):
         axes.loglog(numbers, seconds, "o-", label=f"{name}, slope {slope(counts, seconds):.2f}")
-    axes.set_xlabel("notes of 3 to 6 s")
+    axes.set_xlabel("notes, 6 s on average")
     axes.set_ylabel("seconds, 2 cores")
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
