@@ -3,8 +3,8 @@
     python -m benchmarks.bench_scale FOLDER [--counts 100 316 1000 3162 10000] [--picture docs/scaling.svg]
 
 Reads   espeak-ng, params.yaml
-Writes  FOLDER (notes of 6 s on average, which the next run reuses; the outputs of the last count), the picture, a table on stdout, ready for
-        benchmarks/README.md
+Writes  FOLDER (notes of 6 s on average, which the next run reuses; the outputs of the last count), the picture, a table on stdout,
+        ready for benchmarks/README.md
 
 Every count starts without a cache. The slope is that of a straight line through log time over log number, least squares: 1 is
 proportional. Memory is that of the driver, the process that hands out the notes. (`bench_prep` measures a `dvc repro` without work.)

@@ -103,8 +103,9 @@ class Victim:
         """Empty the cache or fill it; leave no outputs, or outputs of an earlier run."""
         for path in (self.out, self.cache):
             shutil.rmtree(path, ignore_errors=True)
+        self.cache.mkdir()
         if full:
-            shutil.copytree(self.full_cache, self.cache)
+            shutil.copytree(self.full_cache, self.cache, dirs_exist_ok=True)
         for path in self.whole if old else ():
             (self.out / path).parent.mkdir(parents=True, exist_ok=True)
             (self.out / path).write_bytes(OLD)

@@ -22,7 +22,7 @@ from tools import speak
 from tools.forgetting import traces
 from tools.forgetting.trail import Trail
 from voz.audio import sniff
-from voz.pipeline import cache, command, parallel
+from voz.pipeline import cache, command, files, parallel
 from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -85,6 +85,10 @@ def test_any_voice_with_any_recording_as_its_reference(here: Path, monkeypatch: 
         say(monkeypatch, "--text", "Hola, che.", "--voice", "from afar", "--speaker-wav", str(clips.FIXTURES / reference))
         spoken.append(Path("spoken.wav").read_bytes())
     assert spoken[0] != spoken[1]
+    for stage in ("speech", "conditioning"):  # `make forget` finds what was made from a recording by its hash
+        labels = [path.read_text(encoding="utf-8") for path in here.glob(f".cache/{stage}/??/*/{cache.LABEL}")]
+        for reference in ("mine-0.ogg", "mine-1.ogg"):
+            assert sum(files.hash_file(clips.FIXTURES / reference) in label for label in labels) == 1
     with pytest.raises(UserError, match=r"texts\.csv: no audio"):
         say(monkeypatch, "--text", "Hola.", "--voice", "from afar", "--speaker-wav", str(clips.FIXTURES / "texts.csv"))
     with pytest.raises(UserError, match="two voices"):

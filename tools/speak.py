@@ -27,7 +27,7 @@ from tools import revisions
 from voz.audio import encode, recording, watermark, wav
 from voz.model import device, synthesis
 from voz.model.voice import REFERENCE, load_voice
-from voz.pipeline import cache, command, params
+from voz.pipeline import cache, command, files, params
 from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
 
@@ -48,21 +48,21 @@ def output_path(out: str, text: str) -> Path:
 
 
 @contextmanager
-def reference_wav(path: Path | None) -> Iterator[Path | None]:
-    """A recording as the wav that a voice takes as its reference, until the block ends.
+def reference_wav(path: Path | None) -> Iterator[tuple[Path | None, str]]:
+    """A recording as the wav that a voice takes as its reference, until the block ends, and the recording's SHA-256.
 
     Raises:
         UserError: no audio comes out, or less than `LEAST_REFERENCE_S`.
     """
     if path is None:
-        yield None
+        yield None, ""
         return
     with recording.opened(path) as (pcm, rate_hz), cache.scratch() as folder:
         if len(pcm) < LEAST_REFERENCE_S * rate_hz:
             raise UserError("{path}: {duration_s:.1f} s", "take 6 s or more of the speaker", path=path, duration_s=len(pcm) / rate_hz)
         start = np.array(pcm[: round(MOST_REFERENCE_S * rate_hz)])
         wav.write(folder / REFERENCE, wav.resample(start, rate_hz, wav.SAMPLE_RATE_HZ))
-        yield folder / REFERENCE
+        yield folder / REFERENCE, files.hash_file(path)
 
 
 def main() -> None:
@@ -78,9 +78,9 @@ def main() -> None:
     p, where = params.load("synthesize", synthesize.Params), device.pick(params.load("compute", params.Compute).device)
     device.seed_everything(p.seed)
     mark = watermark.marker(p.watermark, where)
-    with reference_wav(Path(args.speaker_wav) if args.speaker_wav else None) as reference:
+    with reference_wav(Path(args.speaker_wav) if args.speaker_wav else None) as (reference, made_from):
         folder = revisions.voice_of(revisions.find(args.rev)) if args.rev else Path(args.voice or revisions.VOICE)
-        voice = load_voice(folder, where, base=params.base_folder(), reference=reference)
+        voice = load_voice(folder, where, base=params.base_folder(), reference=reference, made_from=made_from)
         (line,) = synthesis.number([voice.readable(args.text)], seed=p.seed)
         if out is None:
             write_stream(synthesis.stream(voice.model, voice.conditioning, line, p), mark)

@@ -30,6 +30,7 @@ class Voice:
         reference: mono wav at 22 050 Hz.
         where: the device of this process.
         base: the folder of the base, if `folder` holds an adapter.
+        made_from: SHA-256 of the recording that the reference is a copy of, if it is one: `make forget` finds by it what was spoken.
         engine: what speaks lines. This process speaks as many at a time as the device takes, others a batch each.
 
     Attributes:
@@ -40,12 +41,20 @@ class Voice:
     """
 
     def __init__(
-        self, folder: Path, reference: Path, where: torch.device, *, base: Path | None = None, engine: parallel.Engine = parallel.HERE
+        self,
+        folder: Path,
+        reference: Path,
+        where: torch.device,
+        *,
+        base: Path | None = None,
+        made_from: str = "",
+        engine: parallel.Engine = parallel.HERE,
     ) -> None:
         self.folder, self.reference, self.device, self.base, self.engine = folder, reference, where, base, engine
         self.stored = stored.find(folder, base)
         self.tokenizer = xtts.read_tokenizer(folder)
         self.model_hash, self.reference_hash = self.stored.hash, files.hash_file(reference)
+        self.heard_from = (self.reference_hash, *([made_from] if made_from else []))
 
     @functools.cached_property
     def model(self) -> xtts.Xtts:
@@ -65,7 +74,7 @@ class Voice:
         def load(entry: Path) -> xtts.Conditioning:
             return xtts.Conditioning(*(torch.from_numpy(np.load(entry / f"{name}.npy")).to(self.device) for name in ("latents", "speaker")))
 
-        (conditioning,) = store.map([self.reference], key=lambda _: store.key(self.reference_hash), work=work, load=load, label="reference")
+        (conditioning,) = store.map([self.reference], key=lambda _: store.key(*self.heard_from), work=work, load=load, label="reference")
         return conditioning
 
     def readable(self, text: str) -> str:
@@ -99,7 +108,7 @@ class Voice:
 
         def key(part: synthesis.Line) -> cache.Key:
             numbers = json.dumps([part.seed, part.occurrence, part.retry, part.part])
-            return store.key(part.id, self.reference_hash, part.text, numbers)
+            return store.key(part.id, *self.heard_from, part.text, numbers)
 
         def here(missing: list[synthesis.Line]) -> Iterator[tuple[synthesis.Line, np.ndarray]]:
             return synthesis.speak_as_done(self.model, self.conditioning, missing, sampling)
@@ -145,14 +154,20 @@ def _kept(folder: Path, reference: Path, base: Path | None, gpu: bool) -> Voice:
 
 
 def load_voice(
-    folder: Path, where: torch.device, *, base: Path | None = None, reference: Path | None = None, engine: parallel.Engine = parallel.HERE
+    folder: Path,
+    where: torch.device,
+    *,
+    base: Path | None = None,
+    reference: Path | None = None,
+    made_from: str = "",
+    engine: parallel.Engine = parallel.HERE,
 ) -> Voice:
     """The voice in a folder: what `stages/train.py` wrote, or any fine-tuned XTTS_v2 with its `config.json` and `vocab.json`.
 
     Args:
         base: the folder of the base. Only an adapter (`train.method: lora`) needs it.
         reference: mono wav at 22 050 Hz; the default is the folder's own.
-        engine: see `Voice`.
+        made_from, engine: see `Voice`.
 
     Raises:
         UserError: there is no voice in the folder, its vocabulary is damaged, or it is an adapter to another base.
@@ -170,7 +185,7 @@ def load_voice(
             folder=folder,
             reference=REFERENCE,
         )
-    return Voice(folder, reference or folder / REFERENCE, where, base=base, engine=engine)
+    return Voice(folder, reference or folder / REFERENCE, where, base=base, made_from=made_from, engine=engine)
 
 
 def _cure(folder: Path, missing: Sequence[str]) -> str:
