@@ -163,7 +163,14 @@ def test_names_are_composed_and_marks_are_removed() -> None:
     decomposed = unicodedata.normalize("NFD", "José Núñez")
     assert clean_sender(f"\u202a~{NNBSP}{decomposed}\u202c ") == "José Núñez"
     assert clean_sender("👨\u200d👩\u200d👧 familia") == "👨\u200d👩\u200d👧 familia"  # joiners are part of the emoji
-    assert clean_sender("~~ Ana") == "~ Ana"  # one mark is WhatsApp's, the other hers
+    assert clean_sender("~~ Ana") == "Ana" and clean_sender("~ ~") == "~ ~"  # somebody may be called so
+
+
+@pytest.mark.parametrize("sender", ["~~ Ana", "~" + "e\u0301" * 256, "  " + "e\u0301" * 256, "e\u0301" * 300])
+def test_a_clean_sender_is_not_cleaned_further(sender: str) -> None:
+    """The mark and the spaces go before the length decides whether the name is composed: found by `make fuzz`."""
+    once = clean_sender(sender)
+    assert clean_sender(once) == once
 
 
 def test_control_characters_of_a_name_reach_no_terminal() -> None:

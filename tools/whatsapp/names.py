@@ -26,8 +26,8 @@ def composed(name: str) -> str:
 
 def clean_sender(sender: str) -> str:
     """A sender's name to show: composed, no marks, single spaces, without the `~` that WhatsApp puts before unsaved contacts."""
-    name = " ".join(composed(plain(sender)).split())
-    return name.removeprefix("~").strip() or name  # somebody may be called "~"
+    name = " ".join(plain(sender).split())
+    return composed(name.lstrip("~ ") or name)  # somebody may be called "~"
 
 
 def sender_key(sender: str) -> str:
