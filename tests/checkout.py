@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,14 @@ class Checkout:
         for who in ("AUTHOR", "COMMITTER"):
             env |= {f"GIT_{who}_NAME": "test", f"GIT_{who}_EMAIL": "test@example.invalid"}
         env |= self.env
-        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False, timeout=900)
-        assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        return done.stdout + done.stderr
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:  # the workers of a queue would keep pipes open
+            returncode = subprocess.run(command, cwd=self.folder, env=env, stdout=out, stderr=err, check=False, timeout=900).returncode
+            printed = ""
+            for file in (out, err):
+                file.seek(0)
+                printed += file.read()
+        assert returncode == status, f"{command}: {returncode}\n{printed[-6000:]}"
+        return printed
 
     def repro(self, *stages: str) -> list[str]:
         """`dvc repro`, of all stages or of some; returns the stages that ran, in order."""
