@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import checkout as repositories
 from tests.checkout import Checkout
@@ -31,8 +32,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 def spoken(checkout: Checkout, name: str) -> str:
     """The hash of an experiment's outputs."""
-    lock = checkout.run("git", "show", f"{commit_of(checkout, name)}:dvc.lock")
-    return next(line.split()[-1] for line in lock[lock.index("outputs") :].splitlines() if line.strip().startswith("md5:"))
+    lock = yaml.safe_load(checkout.run("git", "show", f"{commit_of(checkout, name)}:dvc.lock"))
+    (spoken,) = [out["md5"] for out in lock["stages"]["synthesize"]["outs"] if out["path"] == "outputs"]
+    return str(spoken)
 
 
 def commit_of(checkout: Checkout, name: str) -> str:
@@ -47,7 +49,7 @@ def commit_of(checkout: Checkout, name: str) -> str:
 def test_two_workers_lose_and_mix_nothing(checkout: Checkout) -> None:
     """Neighbours in the queue speak the same line at the same time; every second pair has a temperature of its own."""
     for number in range(RUNS):
-        values = [f"synthesize.temperature={0.3 + 0.01 * (number // 2):.2f}", f"report.clips={1 + number % 2}"]
+        values = [f"synthesize.temperature={0.3 + 0.05 * (number // 2):.2f}", f"report.clips={1 + number % 2}"]
         options = [option for value in values for option in ("-S", value)]
         checkout.run("dvc", "exp", "run", "--queue", "-n", f"run-{number:02d}", *options)
     checkout.run("dvc", "queue", "start", "-j", "2")
@@ -61,6 +63,6 @@ def test_two_workers_lose_and_mix_nothing(checkout: Checkout) -> None:
     assert status.count("Success") == RUNS and "Failed" not in status, status
     hashes = [spoken(checkout, f"run-{number:02d}") for number in range(RUNS)]
     assert all(hashes[number] == hashes[number + 1] for number in range(0, RUNS - 1, 2))
-    assert len(set(hashes)) > 1
+    assert len(set(hashes)) > RUNS // 4  # two neighbouring temperatures may draw the same codes
     assert not list(Path(checkout.folder, ".cache").rglob(".tmp-*"))
     assert checkout.run("git", "status", "--porcelain") == ""
