@@ -2,10 +2,11 @@
 
     python -m benchmarks.bench_lines FOLDER [--lines 10000]
 
-Reads   models/voice, models/pocket/whisper.pt (`make demo` writes the voice)
-Writes  FOLDER (texts, the outputs, a cache); a table on stdout, ready for benchmarks/README.md
+Reads   params.yaml
+Writes  FOLDER (texts, models of random weights, the outputs, a cache); a table on stdout, ready for benchmarks/README.md
 
-One try at each line, no watermark: both would only take longer.
+The models are the smallest that speak and transcribe (tests/tiny_voice.py, tiny_whisper.py), because what is asked is whether anything
+grows with the lines. One try at each line, no watermark: both would only take longer.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import yaml
 
 from benchmarks.bench_prep import fresh
 from pocket.corpus import everyday_sentences
+from tests import tiny_voice, tiny_whisper
 from voz.pipeline import command, params
 
 SEED = 31
@@ -30,24 +32,26 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def prepare(folder: Path, count: int) -> None:
-    """Write texts and parameters."""
+    """Write texts, models and parameters."""
+    tiny_voice.make(folder / "voice", stop_bias=1.0)
+    tiny_whisper.make(folder / "whisper.pt")
     sentences = itertools.islice(everyday_sentences.generate(SEED, length="short", forbidden=set()), count)
     (folder / "texts.txt").write_text("\n".join(sentences), encoding="utf-8")
     values = params.read()
     values["synthesize"] |= {"max_tries": 1, "watermark": "none"}
+    values["compute"]["device"] = "cpu"
     (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
 
 
 def speak(folder: Path, count: int) -> list[tuple[int, float, int]]:
     """Run the stage. Returns, ten times: lines written, seconds since the start, and the greatest resident memory since the last time."""
-    pocket = ROOT / "models" / "pocket"
-    arguments = [ROOT / "models/voice", "outputs", "--base", pocket / "xtts", "--texts", "texts.txt", "--asr", pocket / "whisper.pt"]
+    arguments = ["voice", "outputs", "--base", "voice", "--texts", "texts.txt", "--asr", "whisper.pt"]
     environment = os.environ | {"DVC_ROOT": str(folder), "PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"}
     rows: list[tuple[int, float, int]] = []
     start, highest = time.monotonic(), 0
     with open(folder / "out.txt", "w", encoding="utf-8") as out:
         child = subprocess.Popen(
-            [sys.executable, "-m", "stages.synthesize", *map(str, arguments)], cwd=folder, env=environment, stdout=out, stderr=out
+            [sys.executable, "-m", "stages.synthesize", *arguments], cwd=folder, env=environment, stdout=out, stderr=out
         )
         watched = psutil.Process(child.pid)
         while child.poll() is None:
