@@ -103,8 +103,8 @@ class Voice:
 
     def speak_parts(self, lines: Sequence[synthesis.Line], sampling: Sampling, *, label: str = later("speak")) -> list[list[np.ndarray]]:
         """Like `speak`, with the parts of each line before they are joined."""
-        settings = {name: getattr(sampling, name) for name in Sampling.__dataclass_fields__}  # not those of a subclass
-        store = cache.Cache("speech", STEP_VERSION, params=settings, model=self.model_hash)
+        sampling = Sampling(**{name: getattr(sampling, name) for name in Sampling.__dataclass_fields__})  # without a subclass's fields
+        store = cache.Cache("speech", STEP_VERSION, params=vars(sampling), model=self.model_hash)
 
         def key(part: synthesis.Line) -> cache.Key:
             numbers = json.dumps([part.seed, part.occurrence, part.retry, part.part])
