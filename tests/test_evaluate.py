@@ -163,14 +163,16 @@ def test_again_from_the_cache_and_again_without_it_give_the_same_bytes(folder: P
 
 
 def test_every_entry_of_the_cache_names_its_clip(folder: Path) -> None:
-    """`make forget` finds what was computed of a note by the clip's id or the hash of its file."""
+    """`make forget` finds what was computed of a note by the clip's id or the hash of its file; of the reference by its hash."""
     clip_ids = [example.id for example in records.read(folder / "dataset", records.Example) if example.split == "test"]
     hashes = [hashlib.sha256((folder / "dataset" / "wavs" / f"{name}.wav").read_bytes()).hexdigest() for name in clip_ids]
     labels = {path: path.read_text(encoding="utf-8") for path in folder.glob(f".cache/*/??/*/{cache.LABEL}")}
     assert {path.parts[-4] for path in labels} == {
-        *("codes", "embeddings", "losses", "speech", "whisper", "line_scores", "voice_embeddings", "signal_quality"),
+        *("codes", "conditioning", "embeddings", "losses", "speech", "whisper", "line_scores", "voice_embeddings", "signal_quality"),
     }
-    assert all(any(name in label for name in (*clip_ids, *hashes)) for label in labels.values())
+    reference = hashlib.sha256((folder / "voice" / "reference.wav").read_bytes()).hexdigest()
+    for path, label in labels.items():
+        assert any(name in label for name in ([reference] if path.parts[-4] == "conditioning" else [*clip_ids, *hashes]))
 
 
 def test_loss_of_a_clip_is_golden(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
