@@ -136,18 +136,23 @@ def _on_this_machine(function: Callable[[A], B], items: Sequence[A], processes: 
     import joblib  # only here: the pages that are served have an environment without it
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    pool = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", backend="loky")
+    def pool(numbers: Sequence[int]) -> Iterator[tuple[int, B]]:
+        """By a new pool each time: out of one whose process died, late results come in its next call. joblib keeps the processes."""
+        jobs = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", backend="loky")
+        found: Iterator[tuple[int, B]] = jobs(joblib.delayed(_numbered)(function, number, items[number]) for number in numbers)
+        return found
+
     waiting = dict(enumerate(items))
     while waiting:
         try:
-            for number, value in pool(joblib.delayed(_numbered)(function, *each) for each in list(waiting.items())):
+            for number, value in pool(list(waiting)):
                 del waiting[number]
                 yield number, value
         except TerminatedWorkerError:
             for number, item in list(waiting.items())[: processes * TRIED_ALONE]:
                 del waiting[number]
                 try:
-                    (result,) = pool([joblib.delayed(_numbered)(function, number, item)])
+                    (result,) = pool([number])
                 except TerminatedWorkerError:
                     result = number, died(item)
                 yield result
