@@ -50,11 +50,11 @@ class Voice:
         made_from: str = "",
         engine: parallel.Engine = parallel.HERE,
     ) -> None:
-        self.folder, self.reference, self.device, self.base, self.engine = folder, reference, where, base, engine
+        self.folder, self.reference, self.device, self.engine = folder, reference, where, engine
         self.stored = stored.find(folder, base)
         self.tokenizer = xtts.read_tokenizer(folder)
         self.model_hash, self.reference_hash = self.stored.hash, files.hash_file(reference)
-        self.heard_from = (self.reference_hash, *([made_from] if made_from else []))
+        self.reference_hashes = [self.reference_hash, *([made_from] if made_from else [])]
 
     @functools.cached_property
     def model(self) -> xtts.Xtts:
@@ -74,7 +74,8 @@ class Voice:
         def load(entry: Path) -> xtts.Conditioning:
             return xtts.Conditioning(*(torch.from_numpy(np.load(entry / f"{name}.npy")).to(self.device) for name in ("latents", "speaker")))
 
-        (conditioning,) = store.map([self.reference], key=lambda _: store.key(*self.heard_from), work=work, load=load, label="reference")
+        key = store.key(*self.reference_hashes)
+        (conditioning,) = store.map([self.reference], key=lambda _: key, work=work, load=load, label="reference")
         return conditioning
 
     def readable(self, text: str) -> str:
@@ -108,7 +109,7 @@ class Voice:
 
         def key(part: synthesis.Line) -> cache.Key:
             numbers = json.dumps([part.seed, part.occurrence, part.retry, part.part])
-            return store.key(part.id, *self.heard_from, part.text, numbers)
+            return store.key(part.id, *self.reference_hashes, part.text, numbers)
 
         def here(missing: list[synthesis.Line]) -> Iterator[tuple[synthesis.Line, np.ndarray]]:
             return synthesis.speak_as_done(self.model, self.conditioning, missing, sampling)
@@ -118,7 +119,7 @@ class Voice:
             if not self.engine.ray_address:
                 return store.map_as_done(parts, work=here, unit="line", **entries)
             gpu = self.engine.gpu
-            work = functools.partial(speak_batch, folder=self.folder, reference=self.reference, base=self.base, gpu=gpu, sampling=sampling)
+            work = functools.partial(speak_batch, weights=self.stored, reference=self.reference, gpu=gpu, sampling=sampling)
             return store.map_batches(parts, batches=functools.partial(batches, gpu=gpu), work=work, engine=self.engine, **entries)
 
         return synthesis.in_parts(lines, self.tokenizer, from_cache)
@@ -140,17 +141,17 @@ def batches(lines: Sequence[synthesis.Line], *, gpu: bool) -> list[list[synthesi
 
 
 def speak_batch(
-    lines: list[synthesis.Line], *, folder: Path, reference: Path, base: Path | None, gpu: bool, sampling: Sampling
+    lines: list[synthesis.Line], *, weights: stored.StoredModel, reference: Path, gpu: bool, sampling: Sampling
 ) -> list[np.ndarray]:
-    """Speak parts of lines in a process of a cluster, which keeps the voice. float32 in [-1, 1] at 24 000 Hz, [T] each"""
-    voice = _kept(folder, reference, base, gpu)
-    spoken = dict(synthesis.speak_as_done(voice.model, voice.conditioning, lines, sampling))
+    """Speak parts of lines in a process of a cluster, which keeps the model. float32 in [-1, 1] at 24 000 Hz, [T] each"""
+    spoken = dict(synthesis.speak_as_done(*_loaded(weights, reference, gpu), lines, sampling))
     return [spoken[line] for line in lines]
 
 
 @functools.lru_cache(maxsize=1)
-def _kept(folder: Path, reference: Path, base: Path | None, gpu: bool) -> Voice:
-    return Voice(folder, reference, device.pick("cuda" if gpu else "cpu"), base=base)
+def _loaded(weights: stored.StoredModel, reference: Path, gpu: bool) -> tuple[xtts.Xtts, xtts.Conditioning]:
+    model = weights.load(device.pick("cuda" if gpu else "cpu"))
+    return model, xtts.conditioning(model, wav.read(reference))
 
 
 def load_voice(
