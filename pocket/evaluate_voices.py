@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from pocket import line_figures
 from pocket.corpus import speech
@@ -17,8 +18,9 @@ from pocket.corpus.voices import DEMO_SPEAKER
 from voz.audio import wav
 from voz.data import dataset
 from voz.metrics import estimates, judges, measures
-from voz.model import synthesis, whisper, xtts
+from voz.model import synthesis, xtts
 from voz.model.generation import Sampling
+from voz.model.transcriber import Transcriber
 from voz.text import normalize, tokens
 
 REFERENCE_S = (4.0, 8.0)  # length of the recording that stands for a base's speaker
@@ -45,9 +47,9 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, ears: dict[str, Pa
     }
     report: dict[str, Any] = {name: line_figures.sounds(texts, pcms) for name, pcms in spoken.items()}
     for figure, checkpoint in ears.items():
-        heard_by = whisper.load(checkpoint, "cpu")
+        heard_by = Transcriber(checkpoint, torch.device("cpu"))
         for name, pcms in spoken.items():
-            report[name][figure] = line_figures.mean_cer(heard_by, texts, pcms)
+            report[name][figure] = line_figures.mean_cer(heard_by, texts, pcms, label=f"{figure}, {name}")
     examples = dataset.read(data)
     real = [wav.read(dataset.wav(data, example)) for example in examples]
     report["demo_speaker"] = line_figures.sounds([example.text for example in examples], real)

@@ -5,22 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from voz.audio import wav
 from voz.audio.wav import SAMPLE_RATE_HZ
 from voz.metrics import measures, pitch
 from voz.metrics.accent import alignment, palatals, sibilants
 from voz.metrics.accent.spectrum import Spectrum
-from voz.model import whisper
+from voz.model.transcriber import Transcriber
 
 FRICTION_HZ = (4_000.0, 8_000.0)
 SHORTEST_S = 0.05  # of a sound whose spectrum is looked at: 20 Hz from line to line, so that clicks at 60 Hz and more are told apart
 
 
-def mean_cer(ears: whisper.Whisper, texts: Sequence[str], pcms: Sequence[np.ndarray]) -> float:
+def mean_cer(ears: Transcriber, texts: Sequence[str], pcms: Sequence[np.ndarray], *, label: str) -> float:
     """Mean CER over lines, each at most 1, so that one runaway line does not dominate. pcms: at 22 050 Hz, [T] each"""
-    at_16k = [wav.resample(pcm, SAMPLE_RATE_HZ, wav.ASR_RATE_HZ) for pcm in pcms]
-    transcripts = whisper.transcribe(ears, at_16k, prompt="", temperatures=[0.0], seeds=[0] * len(pcms))
-    return round(float(np.mean([measures.capped_cer(line, each.text) for line, each in zip(texts, transcripts, strict=True)])), 4)
+    heard = ears.texts(pcms, rate_hz=SAMPLE_RATE_HZ, ids=[f"line {number}" for number in range(len(pcms))], label=label)
+    return round(float(np.mean([measures.capped_cer(*pair) for pair in zip(texts, heard, strict=True)])), 4)
 
 
 def sounds(texts: Sequence[str], pcms: Sequence[np.ndarray]) -> dict[str, Any]:
