@@ -26,7 +26,8 @@ def sounds(texts: Sequence[str], pcms: Sequence[np.ndarray]) -> dict[str, Any]:
 
     Returns:
         sheismo, windows: share of ⟨ll, y⟩ spoken as [ʃ], and their number.
-        flatness_db: of [s] before vowels and of [ʃ], 4 to 8 kHz, mean: about -2.5 for noise, and much less for a train of clicks.
+        flatness_db: of [s] before vowels and of [ʃ], 4 to 8 kHz, mean: -2.5 for white noise, much less for a train of clicks. A real
+            speaker, at 16 kHz through Opus, has -7.9 (24 clips): read it beside that of recordings of the same band.
         f0_range_st: range of the pitch, 5th to 95th percentile in semitones, mean over statements and over questions.
     """
     windows: list[palatals.Window] = []
