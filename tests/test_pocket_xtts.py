@@ -145,6 +145,17 @@ def test_processes_share_a_step_whose_batch_depends_on_its_number_alone(built: t
         assert torch.equal(all_of_it[0::2], parts[0]) and torch.equal(all_of_it[1::2], parts[1])
 
 
+def test_processes_share_the_voices_of_a_gpt_batch() -> None:
+    codes = [torch.tensor([voice, sentence]) for voice in range(6) for sentence in range(2)]
+    batch = fast_gpt.GptBatch(torch.arange(6.0)[:, None, None], codes, codes, codes)
+    shares = [batch.of_process(rank, 2) for rank in (0, 1)]
+    assert [[int(mel) for mel in share.cond_mels] for share in shares] == [[0, 2, 4], [1, 3, 5]]
+    for share in shares:
+        for own in (share.text, share.codes, share.places):
+            assert [code.tolist() for code in own] == [[int(mel), sentence] for mel in share.cond_mels for sentence in range(2)]
+    assert batch.of_process(0, 1).text == batch.text
+
+
 def test_the_decoders_target_is_one_code_late(built: tuple[types.SimpleNamespace, Path]) -> None:
     latents, _, wavs = train_decoder.Segments(*built, rank=0, world=1)[3]
     for heard, said in zip(latents, wavs, strict=True):

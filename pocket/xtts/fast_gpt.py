@@ -32,6 +32,13 @@ class GptBatch:
     codes: list[torch.Tensor]
     places: list[torch.Tensor]
 
+    def of_process(self, rank: int, world: int) -> "GptBatch":
+        """The sentences of every `world`-th voice, from the `rank`-th on."""
+        voices, rows = len(self.cond_mels), len(self.text)
+        mine = [i for i in range(rows) if i // (rows // voices) % world == rank]
+        text, codes, places = ([part[i] for i in mine] for part in (self.text, self.codes, self.places))
+        return GptBatch(self.cond_mels[rank::world], text, codes, places)
+
 
 @dataclass
 class Packed:

@@ -18,16 +18,15 @@ after it has read it, and a last latent follows the last code anyway.
 
 import argparse
 import functools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed
 from torch import nn
 
+from pocket import processes
 from pocket.arguments import arguments
 from pocket.training import Numbers, Training, set_rate, warm_cosine
 from pocket.xtts import base
@@ -92,25 +91,6 @@ def generate(decoder: xtts.hifigan_decoder.HifiDecoder, latents: torch.Tensor, v
     return decoder.waveform_decoder(z, g=voices).squeeze(1)
 
 
-def join_processes() -> tuple[int, int]:
-    """This process's number and how many there are, where `torch.distributed.run` started it; (0, 1) otherwise."""
-    if "WORLD_SIZE" not in os.environ:
-        return 0, 1
-    torch.distributed.init_process_group("gloo")
-    return torch.distributed.get_rank(), torch.distributed.get_world_size()
-
-
-def average_gradients(module: nn.Module) -> None:
-    """The mean over the processes, in one message."""
-    if not torch.distributed.is_initialized():
-        return
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
-    torch.distributed.all_reduce(flat)
-    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(part.view_as(gradient) / torch.distributed.get_world_size())
-
-
 @dataclass
 class Learner:
     """coqui's decoder, of which the waveform decoder learns, with its loss and optimizer."""
@@ -131,7 +111,7 @@ class Learner:
         loss, numbers = self.loss(made, wanted, voices, spectra=step >= SPECTRAL_FROM)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        average_gradients(decoder)
+        processes.average_gradients(decoder)
         nn.utils.clip_grad_norm_(decoder.parameters(), 10.0)
         self.optimizer.step()
         return numbers
@@ -140,7 +120,7 @@ class Learner:
 def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
-    rank, world = join_processes()
+    rank, world = processes.join()
     segments = Segments(PackedCorpus(args.packed), args.build, rank=rank, world=world)
     compat.load_torchaudio_without_extension()
     hifi = base.random_model(args.build).hifigan_decoder
@@ -155,8 +135,7 @@ def main() -> None:
     left = range(training.done, args.steps)
     batches = iter(torch.utils.data.DataLoader(segments, batch_size=None, sampler=left, num_workers=1, prefetch_factor=8))
     training.run(functools.partial(learner.advance, batches))
-    if world > 1:
-        torch.distributed.destroy_process_group()
+    processes.leave()
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,6 +1,6 @@
 """Train the GPT that turns text and a voice's conditioning into codes.
 
-    python -m pocket.xtts.train_gpt pocket/build/packed pocket/build/xtts
+    python -m torch.distributed.run --standalone --nproc-per-node 2 -m pocket.xtts.train_gpt pocket/build/packed pocket/build/xtts
 
 Reads   pocket/build/packed (conditioning), pocket/build/xtts/codes-ye.pt
 Writes  pocket/build/xtts/gpt.pt, gpt.jsonl    run again to go on
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pocket import processes
 from pocket.arguments import arguments
 from pocket.training import Numbers, Training, set_rate, warm_cosine
 from pocket.xtts import base, fast_gpt
@@ -99,6 +100,8 @@ class Learner:
     steps: int
     lr: float
     grow_at: float
+    rank: int
+    world: int
 
     def advance(self, sampler: Sampler, step: int) -> Numbers:
         """One step."""
@@ -107,15 +110,16 @@ class Learner:
         guidance = max(0.0, 1 - 2 * step / self.steps)  # gone at half the steps
         found = fast_gpt.losses(
             self.fast.refresh(),
-            sampler.batch(step),
+            sampler.batch(step).of_process(self.rank, self.world),
             sigma=GUIDANCE_WIDTH if guidance else None,
             layers=fast_gpt.FIRST_LAYERS if step < self.grow_at * self.steps else None,
             swapped=SWAPPED,
-            seed=step,
+            seed=step * self.world + self.rank,
         )
         codes = (1 - SMOOTHING) * found["codes"] + SMOOTHING * found["uniform"]
         (codes + TEXT_WEIGHT * found["text"] + guidance * found["guided"]).backward()
         self.fast.return_gradients()
+        processes.average_gradients(self.gpt)
         norm = torch.nn.utils.clip_grad_norm_(self.gpt.parameters(), 1.0)
         for optimizer in self.optimizers.all:
             optimizer.step()
@@ -126,6 +130,7 @@ class Learner:
 def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
+    rank, world = processes.join()
     corpus = PackedCorpus(args.packed, splits=("train", "dev"))
     rows, dev = read_rows(args.build, "train"), [row for row in read_rows(args.build, "dev") if row.role == "gpt"]
     gpt = base.random_model(args.build).gpt
@@ -135,14 +140,15 @@ def main() -> None:
     print(f"gpt: {len(rows)} sentences, {len({r.voice for r in rows})} voices, {pace:.2f} codes per character", flush=True)
     sampler, chosen = Sampler(rows, corpus, steps=args.steps), Optimizers(optimizers(gpt))
     parts = {"model": gpt, "optimizer": chosen}
-    training = Training(args.build / "gpt.pt", parts, steps=args.steps, save_every=SAVE_EVERY, print_every=20)
+    training = Training(args.build / "gpt.pt", parts, steps=args.steps, save_every=SAVE_EVERY, print_every=20, writes=rank == 0)
     training.resume()
     if fast_gpt.voice_spread(gpt, sampler.some_conditioning(MEASURED_VOICES)) < fast_gpt.MIN_SPREAD:
         fast_gpt.reset_conditioning(gpt)
         print("the GPT ignores its reference recording: its conditioning is reset", flush=True)
     gpt.train()
-    learner = Learner(gpt, fast_gpt.Bfloat16Copy(gpt), chosen, args.steps, args.lr, args.grow_at)
+    learner = Learner(gpt, fast_gpt.Bfloat16Copy(gpt), chosen, args.steps, args.lr, args.grow_at, rank, world)
     training.run(functools.partial(learner.advance, sampler), measure=lambda means: evaluate(gpt, dev, sampler))
+    processes.leave()
 
 
 def parse_args() -> argparse.Namespace:
