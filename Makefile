@@ -167,6 +167,6 @@ messages: $(VENV)/.installed-dev ## for developers: bring the Spanish catalogue 
 clean-cache: ## delete .cache: costs only time
 	rm -rf .cache
 
-pocket: setup ## train the small demo models again (hours; needs espeak-ng)
-	@$(PYTHON) -m tools.system --install espeak-ng
+pocket: setup ## train the small demo models again (hours; run it again to go on)
+	@$(PYTHON) -m tools.system --install espeak-ng wspanish
 	cd pocket && dvc repro

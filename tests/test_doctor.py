@@ -75,6 +75,13 @@ def test_a_browser_may_have_another_name(tmp_path: Path, monkeypatch: pytest.Mon
     assert system.missing(("chromium", "chromium-driver")) == ["chromium-driver"]
 
 
+def test_a_word_list_is_looked_for_as_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(system.FILES, "wspanish", str(tmp_path / "spanish"))
+    assert system.missing(("wspanish",)) == ["wspanish"]
+    (tmp_path / "spanish").touch()
+    assert system.missing(("wspanish",)) == []
+
+
 def test_system_check_imports_nothing_but_the_standard_library() -> None:
     done = subprocess.run([sys.executable, "-S", "-m", "tools.system", "git"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,6 @@
 """Check what must be installed before any Python package: the Python version and the system packages.
 
-    python3 -m tools.system [--install] [espeak-ng]
+    python3 -m tools.system [--install] [espeak-ng ...]
 
 Imports only the standard library and our language.py, and runs on old versions of Python too, to say that they are too old. With --install
 it installs what is missing by apt if that needs no password; otherwise it prints the exact command.
@@ -26,6 +26,7 @@ PROGRAMS = {  # the programs of a package that has another name than its program
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "chromium-driver": ("chromedriver",),
 }
+FILES = {"wspanish": "/usr/share/dict/spanish"}  # the file of a package that has no program
 PACKAGES = {"venv": "python3-venv"}
 UBUNTU_PACKAGES = {"chromium": "chromium-browser", "chromium-driver": "chromium-chromedriver"}
 INSTALLERS = (
@@ -54,6 +55,8 @@ def is_installed(name):
         return all(ctypes.util.find_library(library) for library in FFMPEG_LIBRARIES)
     if name == "venv":  # Debian packages it separately from Python
         return importlib.util.find_spec("ensurepip") is not None and importlib.util.find_spec("venv") is not None
+    if name in FILES:
+        return os.path.exists(FILES[name])
     return any(shutil.which(program) for program in PROGRAMS.get(name, (name,)))
 
 
