@@ -1,9 +1,9 @@
 """The full-size path, proved on random weights: train two steps, export, load with stock coqui-tts, speak one line.
 
-    python -m benchmarks.bench_full_size /tmp/full-size --dataset data/dataset        (about 15 minutes and 11 GB on two cores)
+    python -m benchmarks.bench_full_size /tmp/full-size --dataset data/dataset        (about 15 minutes and 11 GB of memory on two cores)
 
 Reads   four train clips and one eval clip of the dataset, profiles/xtts_v2.yaml over params.yaml
-Writes  the folder (a base of XTTS_v2's sizes, 2.1 GB; the voice, 1.9 GB) and a table on stdout, ready for benchmarks/README.md
+Writes  the folder (a base of XTTS_v2's sizes, 2.1 GB; the voice, 1 GB) and a table on stdout, ready for benchmarks/README.md
 
 The base has XTTS_v2's own numbers (30 x 1024 x 16, 6 681 text tokens, 1 026 audio codes, coqui's DVAE, decoder and speaker encoder)
 with random weights: times and memory are the real ones, the sound is noise. The stage runs as it always does; unchanged
@@ -178,7 +178,7 @@ def main() -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="made anew; 12 GB must be free")
+    parser.add_argument("folder", type=Path, help="made anew; 17 GB must be free")
     parser.add_argument("--dataset", type=Path, default=Path("data/dataset"))
     return parser.parse_args()
 

@@ -1,7 +1,8 @@
 """Draw what more minutes of speech bring, from experiments with other values of `train.max_minutes`.
 
     git add -A
-    dvc exp run --queue -S 'train.max_minutes=1,2,4,0' -S train.select=loss -S train.epochs=20 -S train.patience=2
+    dvc exp run --queue -S 'train.max_minutes=1,2,4,0' -S train.select=loss -S train.epochs=20 -S train.patience=2 \\
+        -S train.lr=1e-4 -S train.grad_accumulation=1            # the last two for the demo
     dvc queue start -j 2                                     # and when they are done:
     python -m benchmarks.curve_of_minutes docs/minutes.svg
 
@@ -83,7 +84,8 @@ def main() -> None:
     if not rows:
         raise command.UserError("no finished experiment of this commit", "see `dvc queue status`, and --help")
     rows.sort(key=lambda row: row["train"]["train_minutes"])
-    print("| minutes | clips | best epoch (updates) | loss | CER | similarity | Resemblyzer | sheísmo |\n|---|---|---|---|---|---|---|---|")
+    print("| minutes | clips | best epoch (updates of the whole training) | loss | CER | similarity | Resemblyzer | sheísmo |")
+    print("|---|---|---|---|---|---|---|---|")
     base = [f"{rows[0]['evaluate']['base'][name]['mean']:.3f}" for name in COLUMNS]
     print(f"| base | – | – | {' | '.join(base)} |")
     for row in rows:

@@ -7,10 +7,10 @@ Reads   data/dataset/{manifest.jsonl, wavs/<id>.wav, consent.yaml}; the splits t
         BASE/{model.pth, config.json, vocab.json, dvae.pth, mel_stats.pth}, never written
         ASR, the Whisper checkpoint that transcribes the eval lines
 Writes  models/voice/{model.pth, config.json, vocab.json, reference.wav, README.md}; with `method: lora` adapter.pth, no model.pth
-        reports/epochs/epochs.json                     by epoch (0 = base): losses, CER and similarity of the eval lines; both choices
+        reports/epochs/epochs.json                     by epoch (0 = base): losses; CER, similarity, sheísmo of eval lines; both choices
         reports/epochs/epoch-NN/<clip>-<take>.wav      the eval lines as they were spoken after each epoch
         reports/epochs/live/                           DVCLive's curves; during the training they grow in reports/.epochs.tmp/live/
-        reports/train.json, reports/plots/train/{train,eval,cer,similarity}.csv    aggregate numbers and curves
+        reports/train.json, reports/plots/train/{train,eval,cer,similarity,sheismo}.csv    aggregate numbers and curves
 
 The model, its loss and its optimizer are those of coqui's GPTTrainer, with its prompt mask repaired (voz/model/gpt_trainer.py); a clip
 that is conditioned on another clip (`conditioning: other_clip`) needs no mask. After an interruption or a kill the same command

@@ -7,8 +7,8 @@ Reads   data/clips/manifest.jsonl + <clip id>.wav       mono PCM16, 22 050 Hz
 Writes  data/transcripts/manifest.jsonl                 one records.Transcript per clip, also where the text is empty
         data/transcripts/settings.json                  the prompt and the temperatures
 
-The language is Spanish; the prompt leads to Rioplatense spelling. A clip's text depends on the clip alone: no text is carried from
-clip to clip, batches have one shape, and sampling is seeded by the clip's id.
+The language is Spanish. A prompt (`transcribe.prompt`, empty in both profiles) can lead to Rioplatense spelling, but costs words. A clip's
+text depends on the clip alone: no text is carried from clip to clip, batches have one shape, and sampling is seeded by the clip's id.
 """
 
 import argparse

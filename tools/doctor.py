@@ -23,7 +23,7 @@ from voz.pipeline import files, params
 from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
 
-FREE_GB = 30.0  # XTTS_v2 twice (file and DVC's cache) 3.7, Whisper twice 3, a voice twice 2, checkpoints of one training 13; some to spare
+FREE_GB = 30.0  # XTTS_v2 twice (file and DVC's cache) 3.7, Whisper twice 3, a voice twice 2, checkpoints of one training 14; some to spare
 
 
 @dataclass(frozen=True)

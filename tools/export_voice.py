@@ -3,7 +3,7 @@
     python -m tools.export_voice --out models/exported [--rev HEAD~3 | --voice FOLDER]    (`make export [REV=... | VOICE=...] [OUT=folder]`)
 
 Reads   models/voice, that of a commit or an experiment, or FOLDER; `base` and `train.export_dtype` in params.yaml
-Writes  OUT/{model.pth,config.json,vocab.json,reference.wav,README.md}, made anew; git ignores it if it lies in models/
+Writes  OUT/{model.pth,config.json,vocab.json,reference.wav,README.md}, made anew; git ignores what lies in models/
 """
 
 import argparse

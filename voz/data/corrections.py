@@ -1,4 +1,4 @@
-"""A person's decisions about clips: a CSV with the columns `clip,action,text`, one decision per row; the last row of a clip wins.
+"""A person's decisions about clips: a CSV with the columns `clip,action,text`, one decision per row; the last row of a clip decides.
 
 `text` sets the clip's words and accepts it, `accept` keeps the clip whatever the filters say, `reject` leaves it out. A clip's
 id is made of the note's hash and the cut times, so a decision survives a new transcription and changes to other notes.

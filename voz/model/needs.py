@@ -86,5 +86,5 @@ def announce(trainer: Trainer, material: Material, schedule: Schedule, folder: P
     needed = of(trainer, material.train, schedule.batch_size, folder)
     print(tr("train: {line}", line=needed.describe()))
     if needed.memory > needed.free_memory:
-        print(tr("train: that may be too much memory: close other programs, or lower train.batch_size and raise train.grad_accumulation"))
+        print(tr('train: that may be too much memory: close other programs, or train what takes less: docs/choosing.md, "Which card"'))
     files.require_free(folder, needed.disk, what=tr("training"))

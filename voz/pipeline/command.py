@@ -17,7 +17,7 @@ from types import FrameType
 
 from voz.pipeline.language import later, tr
 
-_OUT_OF_MEMORY = later("out of memory; close other programs, or lower train.batch_size in params.yaml and raise train.grad_accumulation")
+_OUT_OF_MEMORY = later('out of memory; close other programs, or train what takes less: docs/choosing.md, "Which card"')
 DISK_FAULTS = {  # of writing: what is wrong with the place, and what to do
     errno.ENOSPC: (later("no space left"), later("free some (`make clean-cache`, `dvc gc -w`)")),
     errno.EDQUOT: (later("disk quota exceeded"), later("free some space (`make clean-cache`, `dvc gc -w`)")),
