@@ -48,11 +48,11 @@ def test_fast_gpt_gives_coquis_latents(model: xtts.Xtts) -> None:
 def test_layers_that_join_later_start_as_identities(model: xtts.Xtts) -> None:
     gpt = model.gpt
     fast_gpt.initialise(gpt, codes_per_character=1.5)
-    x = torch.randn(1, 7, base.WIDTH)
+    x, rows = torch.randn(7, base.WIDTH), fast_gpt.Rows.full(1, 7)
     mask = torch.zeros(7, 7)
     for block in gpt.gpt.h[fast_gpt.FIRST_LAYERS :]:
-        assert torch.equal(fast_gpt.layer(block, x, mask, None, gpt.heads)[0], x)
-    assert not torch.equal(fast_gpt.layer(gpt.gpt.h[0], x, mask, None, gpt.heads)[0], x)
+        assert torch.equal(fast_gpt.layer(block, x, rows, mask, None, gpt.heads)[0], x)
+    assert not torch.equal(fast_gpt.layer(gpt.gpt.h[0], x, rows, mask, None, gpt.heads)[0], x)
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 One conditioning serves all sentences of its voice in the batch, and its 32 vectors pass through the layers once. Text and
 codes follow each other without padding in between, so that causality is the only mask (coqui's own mask hits the batch's
-last row alone). tests/test_pocket_xtts.py compares its latents with coqui's.
+last row alone). All but attention is computed without the padding at the end, which is half of a batch and more. tests/test_pocket_xtts.py compares its latents with coqui's.
 """
 
 import copy
@@ -57,6 +57,34 @@ class Packed:
     text_length: torch.Tensor
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Where the N tokens of B rows lie among their B * T places. where: [N], ascending; shape: (B, T)"""
+
+    where: torch.Tensor
+    shape: tuple[int, int]
+
+    @classmethod
+    def full(cls, rows: int, length: int) -> "Rows":
+        """Rows without padding."""
+        return cls(torch.arange(rows * length), (rows, length))
+
+    def spread(self, tokens: torch.Tensor) -> torch.Tensor:
+        """[N, D] -> [B, T, D], 0 in the padding"""
+        placed = tokens.new_zeros(self.shape[0] * self.shape[1], tokens.shape[1]).index_copy(0, self.where, tokens)
+        return placed.view(*self.shape, -1)
+
+    def collect(self, placed: torch.Tensor) -> torch.Tensor:
+        """[B, T, D] -> [N, D]"""
+        return placed.flatten(0, 1).index_select(0, self.where)
+
+
+def rows_of(packed: Packed) -> Rows:
+    """The rows of a batch: what is text or code is no padding."""
+    text = torch.arange(packed.tokens.shape[1]) < packed.text_length[:, None]
+    return Rows((packed.is_code | text).flatten().nonzero()[:, 0], (len(packed.tokens), packed.tokens.shape[1]))
+
+
 def pack(gpt: GPT, batch: GptBatch) -> Packed:
     """Lay a batch out in memory."""
     vocabulary = gpt.number_text_tokens
@@ -90,23 +118,27 @@ def swap_codes(packed: Packed, *, share: float, seed: int) -> None:
     packed.tokens[chosen] = others[torch.randint(len(others), (int(chosen.sum()),), generator=generator)]
 
 
-def embed(gpt: GPT, packed: Packed) -> torch.Tensor:
-    """Token plus position embeddings. [B, T, C]"""
+def embed(gpt: GPT, packed: Packed, rows: Rows) -> torch.Tensor:
+    """Token plus position embeddings. [N, C]"""
     tokens = torch.cat([gpt.text_embedding.weight, gpt.mel_embedding.weight])
     positions = torch.cat([gpt.text_pos_embedding.emb.weight, gpt.mel_pos_embedding.emb.weight])
     offset = packed.is_code.long() * gpt.text_pos_embedding.emb.num_embeddings
-    return F.embedding(packed.tokens, tokens) + F.embedding(packed.position + offset, positions)
+    token, position = (values.flatten()[rows.where] for values in (packed.tokens, packed.position + offset))
+    return F.embedding(token, tokens) + F.embedding(position, positions)
 
 
-def layer(block: torch.nn.Module, x: torch.Tensor, mask: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor] | None, heads: int):
-    """One GPT-2 block. Returns (x [B, T, C], (keys, values) of these T [B, H, T, D], attention [B, H, T, P + T])."""
-    b, t, c = x.shape
+def layer(
+    block: torch.nn.Module, x: torch.Tensor, rows: Rows, mask: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor] | None, heads: int
+):
+    """One GPT-2 block. [N, C] -> (x [N, C], (keys, values) of these T [B, H, T, D], attention [B, H, T, P + T])"""
+    (b, t), c = rows.shape, x.shape[1]
     h = block.ln_1(x)
-    q, k, v = (h @ block.attn.c_attn.weight + block.attn.c_attn.bias).view(b, t, 3, heads, c // heads).permute(2, 0, 3, 1, 4)
+    spread = rows.spread(h @ block.attn.c_attn.weight + block.attn.c_attn.bias)
+    q, k, v = spread.view(b, t, 3, heads, c // heads).permute(2, 0, 3, 1, 4)
     all_k, all_v = (k, v) if past is None else (torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2))
     with torch.autocast("cpu", enabled=False):  # in bfloat16 a quarter of the time of torch's fused attention
         attention = torch.softmax((q @ all_k.transpose(2, 3)) * (c // heads) ** -0.5 + mask.to(q.dtype), -1)
-        mixed = (attention @ all_v).transpose(1, 2).reshape(b, t, c)
+        mixed = rows.collect((attention @ all_v).transpose(1, 2).reshape(b, t, c))
     x = x + (mixed @ block.attn.c_proj.weight + block.attn.c_proj.bias)
     h = F.gelu(block.ln_2(x) @ block.mlp.c_fc.weight + block.mlp.c_fc.bias, approximate="tanh")
     return x + (h @ block.mlp.c_proj.weight + block.mlp.c_proj.bias), (k, v), attention
@@ -130,24 +162,24 @@ def guidance(attention: torch.Tensor, packed: Packed, sigma: float) -> torch.Ten
 def latents_and_guidance(
     gpt: GPT, packed: Packed, cond: torch.Tensor, *, sigma: float | None, layers: int | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns (final latents [B, T, C], mean guidance loss over the guided heads, 0 without `sigma`).
+    """Returns (final latents [B, T, C], 0 in the padding, mean guidance loss over the guided heads, 0 without `sigma`).
 
     Args:
         cond: conditioning latents, one per voice; the batch's sentences lie voice by voice. [K, 32, C]
         layers: how many to pass through, all by default.
     """
     share, heads = len(packed.tokens) // len(cond), gpt.heads
-    x, prefix = embed(gpt, packed), cond
-    t, p = x.shape[1], cond.shape[1]
+    rows, (voices, p) = rows_of(packed), cond.shape[:2]
+    x, prefix, t = embed(gpt, packed, rows), cond.flatten(0, 1), rows.shape[1]
     mask, prefix_mask = torch.full((t, p + t), float("-inf")).triu(p + 1), torch.full((p, p), float("-inf")).triu(1)
     lost = []
     for number, block in enumerate(gpt.gpt.h[:layers]):
-        prefix, kept, _ = layer(block, prefix, prefix_mask, None, heads)
+        prefix, kept, _ = layer(block, prefix, Rows.full(voices, p), prefix_mask, None, heads)
         past = (kept[0].repeat_interleave(share, 0), kept[1].repeat_interleave(share, 0))
-        x, _, attention = layer(block, x, mask, past, heads)
+        x, _, attention = layer(block, x, rows, mask, past, heads)
         if sigma is not None and number in GUIDED_HEADS:
             lost.append(guidance(attention[:, GUIDED_HEADS[number]], packed, sigma))
-    return gpt.final_norm(gpt.gpt.ln_f(x)), torch.stack(lost).mean() if lost else x.new_zeros(())
+    return rows.spread(gpt.final_norm(gpt.gpt.ln_f(x))), torch.stack(lost).mean() if lost else x.new_zeros(())
 
 
 def losses(

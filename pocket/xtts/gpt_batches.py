@@ -87,7 +87,8 @@ class Sampler:
         """Sentences of a voice whose length is nearest to `length`, drawn from a window a few times as wide as needed."""
         own = self.of_voice[voice]
         centre = bisect.bisect_left(self.lengths[voice], length)
-        half_window = max(count, min(max(6, 2 * count), len(own) // 4))  # of few sentences, not all: their lengths differ
+        # Of few sentences, no more than are needed: their lengths differ, and the batch's longest row is computed for each.
+        half_window = max(-(-count // 2), min(max(6, 2 * count), len(own) // 4))
         low = max(0, min(centre - half_window, len(own) - 2 * half_window))
         window = own[low : low + 2 * half_window]
         return [window[i] for i in rng.choice(len(window), count, replace=len(window) < count)]
