@@ -2,7 +2,8 @@
 
 One conditioning serves all sentences of its voice in the batch, and its 32 vectors pass through the layers once. Text and
 codes follow each other without padding in between, so that causality is the only mask (coqui's own mask hits the batch's
-last row alone). All but attention is computed without the padding at the end, which is half of a batch and more. tests/test_pocket_xtts.py compares its latents with coqui's.
+last row alone). All but attention is computed without the padding at the end, which is half of a batch and more.
+tests/test_pocket_xtts.py compares its latents with coqui's.
 """
 
 import copy
