@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The GPU rows of the benchmarks in eight minutes, on a bare machine with an NVIDIA or AMD GPU and torch (never run yet):
+# The tests of an accelerator and the GPU rows of the benchmarks in eight minutes, on a bare machine with an NVIDIA or AMD GPU and torch:
 #
 #     bash benchmarks/gpu.sh [FOLDER]
 #
@@ -27,7 +27,8 @@ run() { # SECONDS_AT_MOST MODULE ARGUMENTS...; SECONDS is bash's own clock
 }
 {
     python3 -c 'import torch; print(torch.cuda.get_device_name(), "torch", torch.__version__)'
-    run 260 benchmarks.bench_train "$folder" --device cuda --updates 10
+    run 150 pytest -q --durations=5 tests/test_gpu.py
+    run 240 benchmarks.bench_train "$folder" --device cuda --updates 10
     run 100 benchmarks.bench_speak --base "$folder/base" --reference "$reference" --device cuda --lines 32 --turns 2
     run 60 benchmarks.bench_stream --base "$folder/base" --reference "$reference" --device cuda --turns 5
     run 60 benchmarks.bench_speak --base models/pocket/xtts --reference "$reference" --device cuda --codes 60 --same-sound

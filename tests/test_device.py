@@ -12,6 +12,19 @@ def test_auto_takes_the_cpu_where_there_is_no_accelerator() -> None:
     assert device.pick("auto").type == expected
 
 
+def test_an_accelerator_comes_with_its_number() -> None:
+    """torch.cuda.set_device takes no other."""
+    assert device.pick("auto").index == (0 if torch.cuda.is_available() else None)
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_tf32_is_only_for_who_asks(deterministic: bool) -> None:
+    device.seed_everything(1, deterministic=deterministic)
+    found = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    device.seed_everything(1)
+    assert found == (not deterministic, "highest" if deterministic else "high")
+
+
 def test_a_device_that_is_not_there_is_named() -> None:
     with pytest.raises(UserError, match="cuda:99"):
         device.pick("cuda:99")

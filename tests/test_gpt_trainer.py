@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests import tiny_dataset
+from tests import tiny_base, tiny_dataset
 from voz.audio import limits, wav
 from voz.model import batches, dvae, gpt_loss, gpt_trainer, xtts
 from voz.model.batches import Batch, Sample
@@ -69,6 +69,18 @@ def our_losses(model: gpt_trainer.Trainer, given: Batch, *, masked: bool) -> tup
     text, mel = model(given, masked)
     of_text, of_mel = gpt_loss.counts(given, masked=masked)
     return float(text) / of_text, float(mel) / of_mel
+
+
+def test_a_trainer_speaks_and_listens_as_its_base_does(tmp_path: Path) -> None:
+    base = tiny_base.make(tmp_path / "base")
+    config, widths = xtts.read_config(base)
+    wanted = {"temperature": 0.6, "top_p": 0.7, "top_k": 40, "repetition_penalty": 5.0}
+    wanted |= {"gpt_cond_len": 25, "gpt_cond_chunk_len": 5, "max_ref_len": 28}
+    for name, value in wanted.items():
+        setattr(config, name, value)
+    xtts.write_config(base, config, widths)
+    built = gpt_trainer.build(base, lr=5e-6, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8).xtts.config
+    assert {name: getattr(built, name) for name in gpt_trainer.SPEAKING} == wanted
 
 
 def test_unmasked_loss_is_coquis(model: gpt_trainer.Trainer) -> None:

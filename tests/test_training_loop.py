@@ -22,6 +22,8 @@ from voz.model.updates import Share
 from voz.pipeline import command, files
 from voz.pipeline.command import Terminated, UserError
 
+CPU = torch.device("cpu")
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -136,15 +138,16 @@ def loop_in(
     layers: Literal["all"] | int = "all",
     adapters: lora.Settings | None = None,
     on_epoch: Callable[[History], None] = lambda history: None,
+    device: torch.device = CPU,
 ) -> training_loop.TrainingLoop:
     """A training over the seeded clips, two updates an epoch; `scores` are those of the eval lines, by evaluation."""
     AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate keeps one precision per process
     folder.mkdir(parents=True, exist_ok=True)
     train, held_out = noise_clips(folder)
-    model = gpt_trainer.build(base, lr=lr, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8, layers=layers, adapters=adapters)
+    model = gpt_trainer.build(base, lr=lr, weight_decay=1e-2, betas=[0.9, 0.96], eps=1e-8, layers=layers, adapters=adapters).to(device)
     if schedule.conditioning == "other_clip":
         model.learning(False)
-        train = [replace(sample, latents=xtts.conditioning(model.xtts, batches.pcm(sample)).latents[0]) for sample in train]
+        train = [replace(sample, latents=xtts.conditioning(model.xtts, batches.pcm(sample)).latents[0].cpu()) for sample in train]
 
     def scores_of(epoch: int) -> Scores:
         return scores[epoch] if scores else SILENT
@@ -155,7 +158,7 @@ def loop_in(
         held_out,
         schedule,
         folder=folder / "training",
-        device=torch.device("cpu"),
+        device=device,
         listen=scores_of,
         recall=scores_of,
         on_epoch=on_epoch,

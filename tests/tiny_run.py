@@ -29,7 +29,7 @@ COMMANDS = {  # {out} is the folder of the outputs
 }
 
 
-def make(folder: Path, *, stages: Iterable[str] = COMMANDS, workers: int = 1) -> None:
+def make(folder: Path, *, stages: Iterable[str] = COMMANDS, workers: int = 1, device: str = "cpu") -> None:
     """Write notes, a dataset, models and parameters into a folder, and run the stages in it."""
     (folder / "notes").mkdir()
     for n in range(4):
@@ -42,7 +42,7 @@ def make(folder: Path, *, stages: Iterable[str] = COMMANDS, workers: int = 1) ->
     tiny_whisper.make(folder / "whisper.pt")
     (folder / "texts.txt").write_text("Hola, ¿cómo andás?\nBueno, dale.\n", encoding="utf-8")
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    values["compute"] |= {"device": "cpu", "workers": workers}
+    values["compute"] |= {"device": device, "workers": workers}
     values["train"]["epochs"] = values["evaluate"]["lines"] = values["synthesize"]["max_tries"] = 1
     values["train"]["min_minutes"] = 0.1
     values["curate"] |= {"min_avg_logprob": -99.0, "max_other_language_prob": 1.0}

@@ -16,7 +16,7 @@ from voz.model.batches import Sample
 from voz.pipeline import cache
 
 CODES_VERSION = 1  # raise one of these when the same clip gives other values; tests/test_clip_features.py holds golden ones
-LATENTS_VERSION = 1
+LATENTS_VERSION = 2
 EMBEDDING_VERSION = 1
 
 

@@ -27,8 +27,7 @@ def pick(name: str) -> torch.device:
     if name == "cuda" and "LOCAL_RANK" in os.environ:
         name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
+        return torch.empty(1, device=torch.device(name)).device  # with the index, which a name may lack
     except (RuntimeError, AssertionError) as error:
         raise UserError(
             "params.yaml: compute.device: {name!r} is not usable here ({reason})",
@@ -36,7 +35,6 @@ def pick(name: str) -> torch.device:
             name=name,
             reason=str(error).splitlines()[0],
         ) from error
-    return device
 
 
 def require_precision(precision: str, device: torch.device) -> None:
@@ -71,3 +69,4 @@ def seed_everything(seed: int, *, deterministic: bool = True) -> None:
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # else torch fills all memory before it is written: 5 % of a training step
     torch.set_float32_matmul_precision("highest" if deterministic else "high")
+    torch.backends.cudnn.allow_tf32 = not deterministic  # of convolutions; torch's own default is True

@@ -38,8 +38,15 @@ def losses(gpt: torch.nn.Module, batch: Batch, latents: torch.Tensor, *, masked:
         attn_mask_mel=_before(lengths + STOPS, codes.shape[1]).to(device),
     )  # [B, tokens, L + 2], [B, codes, C + 5]
     text_targets = _filled(texts[:, 1:], batch.text_lengths + 1, IGNORED)
-    text_sum = F.cross_entropy(text_logits[..., :-1], text_targets, ignore_index=IGNORED, reduction="sum")
-    return text_sum, F.cross_entropy(code_logits, code_targets(batch, stop, masked=masked), ignore_index=IGNORED, reduction="sum")
+    return _summed(text_logits[..., :-1], text_targets), _summed(code_logits, code_targets(batch, stop, masked=masked))
+
+
+def _summed(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross entropy in nats, summed over all targets that count. [B, V, L], [B, L]
+
+    Of flat rows: on CUDA, torch's loss over two dimensions adds up in an order that changes.
+    """
+    return F.cross_entropy(logits.transpose(1, 2).flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
 
 
 @torch.no_grad()

@@ -11,6 +11,9 @@ from voz.model.batches import Batch
 from voz.model.xtts import gpt_trainer
 from voz.pipeline.command import UserError
 
+# Of a base's config.json: how it samples, and how much of a recording it listens to.
+SPEAKING = ("temperature", "top_p", "top_k", "repetition_penalty", "gpt_cond_len", "gpt_cond_chunk_len", "max_ref_len")
+
 
 class Trainer(gpt_trainer.GPTTrainer):
     """GPTTrainer with a prompt mask for every row of the batch, and without the DVAE: clips come with their codes.
@@ -105,7 +108,10 @@ def _learning(gpt: torch.nn.Module, layers: Literal["all"] | int) -> list[torch.
 def settings(
     base: Path, config: xtts.XttsConfig, *, lr: float, weight_decay: float, betas: list[float], eps: float
 ) -> gpt_trainer.GPTTrainerConfig:
-    """coqui's configuration of a trainer, see `build`. Its AdamW is torch's fused one, the same step in other last digits."""
+    """coqui's configuration of a trainer, see `build`, which speaks and conditions as its base does.
+
+    Its AdamW is torch's fused one, the same step in other last digits.
+    """
     args = gpt_trainer.GPTArgs(
         **{
             **config.model_args.to_dict(),
@@ -120,6 +126,7 @@ def settings(
         }
     )
     return gpt_trainer.GPTTrainerConfig(
+        **{name: getattr(config, name) for name in SPEAKING},
         model_args=args,
         audio=config.audio,
         languages=config.languages,

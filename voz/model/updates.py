@@ -8,12 +8,13 @@ its own clips. What an update's losses were stays on the device until it is read
 import hashlib
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from voz.model import gpt_loss
 from voz.model.batches import Batch, PlannedBatch
@@ -72,7 +73,8 @@ class Updates:
         counts = self._total(weight * torch.tensor([gpt_loss.counts(batch) for batch in batches]).sum(0))
         sums = torch.zeros(2, dtype=torch.float64, device=self.accelerator.device)
         for index, batch in enumerate(batches):
-            with nullcontext() if index == len(batches) - 1 else self.accelerator.no_sync(self.model):
+            apart = nullcontext() if index == len(batches) - 1 else self.accelerator.no_sync(self.model)
+            with apart, attention(self.accelerator.device):
                 text, mel = self.model(batch.to(self.accelerator.device))
                 loss = self.schedule.text_loss_weight * text / counts[0] + self.schedule.mel_loss_weight * mel / counts[1]
                 self.accelerator.backward(loss * (weight * processes))  # DDP takes the mean over processes
@@ -93,7 +95,8 @@ class Updates:
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * self.schedule.rate(self.made, self.clips)
         if self.schedule.max_grad_norm:
-            self.accelerator.clip_grad_norm_(self.trainer.xtts.gpt.parameters(), self.schedule.max_grad_norm)
+            norm = self.accelerator.clip_grad_norm_(self.trainer.xtts.gpt.parameters(), self.schedule.max_grad_norm)
+            finite = finite & norm.isfinite()  # an infinite gradient times the factor of an infinite norm, 0, is no number
         if self.accelerator.scaler is None:  # else the scaler finds out
             self.optimizer.optimizer.found_inf = (~finite).float()  # how the fused AdamW is told to leave the weights alone
         self.optimizer.step()
@@ -136,6 +139,17 @@ def accelerator(precision: str, device: torch.device) -> Accelerator:
             InitProcessGroupKwargs(timeout=LONGEST_WAIT),
         ],
     )
+
+
+def attention(device: torch.device) -> AbstractContextManager[None]:
+    """Torch's plain attention on an accelerator, if the same digits are wanted every time.
+
+    The backward passes of its fused kernels add up in an order that changes, unless a kernel without a reproducible way is an error
+    (torch's attention_backward.cu), and `device.seed_everything` takes a warning.
+    """
+    if device.type == "cuda" and torch.are_deterministic_algorithms_enabled():
+        return sdpa_kernel(SDPBackend.MATH)
+    return nullcontext()
 
 
 def _seed(*parts: int) -> int:
