@@ -75,6 +75,7 @@ def convert(path: Path, folder: Path, p: Params) -> Outcome:
 
     Raises:
         sandbox.TimedOut: decoding it takes longer than decode.LIMIT_S.
+        sandbox.Killed: see there.
     """
     raw = folder / RAW
     try:
@@ -82,6 +83,8 @@ def convert(path: Path, folder: Path, p: Params) -> Outcome:
     except faults.Unusable as error:
         return Outcome(error.code, error.detail)
     except sandbox.Crashed as error:
+        if isinstance(error, sandbox.Killed):
+            raise
         return Outcome("decoder_crashed", str(error))
     except MemoryError:
         return Outcome("decoder_memory", f"decoding it takes more than {sandbox.GIB // 2**20} MiB")
@@ -118,6 +121,8 @@ def convert_into_cache(given: HashedFile, entry: Path, p: Params) -> None:
         outcome = convert(path, entry, p)
     except sandbox.TimedOut as error:
         raise cache.Uncached(Outcome("decoder_timeout", str(error))) from error
+    except sandbox.Killed as error:
+        raise cache.Uncached(Outcome("decoder_crashed", str(error))) from error
     except (PermissionError, FileNotFoundError) as error:
         if path.exists() and error.filename != str(path):
             raise  # the cache cannot be written

@@ -171,13 +171,22 @@ def add_reasons(candidates: list[Candidate], samples: list[int], tokenizer: "Voi
 
 
 def keep_one_of_duplicates(candidates: list[Candidate]) -> None:
-    """Take `near_duplicate` back from a clip whose original is rejected: it is the only one left."""
-    rejected = {c.clip.id for c in candidates if set(c.reasons) - {"near_duplicate"}}
+    """Take `near_duplicate` back from the first of a clip and its copies that nothing else speaks against.
+
+    Args:
+        candidates: sorted by id, as a copy's original has the smaller one.
+    """
+    originals: dict[str, str] = {}  # of each clip: the one that it and its copies go back to
+    kept: dict[str, str] = {}  # by original: the one of them that is accepted
     for c in candidates:
-        if "near_duplicate" in c.reasons:
-            c.detail = f"copy of {c.nearest_duplicate}"
-            if c.nearest_duplicate in rejected:
-                c.reasons.remove("near_duplicate")
+        is_copy = "near_duplicate" in c.reasons
+        original = originals[c.clip.id] = originals.get(c.nearest_duplicate, c.nearest_duplicate) if is_copy else c.clip.id
+        if set(c.reasons) - {"near_duplicate"}:
+            continue
+        if is_copy and original in kept:
+            c.detail = f"copy of {kept[original]}"
+        else:
+            c.reasons, kept[original] = [], c.clip.id
 
 
 def outcome(candidates: list[Candidate], p: Params) -> rejections.Outcome:

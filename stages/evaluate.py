@@ -47,7 +47,7 @@ class Params(Sampling):
     """Section `evaluate` of params.yaml."""
 
     lines: int = Field(ge=1)
-    seed: int
+    seed: int = Field(ge=0)
 
 
 @dataclass(frozen=True)

@@ -250,6 +250,7 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
     sizes, table = views.split_sizes(examples), figures.table(metrics["evaluate"])
     card, name, epochs = args.voice / "README.md", speaker(args.dataset), read_json(args.epochs / "epochs.json")
     compared, training = compared_lines(args.lines), training_of(metrics["train"], epochs)
+    spoken_notes = len({row.note for row in read_rows(args.lines, records.Comparison)})
     return {
         "title": tr("The voice of {name}", name=name) if name else tr("The voice"),
         "notes": len(notes),
@@ -257,7 +258,7 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
         "spoken": spoken_lines(args.outputs),
         "compared": compared,
         "blind": blind_test(compared, {kind: voice_name(kind) for kind in VOICES}, seed=BLIND_SEED),
-        "verdict": verdict.verdict(table, metrics["evaluate"]["notes"], training) if table and training else None,
+        "verdict": verdict.verdict(table, spoken_notes, training) if table and training else None,
         "figures": table,
         "judges": figures.JUDGES,
         "charts": training_charts(args.reports / "plots" / "train", metrics["train"].get("best_epoch")),

@@ -78,7 +78,7 @@ def segment(note: str, path: Path, folder: Path, p: Params) -> SegmentedNote:
     """
     analysis = vad.analyse(path)
     stretches = segmentation.plan(analysis, target_s=p.target_s, min_s=p.min_s, max_s=p.max_s, min_gap_ms=p.min_gap_ms)
-    clips = [segmentation.clip_record(note, analysis, each) for each in stretches if not each.reason]
+    clips = segmentation.clip_records(note, analysis, stretches)
     for clip in clips:
         wav.copy_stretch(path, folder / f"{clip.id}.wav", start_s=clip.start_s, end_s=clip.end_s)
     leftovers = [leftover(analysis, each) for each in stretches if each.reason]

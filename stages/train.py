@@ -141,7 +141,7 @@ def training_folder(material: Material, p: Params, asr: transcriber.Transcriber,
     versions = [clip_features.CODES_VERSION, voice.STEP_VERSION, eval_lines.STEP_VERSION]
     if p.conditioning == "other_clip":
         versions.append(clip_features.LATENTS_VERSION)
-    chosen_by = [] if p.select == "loss" else [asr.hash, str(transcriber.GREEDY_VERSION)]
+    chosen_by = [asr.hash, str(transcriber.GREEDY_VERSION)] if p.select == "cer" else []
     store = cache.Cache("train", STEP_VERSION, params=p.affecting, model=material.base_hash)
     return store.path(store.key(material.data_hash, speaks_with.id, *map(str, versions), *chosen_by))
 

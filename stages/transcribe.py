@@ -55,7 +55,7 @@ def transcribe(folder: Path, clips: list[records.Clip], asr: Path, p: Params, co
     store = cache.Cache("transcribe", STEP_VERSION, params=asdict(p), model=files.hash_file(asr))
     keys = {clip.id: store.key(clip.id, files.hash_file(folder / f"{clip.id}.wav")) for clip in clips}
 
-    work = functools.partial(transcribe_batch, folder=folder, asr=asr, p=p, where=compute.device)
+    work = functools.partial(transcribe_batch, folder=folder, asr=asr, p=p, where=compute.items_device)
     return store.map_batches(
         clips,
         key=lambda clip: keys[clip.id],

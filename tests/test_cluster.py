@@ -72,6 +72,11 @@ def test_results_keep_their_order_and_a_node_that_dies_loses_none(nodes: Nodes, 
     assert len(list(tmp_path.iterdir())) == 16
 
 
+def test_a_cluster_without_a_gpu_is_said(nodes: Nodes) -> None:
+    with pytest.raises(UserError, match="has no GPU"):
+        list(cluster.map(operator.neg, [1], address=nodes.address, gpu=True, died=operator.neg))
+
+
 def test_an_error_is_the_items_own_and_a_process_that_dies_costs_its_item_alone(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

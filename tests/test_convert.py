@@ -1,5 +1,8 @@
 """stages/convert.py: every file becomes a wav or is rejected in the ledger; names never matter; only new files are computed."""
 
+import errno
+import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ import yaml
 
 from stages import convert
 from tests import recordings
-from voz.audio import wav
+from voz.audio import decode, wav
 from voz.pipeline import cache, command, ledger, records
 
 PARAMS = {"highpass_hz": 60.0, "level_db": -23.0, "accept_damaged": False}
@@ -48,6 +51,38 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setattr(sys, "argv", ["convert", "notes", "wav", "--ledger", "ledger.csv"])
     return Project(tmp_path)
+
+
+def _killed(path: Path, raw: Path) -> None:
+    signal.raise_signal(signal.SIGKILL)
+
+
+def test_a_note_whose_decoder_was_killed_is_tried_again_by_the_next_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.put("a.opus", recordings.note())
+    project.put("b.opus", recordings.note() * 2)
+    project.run()
+    with monkeypatch.context() as killing:
+        killing.setattr(decode, "decode", _killed)
+        project.put("c.opus", recordings.note() * 3)
+        project.run()
+    assert project.rows["c.opus"].reason == "decoder_crashed" and project.rows["c.opus"].detail == "SIGKILL"
+    project.run()
+    assert not project.rows["c.opus"].reason
+
+
+def test_a_folder_that_cannot_be_read_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.put("a.opus", recordings.note())
+    (project.top / "notes" / "closed").mkdir()
+    scandir = os.scandir
+
+    def closed(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)  # root may read every folder
+    project.run()
+    assert project.rows["closed"].reason == "unreadable" and project.rows["closed"].detail == "a folder: Permission denied"
 
 
 def test_a_note_becomes_a_wav_with_its_record(project: Project) -> None:

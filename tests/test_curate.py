@@ -105,6 +105,17 @@ def test_a_copy_of_a_rejected_clip_is_kept(workshop: Make) -> None:
     assert rows[first].reason == "rejected_by_person" and rows[second].outcome == "accepted"
 
 
+def test_of_several_copies_of_a_rejected_clip_one_is_kept(workshop: Make) -> None:
+    shifted = {f"copy-{n}": np.concatenate([np.zeros(1_000 * n, np.float32), clips.pcm("mine-0")]) for n in (1, 2, 3)}
+    work = workshop(clean() | shifted, {name: {"text": clips.texts()["mine-0"]} for name in shifted})
+    first, second, *others = sorted(("mine-0", *shifted), key=lambda name: work.clips[name].id)
+    work.correct(f"{work.clips[first].id},reject,")
+    rows = work.run()
+    assert rows[first].reason == "rejected_by_person" and rows[second].outcome == "accepted"
+    assert {rows[name].reason for name in others} == {"near_duplicate"}
+    assert all(f"copy of {work.clips[second].id}" in rows[name].detail for name in others)
+
+
 def test_what_the_trainer_cannot_take_stays_out_whoever_approves_it(workshop: Make) -> None:
     sounds = clean() | {"short": clips.pcm("mine-0")[:10_000], "long": np.concatenate([clips.pcm("mine-1")] * 3)[: 255_995 + 1]}
     work = workshop(sounds, {"mine-7": {"text": ""}, "mine-6": {"text": "Привет, как дела?"}})

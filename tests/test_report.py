@@ -88,7 +88,7 @@ def test_the_verdict_is_in_words_with_what_to_try(html: str) -> None:
     text = " ".join(Page(html).text.split())
     assert (
         "Compared with the base, the fine-tuned voice is better in clear words (own judge alone); worse in likeness to the speaker. "
-        "What to try: There are few test notes (2)" in text
+        "What to try: There are few test notes (1)" in text
     )
     assert "The training overfits" in text and "More notes: 0.3 minutes" in text
     assert '<a href="#verdict">' in html and "or raise <code>curate.test_share</code>.</li>" in html

@@ -35,6 +35,7 @@ def test_measures_of_known_lengths() -> None:
 def test_a_few_vowels_have_no_rhythm() -> None:
     assert rhythm.measure(line([("a", 0.1), ("t", 0.1), ("a", 0.1)])) is None
     assert rhythm.measure([]) is None
+    assert rhythm.measure(line([("p", 0.0), ("a", 0.0)] * 8)) is None  # a line that ends at once: all sounds at one place
     assert rhythm.measure(line(*[[("a", 0.1)]] * 8)) is None  # all are last
 
 

@@ -29,6 +29,13 @@ def test_crash_memory_and_time_limit_fail_one_call() -> None:
     assert sandbox.call(_allocate, sandbox.GIB // 4, limit_s=10) == sandbox.GIB // 4
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_child_that_somebody_ended_is_told_apart(number: signal.Signals) -> None:
+    """By the kernel, when memory runs out: another try may succeed."""
+    with pytest.raises(sandbox.Killed, match=number.name):
+        sandbox.call(signal.raise_signal, number, limit_s=10)
+
+
 def test_a_child_is_reused_until_a_call_fails() -> None:
     first = sandbox.call(os.getpid, limit_s=10)
     assert first != os.getpid() and sandbox.call(os.getpid, limit_s=10) == first

@@ -4,6 +4,7 @@ Accelerate has no fp16 on a CPU. Its optimizer and torch's scaler are the real o
 """
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,16 @@ def test_a_gradient_that_is_not_finite_changes_nothing_and_lowers_the_scale(base
     assert any(not torch.equal(weight, before[name]) for name, weight in loop.gpt.named_parameters())
     assert scale_of(loop) == SCALE / 2
     assert all(math.isfinite(loss) for losses in loop.updates.losses() for loss in losses)  # the loss itself was never infinite
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing_where_its_norm_is_known(base: Path, tmp_path: Path) -> None:
+    loop = loop_in(base, tmp_path, replace(PLAN, max_grad_norm=1.0))
+    loop.gpt.mel_head.bias.register_hook(lambda gradient: gradient * math.inf)
+    loop.trainer.learning(True)
+    planned = batches.epoch(loop.train, batch_size=2, seed=1, number=1, other_clip=False)
+    before = {name: weight.detach().clone() for name, weight in loop.gpt.named_parameters()}
+    loop.updates.make(loop.updates.read(planned[:1]), epoch=1, number=0)
+    assert all(torch.equal(weight, before[name]) for name, weight in loop.gpt.named_parameters())
 
 
 def test_a_loss_that_is_not_finite_is_left_out_and_counted(base: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from voz.pipeline import records
 ROOT = Path(__file__).parent.parent
 
 
-def test_another_whisper_trains_nothing_again_where_the_loss_chooses(base: Path, dataset: Path) -> None:
+def test_another_whisper_trains_nothing_again_where_it_does_not_choose(base: Path, dataset: Path) -> None:
     asr = [transcriber.Transcriber(path, torch.device("cpu")) for path in (base.parent / "whisper.pt", ROOT / "models/pocket/whisper.pt")]
     material = training_material.gather(dataset, base, min_minutes=0.0)
     folders = {
@@ -27,9 +27,13 @@ def test_another_whisper_trains_nothing_again_where_the_loss_chooses(base: Path,
             train_stage.training_folder(material, train_stage.Params(**{**TRAIN, "select": select}), each, material.train[0])  # type: ignore[arg-type]
             for each in asr
         ]
-        for select in ("loss", "cer")
+        for select in ("loss", "similarity", "cer")
     }
-    assert folders["loss"][0] == folders["loss"][1] and folders["cer"][0] != folders["cer"][1]
+    assert (
+        folders["loss"][0] == folders["loss"][1]
+        and folders["similarity"][0] == folders["similarity"][1]
+        and folders["cer"][0] != folders["cer"][1]
+    )
 
 
 @pytest.mark.parametrize(("room", "version"), [(voice, "STEP_VERSION"), (eval_lines, "STEP_VERSION"), (clip_features, "CODES_VERSION")])

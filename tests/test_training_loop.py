@@ -30,6 +30,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_base.make(tmp_path_factory.mktemp("train") / "base")
 
 
+def test_a_finished_training_that_is_used_again_is_new_to_the_cache(base: Path, tmp_path: Path) -> None:
+    """`cache.trim` goes by the time of the folder."""
+    loop_in(base, tmp_path, replace(PLAN, epochs=1)).run()
+    os.utime(tmp_path / "training", (1, 1))
+    loop_in(base, tmp_path, replace(PLAN, epochs=1)).run()
+    assert (tmp_path / "training").stat().st_mtime > 1
+
+
 def test_a_signal_waits_for_the_end_of_the_update_and_a_second_one_does_not() -> None:
     given = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with SIGINT ignored
     try:

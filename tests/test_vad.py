@@ -30,6 +30,16 @@ def test_probabilities_are_those_of_sileros_own_forward() -> None:
     assert np.abs(in_blocks - expected).max() < 1e-5
 
 
+def test_what_runs_after_has_its_threads_again() -> None:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        vad._Silero().probabilities(np.zeros(512 * 4, np.float32))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
 def spoken_with_gap(gap_hops: int, low_hops: int, lowest: float, gap_db: float) -> tuple[np.ndarray, np.ndarray]:
     """Probability and energy of 2 s of speech with a gap in its middle, in which silero falls to `lowest` for `low_hops`."""
     probability, energy = np.full(300, 0.99), np.full(300, 1e-3)

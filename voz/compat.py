@@ -41,7 +41,7 @@ def load_torchaudio_without_extension() -> None:
 
 @contextmanager
 def torch_threads_kept() -> Iterator[None]:
-    """Restore torch's thread count after an import.
+    """Restore torch's thread count after this block, an import for instance.
 
     Breaks: importing `TTS.tts.layers.xtts.trainer.dataset` (coqui-tts 0.28.0) runs `torch.set_num_threads(1)`, so that all
     CPU work of the process uses one thread.

@@ -5,6 +5,7 @@ Pure functions on the grid of hops of `vad.NoteAnalysis`: arrays in, stretches o
 
 import bisect
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,12 +57,17 @@ class _Step(NamedTuple):
 _Costs = dict[tuple[int, int], float | None]  # by first and last gap of a clip; None: a boundary is not safe
 
 
-def clip_record(note: str, analysis: NoteAnalysis, stretch: Stretch) -> records.Clip:
-    """The manifest's record of a clip."""
+def clip_records(note: str, analysis: NoteAnalysis, stretches: Sequence[Stretch]) -> list[records.Clip]:
+    """The manifest's records of the clips among the stretches of a note."""
+    frames = frames_db(analysis.energy)
+    return [_clip_record(note, analysis, frames, each) for each in stretches if not each.reason]
+
+
+def _clip_record(note: str, analysis: NoteAnalysis, frames: np.ndarray, stretch: Stretch) -> records.Clip:
+    """The record of one. frames: level of each hop in dB, [N]"""
     start_ms, end_ms = middle_ms(stretch.start), middle_ms(stretch.end)
     inside = slice(stretch.start, stretch.end + 1)
     mask, energy = analysis.mask[inside], analysis.energy[inside]
-    frames = frames_db(analysis.energy)
     return records.Clip(
         id=f"{note}-{start_ms:07d}-{end_ms:07d}",
         note=note,

@@ -173,7 +173,9 @@ class _Silero:
     def probabilities(self, pcm: np.ndarray) -> np.ndarray:
         """The probability of speech in each 32 ms frame of the next samples of the recording. [F * 512] -> float32 [F]"""
         size = _BATCH * VAD_FRAME
-        batches = [self._batch(pcm[start : start + size]) for start in range(0, len(pcm), size)]
+        with compat.torch_threads_kept():
+            torch.set_num_threads(1)  # the frames are too small to split, and the sums must not depend on the number of cores
+            batches = [self._batch(pcm[start : start + size]) for start in range(0, len(pcm), size)]
         return np.concatenate([np.zeros(0, np.float32), *batches])
 
     def _batch(self, pcm: np.ndarray) -> np.ndarray:
@@ -190,11 +192,7 @@ class _Silero:
 
 @functools.cache
 def _load_silero() -> tuple[torch.jit.ScriptModule, torch.nn.LSTM]:
-    """Silero's 16 kHz network, and its LSTM cell as a layer. Loaded once per process.
-
-    On one thread: the frames are too small to split, and the sums must not depend on the number of cores.
-    """
-    torch.set_num_threads(1)
+    """Silero's 16 kHz network, and its LSTM cell as a layer. Loaded once per process."""
     net = silero_vad.load_silero_vad()._model
     cell = net.decoder.rnn
     lstm = torch.nn.LSTM(cell.weight_ih.shape[1], cell.weight_hh.shape[1])

@@ -30,7 +30,7 @@ class NoteFile:
 
     name: str  # path within the folder, printable and unique
     path: Path  # of the bytes; in DVC's cache if DVC made the entry a link
-    reason: str = ""  # reason code if it must not be opened: `link` or `not_a_file`; empty for a regular file
+    reason: str = ""  # reason code if it cannot be opened: `link`, `not_a_file`, `unreadable`; empty for a regular file
     problem: str = ""  # the same in words ("a pipe")
 
 
@@ -46,13 +46,17 @@ def find(folder: Path) -> list[NoteFile]:
         )
     found = []
     cached = functools.cache(_dvc_cache)  # asked only if there are links
-    for parent, folders, names in os.walk(folder):
+    closed: list[OSError] = []
+    for parent, folders, names in os.walk(folder, onerror=closed.append):
         linked_folders = [name for name in folders if Path(parent, name).is_symlink()]
         for name in [*names, *linked_folders]:
             path = Path(parent, name)
             shown = files.printable(str(path.relative_to(folder)))
             if shown not in (consent.NAME, origins.NAME, phone_transcripts.NAME):
                 found.append(_entry(shown, path, cached))
+    for error in closed:
+        shown = files.printable(str(Path(error.filename).relative_to(folder)))
+        found.append(NoteFile(shown, Path(error.filename), "unreadable", f"a folder: {error.strerror}"))
     return sorted(found, key=lambda each: each.name)
 
 

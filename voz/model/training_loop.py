@@ -7,6 +7,7 @@ be saved: a training that was killed at any moment and started again ends with t
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -76,6 +77,7 @@ class TrainingLoop:
     def run(self) -> History:
         """Train to the end and return the history. The best epoch's weights are then in `folder`, see `best_weights`."""
         if together.from_first((self.folder / DONE).is_file()):
+            os.utime(self.folder)  # `cache.trim` removes what was used longest ago
             self.history = History(**json.loads((self.folder / DONE).read_text(encoding="utf-8")))
             (self.folder / STATE).unlink(missing_ok=True)
             self._replay()

@@ -36,6 +36,12 @@ def map(function: Callable[[A], B], items: Sequence[A], *, address: str, gpu: bo
         UserError: Ray is not installed, the cluster does not answer, a node sees other files.
     """
     ray = connect(address)
+    if gpu and not ray.cluster_resources().get("GPU"):
+        raise UserError(
+            "params.yaml: compute.device: the Ray cluster at {address} has no GPU",
+            "write cpu, or start a node that has one",
+            address=address,
+        )
     options: dict[str, Any] = {"max_retries": RETRIES, "max_calls": 0, "num_gpus": int(gpu)}  # 0: a process keeps its model
     task, shared = ray.remote(**options)(_run), ray.put(function)
     slots = int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)) * WAITING_PER_CPU

@@ -34,6 +34,11 @@ class Compute:
         return parallel.Engine(self.workers, self.ray_address if self.engine == "ray" else "")
 
     @property
+    def items_device(self) -> str:
+        """Where a batch of a model computes: a worker of the cluster sees its own accelerator alone."""
+        return "cuda" if self.engine == "ray" and self.device.startswith("cuda") else self.device
+
+    @property
     def models(self) -> parallel.Engine:
         """What computes the batches of a model: this process, which has the device, or the cluster."""
         return parallel.Engine(1, self.ray_address if self.engine == "ray" else "", gpu=self.device.startswith("cuda"))

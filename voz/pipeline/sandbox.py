@@ -20,11 +20,16 @@ from typing import Any
 from voz.pipeline import files
 
 GIB = 2**30
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
 CALLS = 100  # a child is replaced after this many calls, which frees what the decoders leaked
 
 
 class Crashed(Exception):
     """The child was killed by a signal (such as a segmentation fault in a library), or exited."""
+
+
+class Killed(Crashed):
+    """Somebody else ended the child: the kernel, whose memory ran out, or a person. Another try may succeed."""
 
 
 class TimedOut(Exception):
@@ -58,7 +63,8 @@ class _Child:
         except (EOFError, ConnectionResetError):
             self.process.join()
             code = self.process.exitcode or 0
-            raise Crashed(signal.Signals(-code).name if code < 0 else f"exit status {code}") from None
+            kind = Killed if -code in _FROM_OUTSIDE else Crashed
+            raise kind(signal.Signals(-code).name if code < 0 else f"exit status {code}") from None
 
     def end(self) -> None:
         """Kill the process, whatever it is doing."""

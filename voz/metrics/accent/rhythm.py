@@ -31,13 +31,13 @@ class Rhythm:
 
 
 def measure(sounds: Sequence[Sound]) -> Rhythm | None:
-    """The rhythm of a line; None if it has too few vowels."""
+    """The rhythm of a line; None if it has too few vowels, or no length: of a line that ends at once, all sounds lie at one place."""
     phrases = [found for phrase in alignment.spoken(sounds) if (found := _intervals_s(phrase))]
     lengths_s = np.concatenate([np.array(phrase) for phrase in phrases]) if phrases else np.zeros(0)
     others_s = np.array([length for phrase in phrases for length in phrase[:-1]])
-    if len(lengths_s) < LEAST or not len(others_s):
-        return None
     total_s = sum(phrase[-1].end_s - phrase[0].start_s for phrase in alignment.spoken(sounds))
+    if len(lengths_s) < LEAST or not len(others_s) or not total_s:
+        return None
     return Rhythm(
         vowel_share=float(lengths_s.sum() / total_s),
         varco=float(lengths_s.std() / lengths_s.mean()),
