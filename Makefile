@@ -34,6 +34,7 @@ override REMOTE := $(value REMOTE)
 # A variable LOG of the environment must not store what somebody types.
 LOG_IS_ASKED_FOR := $(findstring command line,$(origin LOG))
 override LOG := $(value LOG)
+override FILES := $(value FILES)
 export TEXT REV ZIP SENDER NOTE URL OUT VOICE SPEAKER_WAV A B TEXTS REVS REMOTE LOG
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from voz.audio import decode, faults, leveling
 from voz.data import consent, notes, origins
-from voz.pipeline import cache, command, files, ledger, params, records, sandbox
+from voz.pipeline import cache, command, files, ledger, params, records, sandbox, seen
 from voz.pipeline.checked import section
 from voz.pipeline.language import tr
 
@@ -202,6 +202,7 @@ def main() -> None:
     """Convert a folder of notes."""
     args = parse_args()
     p, compute = params.load("convert", Params), params.load("compute", params.Compute)
+    folder = seen.Seen(args.notes)
     found = notes.find(args.notes)
     account = ledger.Account("convert", [each.name for each in found])
     store = cache.Cache("convert", STEP_VERSION, params=asdict(p))
@@ -228,6 +229,7 @@ def main() -> None:
         )
     write(args.wav, accepted, {given.id: store.path(key(given)) for given in hashed}, args.notes)
     print(account.summary())
+    folder.require_same()
 
 
 def parse_args() -> argparse.Namespace:

@@ -26,7 +26,7 @@ from voz.audio import limits, wav
 from voz.data import corrections, dataset
 from voz.metrics import clip_scores, filters, rejections, text_scores
 from voz.model import xtts
-from voz.pipeline import command, files, ledger, params, records
+from voz.pipeline import command, files, ledger, params, records, seen
 from voz.pipeline.checked import section
 from voz.pipeline.language import tr
 from voz.text import clip_text, tokens
@@ -276,6 +276,7 @@ def main() -> None:
     if not clips:
         raise command.UserError("{clips}: no clips", "see reports/ledger/segment.csv for what became of the notes", clips=args.clips)
     xtts.require(args.base)
+    decisions = seen.Seen(args.corrections)
     corrected, tokenizer = corrections.read(args.corrections), xtts.read_tokenizer(args.base)
     candidates = read_candidates(clips, args.transcripts, corrected, tokenizer)
     analyses = clip_scores.analyse_clips(args.clips, clips, args.base, compute)
@@ -295,6 +296,7 @@ def main() -> None:
     print_splits(metrics)
     for line in outcome(candidates, p).frequent():
         print(line)
+    decisions.require_same()
 
 
 def parse_args() -> argparse.Namespace:

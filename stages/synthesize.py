@@ -28,7 +28,7 @@ from voz.metrics import line_faults, measures
 from voz.model import device, synthesis, transcriber
 from voz.model.generation import Sampling
 from voz.model.voice import Voice, load_voice
-from voz.pipeline import cache, command, files, params, records
+from voz.pipeline import cache, command, files, params, records, seen
 from voz.pipeline.checked import section
 from voz.pipeline.language import later, tr
 from voz.text.reader import aloud
@@ -227,9 +227,11 @@ def main() -> None:
     device.seed_everything(p.seed)
     mark = watermark.marker(p.watermark, where)
     voice, asr = load_voice(args.voice, where, base=args.base, engine=compute.models), transcriber.Transcriber(args.asr, where)
+    wanted = seen.Seen(args.texts)
     texts = read_texts(args.texts)
     lines = lines_of(texts, voice, seed=p.seed)
     rows = write(args.outputs, texts, group_by_group(voice, lines, asr, p), mark)
+    wanted.require_same()
     cache.log("synthesize", lines=len(rows), tries=sum(each.tries for each in rows), device=str(where))
 
 

@@ -209,5 +209,18 @@ def test_the_hook_stops_a_commit_and_replaces_no_other_hook(clone: Path, monkeyp
     assert "nota.opus: sound" in raised.value.stdout + raised.value.stderr
     git(clone, "mv", "-f", "nota.opus", "tests/fixtures/nota.opus")
     git(clone, "commit", "-qm", "x")
+    git(clone, "worktree", "add", "-q", "../beside")
+    put("../beside/otra.opus", recordings.note())
+    git(clone.parent / "beside", "add", "-f", "otra.opus")
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        git(clone.parent / "beside", "commit", "-qm", "x")
+    assert "otra.opus: sound" in raised.value.stdout + raised.value.stderr
     Path(".git/hooks/pre-commit").write_text("#!/bin/sh\n")
     assert run("--install-hook").returncode == 2
+
+
+def test_hooks_that_other_repositories_share_are_left_alone(clone: Path, tmp_path: Path) -> None:
+    git(clone, "config", "core.hooksPath", str(tmp_path / "shared"))
+    done = run("--install-hook")
+    assert done.returncode == 2 and "git config --local core.hooksPath .git/hooks" in done.stderr
+    assert not (tmp_path / "shared").exists()

@@ -1,5 +1,6 @@
 """Every command ends with one line and the right exit status."""
 
+import io
 import os
 import signal
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from voz.pipeline import command
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,6 +43,12 @@ def end(body: str) -> subprocess.CompletedProcess[str]:
 def test_status_and_line(body: str, status: int, said: str) -> None:
     done = end(body)
     assert (done.returncode, done.stderr) == (status, said)
+
+
+def test_a_question_that_gets_no_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    with pytest.raises(command.UserError, match="no answer"):
+        command.ask("Who? ")
 
 
 def test_a_bug_keeps_its_traceback() -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,6 +69,22 @@ def test_a_note_whose_decoder_was_killed_is_tried_again_by_the_next_run(project:
     assert project.rows["c.opus"].reason == "decoder_crashed" and project.rows["c.opus"].detail == "SIGKILL"
     project.run()
     assert not project.rows["c.opus"].reason
+
+
+def test_a_note_that_comes_while_it_runs_is_not_taken_for_converted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.put("a.opus", recordings.note())
+    account_for = convert.account_for
+
+    def late(*given: Any) -> list[records.Note]:
+        project.put("b.opus", recordings.note() * 2)
+        return account_for(*given)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(convert, "account_for", late)
+        with pytest.raises(command.UserError, match="notes: changed while this ran"):
+            project.run()
+    project.run()
+    assert {note.name for note in project.notes} == {"a.opus", "b.opus"}
 
 
 def test_a_folder_that_cannot_be_read_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,11 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> int:
     return int(ended.value.code or 0)
 
 
+def test_make_hands_a_dollar_over_as_typed() -> None:
+    done = subprocess.run(["make", "-n", "detect", "FILES='mi $nota.ogg'"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "tools.detect -- 'mi $nota.ogg' ||" in done.stdout
+
+
 def test_a_line_for_each_file(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, monkeypatch, "plain.wav", "-marked.opus", "both.flac") == 3
     plain, marked, both = capsys.readouterr().out.splitlines()

@@ -19,6 +19,8 @@ from selenium.webdriver.common.keys import Keys
 from tests import tiny_voice
 from tests.browser import Browser
 from tests.review_site import REVIEW, status
+from tools.listen import speaker
+from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
 SAID = "Bueno muchachos."
@@ -163,6 +165,12 @@ def test_nothing_that_was_said_is_kept(tmp_path: Path) -> None:
     new = {path for path in folder.rglob("*") if path.is_file()} - before
     assert all(path.is_relative_to(folder / ".cache/conditioning") or path == folder / ".cache/log/conditioning.jsonl" for path in new)
     assert SAID not in done.stderr and SAID not in done.stdout
+
+
+def test_an_empty_seed_is_an_answer() -> None:
+    sampling = {"temperature": 0.7, "top_p": 0.85, "top_k": 50, "repetition_penalty": 5.0}
+    with pytest.raises(UserError, match="seed: not a whole number"):
+        speaker.parse(json.dumps({"voice": "base", "text": "hola", "seed": None, "sampling": sampling}))
 
 
 def test_a_missing_voice_is_named(tmp_path: Path) -> None:

@@ -137,6 +137,15 @@ def name_of(here: Checkout, data: bytes) -> str:
 
 
 @pytest.mark.slow
+def test_a_change_that_dvc_has_not_seen_is_named(here: Checkout, server: Server) -> None:
+    here.run("python", "-m", "tools.remotes.push")
+    (here.folder / "notes" / "new.wav").write_bytes(b"new")
+    said = here.run("python", "-m", "tools.remotes.push", status=2)
+    assert "notes: changed since DVC last saw it" in said
+    here.run("dvc", "add", "-q", "notes")
+    assert "objects of this checkout are there" in here.run("python", "-m", "tools.remotes.push")
+
+
 def test_what_no_machine_has_is_named_and_not_healed(here: Checkout, server: Server) -> None:
     here.run("python", "-m", "tools.remotes.push")
     there = clone(here, server)

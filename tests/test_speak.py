@@ -178,6 +178,10 @@ def test_a_long_text_shows_how_far_it_is(here: Path, monkeypatch: pytest.MonkeyP
     assert float(shown.out.split()[1]) > 10
 
 
+def test_a_tilde_is_the_home_folder() -> None:
+    assert speak.output_path("~/hola.wav", "hola") == Path.home() / "hola.wav"
+
+
 def test_nothing_to_speak_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="nothing to speak"):
         say(monkeypatch, "--text", " ")

@@ -41,7 +41,13 @@ _CREDENTIAL = re.compile(
 _CONSENT = [re.compile(rb"^" + field + rb"\s{0,4}:", re.MULTILINE) for field in (b"speaker", b"statement", b"scope")]
 _DELETED, _SUBMODULE = "000000", "160000"  # git's modes: no file, another repository
 _MAX_BYTES = 16 * 2**20  # of a blob, for the searches of its text
-HOOK = "#!/bin/sh\n# Written by `make check-private HOOK=1`.\nexec .venv/bin/python -m tools.check_private\n"
+# A worktree has no environment of its own: the checkout that it belongs to has.
+HOOK = """#!/bin/sh
+# Written by `make check-private HOOK=1`.
+python=.venv/bin/python
+[ -x "$python" ] || python="$(git rev-parse --git-common-dir)/../.venv/bin/python"
+exec "$python" -m tools.check_private
+"""
 
 
 class Blob(NamedTuple):
@@ -104,9 +110,16 @@ def install_hook() -> Path:
     """Write the pre-commit hook.
 
     Raises:
-        UserError: the repository has another one.
+        UserError: the repository has another one, or shares its hooks with others.
     """
     path = Path(_git("rev-parse", "--git-path", "hooks/pre-commit").decode().strip())
+    own = Path(_git("rev-parse", "--git-common-dir").decode().strip()).resolve()
+    if not path.resolve().is_relative_to(own):
+        raise UserError(
+            "{path}: a folder of hooks that other repositories may share (git's core.hooksPath)",
+            "`git config --local core.hooksPath .git/hooks` gives this one its own",
+            path=path.parent,
+        )
     if path.is_file() and path.read_text(encoding="utf-8", errors="replace") != HOOK:
         raise UserError(
             "{path}: there is another hook", "add the line `.venv/bin/python -m tools.check_private || exit 1` to it", path=path

@@ -25,9 +25,9 @@ def main() -> None:
     args = parse_args()
     if args.rev and args.voice:
         raise UserError("two voices: of {rev} and in {voice}", "take one of them", rev=args.rev, voice=args.voice)
-    folder = Path(args.voice) if args.voice else revisions.voice_of(revisions.find(args.rev))
+    folder = Path(args.voice).expanduser() if args.voice else revisions.voice_of(revisions.find(args.rev))
     voice = load_voice(folder, device.pick("cpu"), base=params.base_folder())
-    out = Path(args.out or OUT)
+    out = Path(args.out or OUT).expanduser()
     if out.exists() and not (out / "model.pth").is_file():
         raise UserError("{out}: exists, and holds no voice", NAME_ANOTHER, out=out)
     if out.resolve() in (folder.resolve(), params.base_folder().resolve()):

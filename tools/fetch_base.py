@@ -226,7 +226,7 @@ def agree(folder: Path = XTTS) -> None:
     if os.environ.get("COQUI_TOS_AGREED") != "1":
         if not sys.stdin.isatty():
             raise UserError("the licence of XTTS_v2 is not accepted", "run `make base` in a terminal, or set COQUI_TOS_AGREED=1")
-        if input(tr('Type "yes" if you accept: ')).strip().lower() not in ("yes", "y", "sí", "si"):
+        if command.ask(tr('Type "yes" if you accept: ')).lower() not in ("yes", "y", "sí", "si"):
             raise UserError("the licence of XTTS_v2 is not accepted", "nothing was fetched; the demo works without it")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / AGREED).write_text(AGREEMENT, encoding="utf-8")

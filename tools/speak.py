@@ -40,7 +40,7 @@ def output_path(out: str, text: str) -> Path:
     Raises:
         UserError: no format has the name's ending.
     """
-    path = Path(out)
+    path = Path(out).expanduser()
     if out.endswith("/") or path.is_dir():
         return path / f"{synthesize.slug(text)}.wav"
     encode.encoder_of(path)
@@ -78,8 +78,8 @@ def main() -> None:
     p, where = params.load("synthesize", synthesize.Params), device.pick(params.load("compute", params.Compute).device)
     device.seed_everything(p.seed)
     mark = watermark.marker(p.watermark, where)
-    with reference_wav(Path(args.speaker_wav) if args.speaker_wav else None) as (reference, made_from):
-        folder = revisions.voice_of(revisions.find(args.rev)) if args.rev else Path(args.voice or revisions.VOICE)
+    with reference_wav(Path(args.speaker_wav).expanduser() if args.speaker_wav else None) as (reference, made_from):
+        folder = revisions.voice_of(revisions.find(args.rev)) if args.rev else Path(args.voice or revisions.VOICE).expanduser()
         voice = load_voice(folder, where, base=params.base_folder(), reference=reference, made_from=made_from)
         (line,) = synthesis.number([voice.readable(args.text)], seed=p.seed)
         if out is None:

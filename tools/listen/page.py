@@ -54,7 +54,7 @@ class ListenPage:
         """Bind the buttons; Enter in the text speaks."""
         inputs = [self.text, self.voices, self.seed, *self.sampling]
         gr.on([self.speak.click, self.text.submit], self.play, inputs, self.sounds, **QUIET)
-        self.again.click(lambda seed: seed + 1, [self.seed], [self.seed], **QUIET).then(self.play, inputs, self.sounds, **QUIET)
+        self.again.click(lambda seed: (seed or 0) + 1, [self.seed], [self.seed], **QUIET).then(self.play, inputs, self.sounds, **QUIET)
 
     def play(self, text: str, voices: list[str], seed: int, *sampling: float) -> Iterator[list[Any]]:
         """The values of `sounds`, again after each voice; a voice that is not chosen is empty."""

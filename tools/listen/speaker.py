@@ -68,7 +68,9 @@ def parse(line: str) -> Request:
     except ValidationError as error:
         field, what = checked.first_error(error)
         raise UserError("{field}: {what}", "choose another value", field=field, what=what) from error
-    return Request(values["voice"], values["text"], int(values["seed"]), sampling)
+    if not isinstance(values["seed"], int):
+        raise UserError("seed: not a whole number", "choose another value")
+    return Request(values["voice"], values["text"], values["seed"], sampling)
 
 
 def speak(voices: dict[str, Voice], line: str, wav: Path, mark: watermark.Watermark | None) -> dict[str, Any]:

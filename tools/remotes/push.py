@@ -51,6 +51,7 @@ def main() -> None:
         wanted = stored.needed(repo, remote)
         faults = stored.faults(remote, cache, wanted, hashes=args.hashes)
         report(faults)
+        changed = stored.changed_sources(repo)
         if faults and not args.check:
             stored.heal(remote, cache, faults)
             wanted = stored.needed(repo, remote)  # a folder's list may be there now
@@ -67,6 +68,12 @@ def main() -> None:
             faults=len(faults),
             wanted=len(wanted),
             path=faults[0].path,
+        )
+    if changed:
+        raise UserError(
+            "{path}: changed since DVC last saw it; the remote has the older version",
+            "`dvc repro` or `dvc add {path}`, then `make push`",
+            path=changed[0],
         )
     compared = tr("by their hashes") if args.hashes else tr("by their sizes (HASHES=1 reads them, too)")
     message = later("remote {name}: all {count} objects of this checkout are there, compared {compared}")

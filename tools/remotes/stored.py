@@ -40,6 +40,12 @@ CLIENTS = {  # what the clients of remotes raise, by module, if a server is not 
 }
 
 
+def changed_sources(repo: Repo) -> list[str]:
+    """What `dvc add` tracks and pushes, and a person has changed since: its newest bytes are on this machine alone."""
+    outs = [out for stage in repo.index.stages if stage.is_data_source for out in stage.outs]
+    return sorted(str(out) for out in outs if out.can_push and out.exists and out.changed_checksum())
+
+
 @dataclass(frozen=True)
 class Fault:
     """An object that the remote lacks, or has with other bytes."""

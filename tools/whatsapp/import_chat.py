@@ -146,11 +146,11 @@ def obtain_consent(folder: Path, sender: str, args: argparse.Namespace) -> conse
         raise UserError(
             "consent: who speaks, and do they agree?", "--consent-speaker NAME --consent-statement TEXT, or run it in a terminal"
         )
-    speaker = input(tr("Who speaks in these notes? [{sender}] ", sender=sender)).strip() or sender
+    speaker = command.ask(tr("Who speaks in these notes? [{sender}] ", sender=sender)) or sender
     if not speaker or not _confirmed(tr("Does {speaker} agree that a synthetic voice is trained from them?", speaker=speaker)):
         raise UserError("no consent, nothing was imported", "ask the speaker first")
-    statement = input(tr("In their words [{statement}] ", statement=tr(consent.STATEMENT))).strip() or tr(consent.STATEMENT)
-    scope = input(tr("What may the voice be used for? [{scope}] ", scope=tr(consent.SCOPE))).strip() or tr(consent.SCOPE)
+    statement = command.ask(tr("In their words [{statement}] ", statement=tr(consent.STATEMENT))) or tr(consent.STATEMENT)
+    scope = command.ask(tr("What may the voice be used for? [{scope}] ", scope=tr(consent.SCOPE))) or tr(consent.SCOPE)
     return consent.Consent(speaker, today, statement, scope)
 
 
@@ -299,7 +299,7 @@ def _check_same_speaker(folder: Path, sender: str, record: consent.Consent, args
 
 def _confirmed(question: str) -> bool:
     """True if the user answers yes; False if there is no terminal to ask in."""
-    return sys.stdin.isatty() and input(tr("{question} [yes/no] ", question=question)).strip().lower() in ("y", "yes", "s", "si", "sí")
+    return sys.stdin.isatty() and command.ask(tr("{question} [yes/no] ", question=question)).lower() in ("y", "yes", "s", "si", "sí")
 
 
 def _in_repository(path: Path) -> Path:

@@ -103,6 +103,18 @@ def run(main: Callable[[], None]) -> None:
     sys.exit(0)
 
 
+def ask(question: str) -> str:
+    """What the person answers.
+
+    Raises:
+        UserError: the input ended, by Ctrl-D for instance.
+    """
+    try:
+        return input(question).strip()
+    except EOFError as error:
+        raise UserError("no answer", "run it again, and answer the questions") from error
+
+
 @contextmanager
 def deferred_signals() -> Iterator[list[int]]:
     """Within the block, the first SIGINT, SIGTERM or SIGHUP is only appended to the list, so that long work can stop where it can save.
