@@ -129,7 +129,7 @@ check-private: setup ## look for sound, words, weights or credentials in git's i
 	@python -m tools.check_private $(if $(HISTORY),--history) $(if $(HOOK),--install-hook)
 
 review: $(VENV)/.installed-review ## open a page, on this machine only, to listen to clips, correct their texts, accept or reject them
-	@$(REVIEW)/bin/python -m tools.review.serve data/clips data/transcripts data/wav reports/ledger --port "$(PORT)"
+	@$(REVIEW)/bin/python -m tools.review.serve data/clips data/transcripts data/wav reports/ledger --python $(BIN)/python --port "$(PORT)"
 
 base: setup ## fetch XTTS_v2 and a Whisper model (WHISPER=medium) into models/
 	@python -m tools.fetch_base --whisper "$(WHISPER)"

@@ -97,6 +97,7 @@ def running(folder: Path) -> Iterator[Site]:
     assert REVIEW.exists(), f"no {REVIEW}: `make .venv/.installed-review`"
     made = pipeline(folder)
     command = [str(REVIEW), "-m", "tools.review.serve", "data/clips", "data/transcripts", "data/wav", "reports/ledger"]
+    command += ["--python", sys.executable]
     # Gradio would obey these and let other machines in.
     env = os.environ | {"PYTHONPATH": str(ROOT), "GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SHARE": "True", "GRADIO_ALLOWED_PATHS": "/"}
     run_curate(folder)

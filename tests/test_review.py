@@ -1,6 +1,7 @@
 """`make review`: the real page in a real Chromium, the corrections that it writes, and what curate does with them."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -120,6 +121,95 @@ def test_other_writers_corrections_stay(site: Site, page: Browser) -> None:
     page.press("r")
     page.wait(".toast-wrap", "c.csv:1")
     assert (site.folder / "c.csv").read_text() == "no,such,header\n"
+
+
+def own_words(site: Site, clip: str) -> str:
+    """What Whisper made of a clip."""
+    name = next(name for name, each in site.clips.items() if each.id == clip)
+    return TRANSCRIBED.get(name, clips.texts()[name])
+
+
+def at_once(page: Browser, keys: str) -> None:
+    """Press keys before the page can have an answer to the first of them."""
+    page.script(f"for (const key of '{keys}') document.body.dispatchEvent(new KeyboardEvent('keydown', {{ key, bubbles: true }}))")
+
+
+@pytest.mark.parametrize("press", [Browser.press, at_once])
+@pytest.mark.parametrize("keys", ["na", "ar", "aa"])
+def test_quick_keys_never_give_a_clip_the_words_of_another(
+    site: Site, page: Browser, keys: str, press: Callable[[Browser, str], None]
+) -> None:
+    press(page, keys)
+    page.until(lambda: "1 of 9" not in page.text("#card .place"), "second clip")
+    time.sleep(1)  # for whatever the last key does
+    found = site.decisions()
+    assert all(each.text in ("", own_words(site, clip)) for clip, each in found.items())
+
+
+def test_a_decision_about_a_clip_that_is_not_yet_shown_is_refused(site: Site, page: Browser) -> None:
+    first = page.text("#clip")
+    at_once(page, "nar")
+    page.wait(".toast-wrap", "Too soon")
+    page.wait("#card .place", "2 of 9")
+    assert not site.decisions()
+    page.press("p")
+    page.wait("#card .place", "1 of 9")
+    at_once(page, "aru")
+    page.wait("#card .place", "2 of 9")
+    page.press("n")  # each key is answered after those before it
+    page.wait("#card .place", "3 of 9")
+    assert site.decisions() == {first: corrections.Correction(first, True, "")}
+
+
+def test_keys_that_only_look_for_a_clip_are_all_obeyed(page: Browser) -> None:
+    at_once(page, "nnnpn")
+    page.wait("#card .place", "4 of 9")
+
+
+def write_words(site: Site, clip: str, words: str) -> corrections.Correction:
+    """Another writer corrects a clip's words."""
+    decision = corrections.Correction(clip, True, words)
+    corrections.write(site.folder / "c.csv", [decision])
+    return decision
+
+
+def test_a_page_that_is_older_than_the_words_keeps_them(site: Site, page: Browser) -> None:
+    first = page.text("#clip")
+    written = write_words(site, first, "Lo que dijo de verdad.")
+    page.press("a")
+    page.wait("#message", "accepted")
+    assert site.decisions() == {first: written}
+    page.press("p")
+    page.wait("#clip", first)
+    assert page.text("#text textarea") == "Lo que dijo de verdad."
+    write_words(site, first, "Otra vez corregido.")
+    page.press("n")  # nothing was typed, so nothing is unsaved
+    page.wait("#card .place", "2 of 9")
+    page.press("p")
+    page.wait("#clip", first)
+    write_words(site, first, "Y otra vez.")
+    page.press("r")
+    page.wait("#message", "rejected")
+    assert site.decisions() == {first: corrections.Correction(first, False, "Y otra vez.")}
+
+
+def test_words_written_on_an_older_page_do_not_replace_those_of_another_writer(site: Site, page: Browser) -> None:
+    first = page.text("#clip")
+    page.press("e")
+    page.write("Lo mío.")
+    written = write_words(site, first, "Lo que dijo <b>otro</b>.")
+    page.press(Keys.ENTER)
+    page.wait(".toast-wrap", "changed meanwhile: “Lo que dijo <b>otro</b>.”")
+    assert site.decisions() == {first: written} and page.text("#text textarea") == "Lo mío."
+    page.press("a")
+    page.press("u")
+    page.wait("#message", "restored")
+    assert site.decisions() == {first: written} and page.text("#text textarea") == "Lo que dijo <b>otro</b>."
+    page.press("e")
+    page.write("Lo mío.")
+    page.press(Keys.ENTER)
+    page.wait("#message", "text saved")
+    assert site.decisions() == {first: corrections.Correction(first, True, "Lo mío.")}
 
 
 def test_the_ledger_plays_what_was_rejected(site: Site, page: Browser) -> None:

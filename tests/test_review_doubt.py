@@ -88,7 +88,7 @@ from pathlib import Path
 from voz.data import corrections
 for n in range(25):
     clip = f"{sys.argv[1]}-{n:07d}-9999999"
-    corrections.decide(Path("c.csv"), clip, corrections.Correction(clip, True, f"línea {n}, che"))
+    corrections.decide(Path("c.csv"), clip, lambda _: corrections.Correction(clip, True, f"línea {n}, che"))
 """
 
 
@@ -105,7 +105,7 @@ def test_an_invalid_file_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_text("clip;action;text\n")
     with pytest.raises(command.UserError, match="write `clip,action,text`"):
-        corrections.decide(path, "a" * 12 + "-0000000-0009000", None)
+        corrections.decide(path, "a" * 12 + "-0000000-0009000", lambda _: None)
     assert path.read_text() == "clip;action;text\n"
 
 

@@ -13,17 +13,18 @@ from voz.pipeline.language import tr
 _ERROR = "ERROR: "
 
 
-def dvc(*arguments: str, fix: str) -> None:
+def dvc(*arguments: str, fix: str, python: str | Path = sys.executable) -> None:
     """Run a command quietly.
 
     Args:
         fix: what the user should do if DVC refuses.
+        python: of the environment that has DVC.
 
     Raises:
         UserError: DVC refuses; quotes its error.
         OSError: the disk is full.
     """
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(python), "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         lines = [line for line in f"{done.stderr}\n{done.stdout}".splitlines() if line.strip()] or [tr("no message")]
         message = next((line for line in lines if line.startswith(_ERROR)), lines[0]).removeprefix(_ERROR)

@@ -51,14 +51,14 @@ class Backend:
     """Reads the stages' outputs on `reload`, and the corrections file, which others write too, before each use."""
 
     def __init__(self, folders: Folders) -> None:
-        """Raises UserError if a folder is missing or a file is invalid."""
+        """Raises UserError if a folder is missing, a file is invalid, or DVC has a corrections file that is not checked out."""
         self.folders = folders
         self.cases: dict[str, doubt.Case] = {}  # by clip id, the most doubtful first
         self.names: dict[str, str] = {}  # file names of the notes, by note id
         self.hints: dict[str, str] = {}  # what the phone transcribed, by note id
         self.rejected: list[Rejected] = []  # by stage and reason
         self.totals: dict[str, tuple[int, int, int]] = {}  # by stage: inputs, accepted items, rejected items
-        if not folders.corrections.exists():
+        if not (folders.corrections.exists() or corrections.pointer(folders.corrections).is_file()):
             corrections.write(folders.corrections, [])
         self.decisions()
         self.reload()
@@ -88,34 +88,39 @@ class Backend:
         Raises:
             UserError: the clip no longer exists (the stages ran, and another page was opened since).
         """
-        if clip not in self.cases:
-            raise UserError("{clip}: this clip no longer exists", "reload the page", clip=clip)
-        return self.cases[clip].text(self.decisions().get(clip))
+        return self._case(clip).text(self.decisions().get(clip))
 
-    def decide(self, clip: str, action: str, text: str) -> str:
+    def decide(self, clip: str, action: str, *, text: str, shown: str) -> str:
         """Write a decision into the corrections file and return what was done, for the page.
 
         Args:
             action: a key of ACTIONS.
-            text: the text as it is on the page now; `accept` and `reject` save a changed one too.
+            text: the text as it is on the page now; `accept` and `reject` save it too if the person has changed it.
+            shown: the text that the page put there. The file's may be another by now: somebody else has corrected it.
 
         Raises:
-            UserError: the clip no longer exists, or its text is empty and it is not rejected.
+            UserError: the clip no longer exists, or its text is empty and it is not rejected, or it would replace words that
+                the page has not shown.
         """
-        before, text = self.decisions().get(clip), one_line(text)
-        kept = before.text if before else ""
-        if text != self.text(clip) or action == "save":
-            kept = text
-        if action != "reject" and not text:
-            raise UserError("the clip has no words", "write them, or reject it")
-        corrections.decide(self.folders.corrections, clip, Correction(clip, action != "reject", kept))
+        case, text, shown = self._case(clip), one_line(text), one_line(shown)
+        write = action == "save" or text != shown
+
+        def revise(before: Correction | None) -> Correction:
+            now = one_line(case.text(before))
+            if write and now not in (shown, text):
+                raise UserError("changed meanwhile: “{now}”", "nothing was saved; U shows these words, to write into them", now=now)
+            if action != "reject" and not (text if write else now):
+                raise UserError("the clip has no words", "write them, or reject it")
+            return Correction(clip, action != "reject", text if write else before.text if before else "")
+
+        corrections.decide(self.folders.corrections, clip, revise)
         return tr(ACTIONS[action])
 
     def withdraw(self, clip: str) -> bool:
         """Delete a clip's decision; False if it has none."""
         if clip not in self.decisions():
             return False
-        corrections.decide(self.folders.corrections, clip, None)
+        corrections.decide(self.folders.corrections, clip, lambda _: None)
         return True
 
     def find(self, order: list[str], after: str, words: str) -> str | None:
@@ -142,6 +147,11 @@ class Backend:
             return self.clip_sound(row.input)
         path = self.folders.wav / f"{row.input}.wav"
         return read_stretch(path, float(row.start_s or 0), float(row.end_s) if row.end_s else None) if path.is_file() else None
+
+    def _case(self, clip: str) -> doubt.Case:
+        if clip not in self.cases:
+            raise UserError("{clip}: this clip no longer exists", "reload the page", clip=clip)
+        return self.cases[clip]
 
     def _note(self, name: str) -> Path | None:
         """A copy of a file of the notes folder; None if the name points outside of the folder."""

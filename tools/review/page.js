@@ -1,5 +1,7 @@
 () => {
   // A key presses a button of the visible tab, so that it does exactly what the button does.
+  // Keys that are pressed before the last one is answered are not held back: the server takes them in order. N N N goes three clips
+  // further; A, R, U or Enter about a clip that is no longer the shown one is refused with a line (ClipsTab in page.py).
   const visible = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent !== null);
   const press = (selector) => visible(selector)?.click();
   const focus = (selector) => {

@@ -1,5 +1,7 @@
 """The review page in Gradio: two tabs and their buttons. Keys press the buttons (page.js)."""
 
+import itertools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,34 @@ CSS, KEYS = HERE / "page.css", HERE / "page.js"
 THEME = look.theme(spacing_size="sm", radius_size="sm")
 UNSAVED = later("The text has changed and is not saved. Enter in the text saves it, U restores the old one.")
 ALL = ""  # value of the list of reasons
+HASTY = later("Too soon: the next clip was not on the page yet, so the last key did nothing.")
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# Gradio would drop a second press of a button while the first is not answered, and answer different buttons at the same time.
+IN_TURN: dict[str, Any] = QUIET | {"trigger_mode": "multiple", "concurrency_id": "clips", "concurrency_limit": 1}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A clip as it was put on the page."""
+
+    number: str = ""  # of this showing, different each time
+    clip: str = ""
+    text: str = ""
 
 
 class ClipsTab:
-    """Listen, correct, accept, reject. Each open page has its own `order` (clip ids) and `clip` (the current id)."""
+    """Listen, correct, accept, reject. Each open page has its own `order` (clip ids) and `shown` (the last that was put on it).
+
+    A fast reviewer presses a second key before the first is answered. The server has the next clip then, while the browser sends
+    the text of the one before. So the browser sends with the text also `seen`, the number of the showing that it belongs to. If
+    that is not the last one, a key that decides is refused with a line: its clip is decided or passed over, and the next one has
+    not been heard. A key that goes to another clip goes on from where those before it have got to.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.order, self.clip, self.window = gr.State([]), gr.State(""), gr.State([])
+        self.order, self.shown, self.window = gr.State([]), gr.State(Shown()), gr.State([])
+        self.seen, self.numbers = gr.Textbox(visible=False), itertools.count(1)
         self.progress = gr.HTML(padding=False)
         self.card = gr.HTML(elem_id="card", padding=False)
         self.sound = gr.Audio(
@@ -48,20 +69,21 @@ class ClipsTab:
         )
         self.find = gr.Textbox(label=tr("Find the next clip by words, note or clip id"), elem_id="find")
         self.view: list[Any] = [
-            *(self.clip, self.progress, self.card, self.sound, self.text),
+            *(self.shown, self.seen, self.progress, self.card, self.sound, self.text),
             *(self.transcript, self.message, self.window, self.list),
         ]
+        self.inputs = [self.order, self.shown, self.seen, self.text]
 
     def wire(self) -> None:
         """Bind the buttons."""
-        inputs = [self.order, self.clip, self.text]
-        self.previous.click(lambda *v: self.step(*v, by=-1), inputs, self.view, **QUIET)
-        self.next.click(lambda *v: self.step(*v, by=1), inputs, self.view, **QUIET)
+        inputs = self.inputs
+        self.previous.click(lambda *v: self.step(*v, by=-1), inputs, self.view, **IN_TURN)
+        self.next.click(lambda *v: self.step(*v, by=1), inputs, self.view, **IN_TURN)
         for action, button in (("save", self.save), ("accept", self.accept), ("reject", self.reject)):
-            button.click(lambda *v, action=action: self.decide(*v, action=action), inputs, self.view, **QUIET)
-        self.undo.click(self.undo_last, inputs, self.view, **QUIET)
-        self.find.submit(self.look_for, [*inputs, self.find], self.view, **QUIET)
-        self.list.select(self.pick, [*inputs, self.window], self.view, **QUIET)
+            button.click(lambda *v, action=action: self.decide(*v, action=action), inputs, self.view, **IN_TURN)
+        self.undo.click(self.undo_last, inputs, self.view, **IN_TURN)
+        self.find.submit(self.look_for, [*inputs, self.find], self.view, **IN_TURN)
+        self.list.select(self.pick, [*inputs, self.window], self.view, **IN_TURN)
 
     def open(self) -> list[Any]:
         """A page was loaded: read everything again and show the most doubtful clip."""
@@ -77,8 +99,10 @@ class ClipsTab:
         text = case.text(decisions.get(clip))
         sound = _with_errors_shown(self.backend.clip_sound, clip)
         window, rows = fragments.neighbours(self.backend, order, clip, decisions)
+        shown = Shown(str(next(self.numbers)), clip, text)
         return [
-            clip,
+            shown,
+            shown.number,
             str(fragments.progress(self.backend, decisions)),
             str(fragments.clip_card(self.backend, order, clip, decisions)),
             gr.Audio(value=str(sound) if sound else None, autoplay=play),
@@ -89,44 +113,53 @@ class ClipsTab:
             rows,
         ]
 
-    def step(self, order: list[str], clip: str, text: str, *, by: int) -> list[Any]:
+    def step(self, order: list[str], shown: Shown, seen: str, text: str, *, by: int) -> list[Any]:
         """Show the clip `by` places further; at either end of the list, the same one."""
-        at = min(max(order.index(clip) + by, 0), len(order) - 1)
-        return self.go(order, clip, text, order[at])
+        at = min(max(order.index(shown.clip) + by, 0), len(order) - 1)
+        return self.go(order, shown, seen, text, order[at])
 
-    def go(self, order: list[str], clip: str, text: str, to: str) -> list[Any]:
+    def go(self, order: list[str], shown: Shown, seen: str, text: str, to: str) -> list[Any]:
         """Show another clip, unless an unsaved text would be lost."""
-        if one_line(text) != one_line(_with_errors_shown(self.backend.text, clip)):
+        if seen == shown.number and one_line(text) != one_line(shown.text):
             gr.Warning(tr(UNSAVED))
             return [gr.skip() for _ in self.view]
         return self.show(order, to)
 
-    def decide(self, order: list[str], clip: str, text: str, *, action: str) -> list[Any]:
+    def decide(self, order: list[str], shown: Shown, seen: str, text: str, *, action: str) -> list[Any]:
         """Store a decision and show the next clip."""
-        done = _with_errors_shown(self.backend.decide, clip, action, text)
-        at = order.index(clip)
-        return self.show(
-            order, order[min(at + 1, len(order) - 1)], tr("✓ clip {number} ({clip}): {done}", number=at + 1, clip=clip, done=done)
-        )
+        if seen != shown.number:
+            return self.refuse()
+        done = _with_errors_shown(lambda: self.backend.decide(shown.clip, action, text=text, shown=shown.text))
+        at = order.index(shown.clip)
+        message = tr("✓ clip {number} ({clip}): {done}", number=at + 1, clip=shown.clip, done=done)
+        return self.show(order, order[min(at + 1, len(order) - 1)], message)
 
-    def undo_last(self, order: list[str], clip: str, text: str) -> list[Any]:
-        """Restore the text if it has unsaved changes, else withdraw the clip's decision."""
-        if one_line(text) != one_line(_with_errors_shown(self.backend.text, clip)):
-            return self.show(order, clip, tr("text restored"), play=False)
-        done = tr("decision withdrawn") if _with_errors_shown(self.backend.withdraw, clip) else tr("nothing to undo")
-        return self.show(order, clip, tr("clip {number}: {done}", number=order.index(clip) + 1, done=done), play=False)
+    def undo_last(self, order: list[str], shown: Shown, seen: str, text: str) -> list[Any]:
+        """Put the file's text back if the page has another, else withdraw the clip's decision."""
+        if seen != shown.number:
+            return self.refuse()
+        if one_line(text) != one_line(_with_errors_shown(self.backend.text, shown.clip)):
+            return self.show(order, shown.clip, tr("text restored"), play=False)
+        done = tr("decision withdrawn") if _with_errors_shown(self.backend.withdraw, shown.clip) else tr("nothing to undo")
+        message = tr("clip {number}: {done}", number=order.index(shown.clip) + 1, done=done)
+        return self.show(order, shown.clip, message, play=False)
 
-    def look_for(self, order: list[str], clip: str, text: str, words: str) -> list[Any]:
+    def refuse(self) -> list[Any]:
+        """Leave the page as it is: what was pressed is about a clip that is no longer the shown one."""
+        gr.Warning(tr(HASTY))
+        return [gr.skip() for _ in self.view]
+
+    def look_for(self, order: list[str], shown: Shown, seen: str, text: str, words: str) -> list[Any]:
         """Show the next clip that contains `words`."""
-        found = _with_errors_shown(self.backend.find, order, clip, words)
+        found = _with_errors_shown(self.backend.find, order, shown.clip, words)
         if found is None:
             gr.Warning(tr("No clip contains these words."))
             return [gr.skip() for _ in self.view]
-        return self.go(order, clip, text, found)
+        return self.go(order, shown, seen, text, found)
 
-    def pick(self, order: list[str], clip: str, text: str, window: list[str], event: gr.SelectData) -> list[Any]:
+    def pick(self, order: list[str], shown: Shown, seen: str, text: str, window: list[str], event: gr.SelectData) -> list[Any]:
         """Show the clip whose row was clicked."""
-        return self.go(order, clip, text, window[event.index[0]])
+        return self.go(order, shown, seen, text, window[event.index[0]])
 
 
 class LedgerTab:
@@ -160,10 +193,10 @@ class LedgerTab:
         self.list.select(self.pick, [self.rows], self.view, **QUIET)
         self.reason.input(self.choose, [self.reason], [self.rows, self.list, *self.view], **QUIET)
 
-        def correct(rows: list[int], at: int, order: list[str], clip: str, text: str) -> list[Any]:
-            return [gr.Tabs(selected="clips"), *clips.go(order, clip, text, self.backend.rejected[rows[at]].row.input)]
+        def correct(rows: list[int], at: int, order: list[str], shown: Shown, seen: str, text: str) -> list[Any]:
+            return [gr.Tabs(selected="clips"), *clips.go(order, shown, seen, text, self.backend.rejected[rows[at]].row.input)]
 
-        self.correct.click(correct, [*inputs, clips.order, clips.clip, clips.text], [tabs, *clips.view], **QUIET)
+        self.correct.click(correct, [*inputs, *clips.inputs], [tabs, *clips.view], **IN_TURN)
 
     def open(self) -> list[Any]:
         """A page was loaded, and ClipsTab.open has read everything again."""

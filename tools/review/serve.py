@@ -1,17 +1,18 @@
 """Listen to the clips, the most doubtful first; correct their texts, accept or reject them (`make review`).
 
-    .venv/review/bin/python -m tools.review.serve data/clips data/transcripts data/wav reports/ledger
+    .venv/review/bin/python -m tools.review.serve data/clips data/transcripts data/wav reports/ledger --python .venv/bin/python
 
 Reads   the stages' outputs, and from params.yaml: `notes`, `corrections` and the limits of `curate`
-Writes  the corrections file, after every decision; `dvc repro` applies them
+Writes  the corrections file, after every decision; `dvc repro` applies them. If DVC tracks the file, its .dvc file and DVC's cache
 
-Who can open the page, and why it has an environment of its own: tools/local_page.
+Who can open the page, and why it has an environment of its own: tools/local_page. DVC is in the project's environment.
 """
 
 import argparse
 from pathlib import Path
 
 from tools.local_page import serve as local_page
+from tools.review import dvc_cache
 from voz.pipeline import cache, command, params
 from voz.pipeline.command import UserError
 
@@ -35,10 +36,11 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
     from tools.review import page
     from tools.review.backend import Backend, Folders
 
-    paths = (args.clips, args.transcripts, args.wav, read_path("notes"), args.ledger, read_path("corrections"), copies)
-    blocks = page.build(Backend(Folders(*paths)))
-    keys = page.KEYS.read_text(encoding="utf-8")
-    local_page.serve(blocks, name="review", port=args.port, theme=page.THEME, css_paths=page.CSS, js=keys)
+    corrections = read_path("corrections")
+    with dvc_cache.filled(corrections, args.python):
+        blocks = page.build(Backend(Folders(args.clips, args.transcripts, args.wav, read_path("notes"), args.ledger, corrections, copies)))
+        keys = page.KEYS.read_text(encoding="utf-8")
+        local_page.serve(blocks, name="review", port=args.port, theme=page.THEME, css_paths=page.CSS, js=keys)
 
 
 def main() -> None:
@@ -51,6 +53,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for folder in ("clips", "transcripts", "wav", "ledger"):
         parser.add_argument(folder, type=Path)
+    parser.add_argument("--python", type=Path, required=True, help="of the project's environment, which has DVC")
     parser.add_argument("--port", type=int, default=0, help="default: the first free port from 7860 on")
     return parser.parse_args()
 

@@ -313,7 +313,11 @@ def _in_repository(path: Path) -> Path:
     except ValueError as error:
         raise UserError("{path}: outside of the repository", "use a path inside it, such as data/notes", path=path) from error
     if Path(f"{relative}.dvc").is_file() and not relative.exists():
-        raise UserError("{relative}: DVC tracks it, but it is not checked out", "dvc pull {relative}.dvc", relative=relative)
+        raise UserError(
+            "{path}: DVC tracks it, but it is not checked out",
+            "`dvc checkout {path}.dvc` restores it, `dvc pull {path}.dvc` fetches it",
+            path=relative,
+        )
     return relative
 
 

@@ -6,7 +6,7 @@ id is made of the note's hash and the cut times, so a decision survives a new tr
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,12 +33,23 @@ class Correction:
         return "reject" if not self.accepted else "text" if self.text else "accept"
 
 
+def pointer(path: Path) -> Path:
+    """The file in which DVC remembers a corrections file, if it tracks it: `corrections.csv.dvc`."""
+    return path.with_name(f"{path.name}.dvc")
+
+
 def read(path: Path) -> dict[str, Correction]:
     """Read a corrections file: the last decision about each clip. `accept` after `text` keeps the text.
 
     Raises:
-        UserError: the file is missing, has another header or an invalid row; names the line.
+        UserError: the file is missing or not checked out, has another header or an invalid row; names the line.
     """
+    if not path.is_file() and pointer(path).is_file():  # a new file in its place would hide the decisions that DVC has
+        raise UserError(
+            "{path}: DVC tracks it, but it is not checked out",
+            "`dvc checkout {path}.dvc` restores it, `dvc pull {path}.dvc` fetches it",
+            path=path,
+        )
     if not path.is_file():
         raise UserError(
             "{path}: missing", "create it with the one line `{header}`, or run `make review`", path=path, header=",".join(HEADER)
@@ -68,16 +79,21 @@ def write(path: Path, decisions: Iterable[Correction]) -> None:
     write_text(path, csv_text([HEADER, *([each.clip, each.action, each.text] for each in ordered)]))
 
 
-def decide(path: Path, clip: str, decision: Correction | None) -> dict[str, Correction]:
-    """Save one decision in a corrections file (None removes the clip's decision), and return all decisions of the file.
+def decide(path: Path, clip: str, revise: Callable[[Correction | None], Correction | None]) -> dict[str, Correction]:
+    """Save one decision in a corrections file, and return all decisions of the file.
 
     The file is read again first, under a lock, so that decisions saved meanwhile by another page or in an editor are kept.
+
+    Args:
+        revise: takes the clip's decision as the file has it now, and returns the new one; None = no decision. If it raises an
+            exception, nothing is written.
 
     Raises:
         UserError: the file is missing or has become invalid; nothing is written then.
     """
-    with _locked(path.parent):
+    with locked(path):
         decisions = read(path)
+        decision = revise(decisions.get(clip))
         if decision is None:
             decisions.pop(clip, None)
         else:
@@ -87,9 +103,12 @@ def decide(path: Path, clip: str, decision: Correction | None) -> dict[str, Corr
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Wait until no other writer holds the lock. It is on the folder, because the file itself is replaced by each writer."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other writer of a corrections file holds the lock, and hold it: `decide` waits within the block.
+
+    It is on the file's folder, because each writer replaces the file itself.
+    """
+    descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
