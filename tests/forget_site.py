@@ -102,8 +102,14 @@ def forget(folder: Path, *arguments: str, status: int = 0) -> str:
     return call(folder, sys.executable, "-m", "tools.forgetting.forget", *arguments, status=status)
 
 
-def make(top: Path, remote: str = "../remote", credentials: Mapping[str, str] = MappingProxyType({})) -> Path:
-    """`top`/repository: two notes, processed by two versions of the pipeline, pushed to the remote and committed after each."""
+def make(
+    top: Path, remote: str = "../remote", credentials: Mapping[str, str] = MappingProxyType({}), *, cache_type: str = "reflink,copy"
+) -> Path:
+    """`top`/repository: two notes, processed by two versions of the pipeline, pushed to the remote and committed after each.
+
+    Args:
+        cache_type: how DVC puts files from its cache into the checkout.
+    """
     folder = top / "repository"
     (folder / "data/notes").mkdir(parents=True)
     (folder / "models/base").mkdir(parents=True)
@@ -129,6 +135,7 @@ def make(top: Path, remote: str = "../remote", credentials: Mapping[str, str] = 
     (folder / ".gitignore").write_text("/.cache\n")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "remote", "add", "-q", "-d", "here", remote]):
         call(folder, *command)
+    call(folder, "dvc", "config", "cache.type", cache_type)
     for name, value in credentials.items():
         call(folder, "dvc", "remote", "modify", "--local", "here", name, value)
     call(folder, "dvc", "add", "-q", "data/notes", "data/corrections.csv", "models/base")

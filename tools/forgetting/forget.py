@@ -9,6 +9,7 @@ pipeline, the cache (.cache), DVC's cache and every configured remote. If it was
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -105,6 +106,7 @@ def remove(repo: Repo, plan: Plan) -> None:
                 name=name,
                 message=stored.one_line(error),
             ) from error
+    _unlink_what_stays(plan)
     for objects in reversed(plan.stores.values()):
         for path in objects:
             path.unlink(missing_ok=True)
@@ -114,6 +116,14 @@ def remove(repo: Repo, plan: Plan) -> None:
         files.write_text(path, text)
     for path in plan.workspace.files:
         path.unlink(missing_ok=True)
+
+
+def _unlink_what_stays(plan: Plan) -> None:
+    """Give each file that stays, or is rewritten, its own bytes if it is a link to an object that goes."""
+    going = {os.path.realpath(path) for objects in plan.stores.values() for path in objects}
+    for path in sorted(plan.workspace.links - plan.workspace.files):
+        if os.path.realpath(path) in going:
+            files.copy(path, path)
 
 
 def update_dvc_pointers(values: dict[str, Any], *, everything: bool) -> None:

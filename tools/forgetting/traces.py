@@ -6,10 +6,11 @@ said in the note.
 """
 
 import csv
+import functools
 import io
 import mmap
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,10 +38,15 @@ Listing = list[dict[str, str]]  # how DVC stores a folder: [{"md5": ..., "relpat
 
 @dataclass
 class Removal:
-    """What to change in the workspace: files to remove, and tables to rewrite, each with its remaining text."""
+    """What to change in the workspace: files to remove, and tables to rewrite, each with its remaining text.
+
+    Attributes:
+        links: what DVC made a link into its cache (`cache.type symlink`), whether it is to be changed or not.
+    """
 
     files: set[Path] = field(default_factory=set)
     tables: dict[Path, str] = field(default_factory=dict)
+    links: set[Path] = field(default_factory=set)
 
 
 def in_workspace(roots: Iterable[Path], trail: Trail, *, loose: Iterable[Path] = ()) -> Removal:
@@ -52,13 +58,15 @@ def in_workspace(roots: Iterable[Path], trail: Trail, *, loose: Iterable[Path] =
         roots: what the pipeline reads and writes.
         loose: other files, which may be a person's own: only those are removed that are traces themselves.
     """
-    candidates = [path for root in roots for path in sorted([root, *root.rglob("*")]) if path.is_file() and not path.is_symlink()]
+    cached = functools.cache(notes.dvc_cache)
+    candidates = [path for root in roots for path in sorted([root, *root.rglob("*")]) if _is_ours(path, cached)]
     together = set(candidates)
-    candidates += [path for path in loose if path not in together and path.is_file() and not path.is_symlink()]
+    candidates += [path for path in loose if path not in together and _is_ours(path, cached)]
+    links = {path for path in candidates if path.is_symlink()}
     candidates = [path for path in candidates if path.stat().st_size <= MAX_BYTES]
     progress = parallel.progress(candidates, total=len(candidates), label="search outputs", unit="file")
     hashes = {path: files.hash_file(path) for path in progress}
-    removal = Removal({path for path in candidates if trail.is_named_in(path.name) or hashes[path][:ID_DIGITS] in trail.ids})
+    removal = Removal({path for path in candidates if trail.is_named_in(path.name) or hashes[path][:ID_DIGITS] in trail.ids}, links=links)
     for path in sorted(removal.files):
         trail.add_file(path)
     texts = {path: data for path in candidates if path not in removal.files and (data := read_text(path)) is not None}
@@ -78,6 +86,11 @@ def in_workspace(roots: Iterable[Path], trail: Trail, *, loose: Iterable[Path] =
                 removal.files |= {other for other in together if path.parent in other.parents}
     removal.tables = {path: text for path, text in removal.tables.items() if path not in removal.files}
     return removal
+
+
+def _is_ours(path: Path, cached: Callable[[], Path | None]) -> bool:
+    """True for a regular file, and for a link that DVC made instead of one; what it leads to is the file itself then."""
+    return path.is_file() and (not path.is_symlink() or notes.target_in_cache(path, cached) is not None)
 
 
 def without_rows(text: str, suffix: str, trail: Trail) -> str:
@@ -122,7 +135,8 @@ def in_cache(root: Path, trail: Trail, *, weights: bool) -> set[Path]:
 
 def spoken(paths: Iterable[Path]) -> set[Path]:
     """Those of the files that a voice of this project spoke, by the forms that `make speak` writes: mono at 24 000 Hz, see `encode`."""
-    return {path for path in paths if path.is_file() and not path.is_symlink() and _form(path) in _SPOKEN}
+    cached = functools.cache(notes.dvc_cache)
+    return {path for path in paths if _is_ours(path, cached) and _form(path) in _SPOKEN}
 
 
 def _form(path: Path) -> tuple[str, str, int, int] | None:

@@ -45,7 +45,7 @@ def find(folder: Path) -> list[NoteFile]:
             "{folder}: folder of voice notes not found", "set `notes:` in params.yaml to the folder that holds them", folder=folder
         )
     found = []
-    cached = functools.cache(_dvc_cache)  # asked only if there are links
+    cached = functools.cache(dvc_cache)  # asked only if there are links
     for parent, folders, names in os.walk(folder):
         linked_folders = [name for name in folders if Path(parent, name).is_symlink()]
         for name in [*names, *linked_folders]:
@@ -85,16 +85,25 @@ def _entry(shown: str, path: Path, cached: Callable[[], Path | None]) -> NoteFil
     if stat.S_ISREG(mode):
         return NoteFile(shown, path)
     if stat.S_ISLNK(mode):
-        target = Path(os.path.realpath(path))
-        cache = cached() if _CACHED.search(str(target)) else None
-        if cache is not None and target.parent.parent == cache:
+        target = target_in_cache(path, cached)
+        if target is not None:
             return NoteFile(shown, target)
         return NoteFile(shown, path, "link", f"a link to {files.printable(os.readlink(path))}; links are not followed")
     kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
     return NoteFile(shown, path, "not_a_file", next((kind for test, kind in kinds if test(mode)), "not a regular file"))
 
 
-def _dvc_cache() -> Path | None:
+def target_in_cache(link: Path, cached: Callable[[], Path | None]) -> Path | None:
+    """The object of DVC's cache that a link of DVC's leads to; None for a link to anything else.
+
+    Args:
+        cached: gives the folder of the cache, see `dvc_cache`. Asked only if the link looks like DVC's.
+    """
+    target = Path(os.path.realpath(link))
+    return target if _CACHED.search(str(target)) and target.parent.parent == cached() else None
+
+
+def dvc_cache() -> Path | None:
     """The folder in which DVC keeps the files of this checkout by their hashes; None without DVC."""
     root = Path(os.environ.get("DVC_ROOT", "."))
     if not (root / ".dvc").is_dir():
