@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -100,6 +103,28 @@ def call(folder: Path, *command: str, status: int = 0) -> str:
 
 def forget(folder: Path, *arguments: str, status: int = 0) -> str:
     return call(folder, sys.executable, "-m", "tools.forgetting.forget", *arguments, status=status)
+
+
+@contextmanager
+def at_work(folder: Path, *command: str) -> Iterator[Path]:
+    """Start a command that runs the stage, and wait until the stage has written everything; kill both at the end of the block.
+
+    Yields:
+        The working directory of the stage.
+    """
+    wait = folder.parent / "wait"
+    wait.touch()
+    running = subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=environment(folder), start_new_session=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not wait.read_text():
+            assert time.monotonic() < deadline, f"{command}: the stage did not run"
+            time.sleep(0.1)
+        yield Path(wait.read_text())
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        wait.unlink()
 
 
 def make(

@@ -21,7 +21,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from tools.dvc_command import dvc_add
-from tools.forgetting import traces
+from tools.forgetting import preconditions, traces
 from tools.forgetting.plan import Plan, make_plan
 from tools.forgetting.trail import Trail
 from tools.remotes import stored
@@ -126,11 +126,11 @@ def _unlink_what_stays(plan: Plan) -> None:
             files.copy(path, path)
 
 
-def update_dvc_pointers(values: dict[str, Any], *, everything: bool) -> None:
+def update_dvc_pointers(paths: list[Path], *, everything: bool) -> None:
     """Put the changed notes and corrections under DVC again; if everything was removed, remove their .dvc files instead."""
-    for path in (Path(values["notes"]), Path(values["corrections"])):
+    for path in paths:
         pointer = Path(f"{path}.dvc")
-        if pointer.is_file() and (everything or not path.exists()):
+        if pointer.is_file() and everything:
             pointer.unlink()
             shutil.rmtree(path, ignore_errors=True)
         elif pointer.is_file():
@@ -149,36 +149,41 @@ def main() -> None:
         )
     if args.all == bool(args.note):
         raise UserError("which note?", "NOTE=<id or file name>, or ALL=1")
-    wanted = [each.name for each in notes.find(folder) if not each.problem] if args.all and folder.is_dir() else args.note
-    trail = find_notes(wanted, folder, args.ledger)
+    personal = [folder, Path(values["corrections"])]
+    missing = preconditions.not_checked_out(personal)
+    if missing and not args.all:  # `dvc add` would make a new version without what is not here
+        raise UserError("{relative}: DVC tracks it, but it is not checked out", "dvc pull {relative}.dvc", relative=missing[0])
     try:
-        search_and_remove(trail, args, values)
+        with Repo() as repo, preconditions.no_dvc_at_work(repo):
+            wanted = [each.name for each in notes.find(folder) if not each.problem] if args.all and folder.is_dir() else args.note
+            trail = find_notes(wanted, folder, args.ledger)
+            indexes = search_and_remove(repo, trail, args, values)
     except DvcException as error:
         raise UserError("DVC: {error}", "fix that and run this again", error=error) from error
-    update_dvc_pointers(values, everything=args.all)
+    for index in indexes:  # closed by now
+        shutil.rmtree(index, ignore_errors=True)
+    update_dvc_pointers(personal, everything=args.all)
     print(tr("forgotten: {notes}", notes=tr("all notes") if args.all else ", ".join(sorted(trail.ids))))
     print(tr("next: `make notes` or `make profile NAME=pocket`") if args.all else tr("next: dvc repro && dvc push && git commit -a"))
 
 
-def search_and_remove(trail: Trail, args: argparse.Namespace, values: dict[str, Any]) -> None:
-    """Make the plan, show it, ask, and carry it out.
+def search_and_remove(repo: Repo, trail: Trail, args: argparse.Namespace, values: dict[str, Any]) -> set[Path]:
+    """Make the plan, show it, ask, and carry it out. Returns DVC's indexes that know of the notes.
 
     Raises:
         UserError: there is nothing to remove, or the user does not agree.
         DvcException: DVC fails.
     """
-    with Repo() as repo:
-        plan = make_plan(repo, trail, args, values)
-        if not plan:
-            where = ", ".join(args.note) or values["notes"]
-            raise UserError("{where}: no trace of it anywhere", "look into {file}", where=where, file=Path(values["notes"], origins.NAME))
-        show(plan)
-        if not args.yes and not _agreed():
-            raise UserError("nothing was removed", "answer yes, or --yes in a script")
-        remove(repo, plan)
-        indexes = {Path(repo.site_cache_dir)} | traces.in_indexes(Path(repo.site_cache_dir).parent, trail)
-    for index in indexes:
-        shutil.rmtree(index, ignore_errors=True)
+    plan = make_plan(repo, trail, args, values)
+    if not plan and not args.all:  # with --all, an interrupted run may have left the .dvc files
+        where = ", ".join(args.note)
+        raise UserError("{where}: no trace of it anywhere", "look into {file}", where=where, file=Path(values["notes"], origins.NAME))
+    show(plan)
+    if not args.yes and not _agreed():
+        raise UserError("nothing was removed", "answer yes, or --yes in a script")
+    preconditions.require_no_stage(repo)  # an experiment may have begun in a copy of the checkout meanwhile
+    remove(repo, plan)
+    return {Path(repo.site_cache_dir)} | traces.in_indexes(Path(repo.site_cache_dir).parent, trail)
 
 
 def _agreed() -> bool:

@@ -25,7 +25,6 @@ from voz.pipeline.records import ID_DIGITS
 
 TRAINING = "train"  # the cache's folder of checkpoints, which are made from all notes together
 VOICES = "voices"  # the cache's folder of voices of earlier commits (`make speak REV=…`)
-TEMPORARY = tuple(f"{parent}{cache.TEMPORARY}*" for parent in ("*/??/", ""))  # in the cache, of interrupted commands
 _WEIGHTS, _REFERENCE = {"model.pth", "adapter.pth"}, "reference.wav"  # a folder in DVC's store that has one of these and this is a voice
 _TABLES = (".jsonl", ".csv")
 _CODECS = (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("OGG", "OPUS"))  # that `voz.audio.encode` writes
@@ -113,10 +112,12 @@ def in_cache(root: Path, trail: Trail, *, weights: bool) -> set[Path]:
         Entries that were made from the notes, directly or through other entries; entries that hold a file that was (the voice of
         an earlier commit, whose reference is a clip); entries that do not say what they were made from; all checkpoints, if the
         notes were trained on, and all voices, if the weights are to be forgotten; the temporary folders of interrupted commands.
+        (A command that runs removes its own when it ends.)
     """
     entries = {path: _label(path) for path in sorted(root.glob("*/??/*")) if path.is_dir() and path.parts[-3] != TRAINING}
+    entries = {path: label for path, label in entries.items() if not path.name.startswith(cache.TEMPORARY)}
     found = {path for path, label in entries.items() if label is None}
-    found |= {path for pattern in TEMPORARY for path in root.glob(pattern)}
+    found |= {path for parent in [root, *root.glob("*/??")] for path in cache.abandoned(parent)}
     searching = True
     while searching:  # a file of an entry found in one round can be named in the label of another
         searching = False
@@ -224,8 +225,8 @@ def _follow_texts(texts: dict[str, Path], listings: Iterable[Listing], trail: Tr
     """
     listings = list(listings)
     before: tuple[int, int] | None = None
-    while before != (len(trail.md5s), len(trail.words)):
-        before = (len(trail.md5s), len(trail.words))
+    while before != trail.size:
+        before = trail.size
         for oid, path in texts.items():
             if oid not in trail.md5s and trail.occurs_in(data := path.read_bytes()):
                 trail.md5s.add(oid)

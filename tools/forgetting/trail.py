@@ -37,6 +37,11 @@ class Trail:
     words: set[str] = field(default_factory=set)
     trained: bool = False
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """How much the search of a store adds to; if it has not changed, the same store has no more to show."""
+        return len(self.md5s), len(self.words)
+
     def add_file(self, path: Path) -> None:
         """Add a file that was made from these notes alone, so that its copies and what was made from it are found too."""
         data = path.read_bytes()

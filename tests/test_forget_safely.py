@@ -1,0 +1,104 @@
+"""What `make forget` must not do: destroy what is not the note's, or work while something else brings the note back."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+
+from tests import forget_site
+from tests.forget_site import WORDS, call, forget, holders, note
+from tools.forgetting import forget as tool
+from tools.forgetting.plan import Plan
+from voz.data import corrections
+from voz.pipeline import cache
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return forget_site.make(tmp_path_factory.mktemp("finished")).parent
+
+
+@pytest.fixture
+def repository(finished: Path, tmp_path: Path) -> Path:
+    shutil.copytree(finished, tmp_path / "copy", symlinks=True, ignore=shutil.ignore_patterns("site"))
+    return tmp_path / "copy" / "repository"
+
+
+def everything(repository: Path) -> dict[str, bytes]:
+    """Every file in the notes, DVC's cache and the remote."""
+    places = [repository / "data", repository / ".dvc/cache", repository.parent / "remote"]
+    return {str(path): path.read_bytes() for place in places for path in sorted(place.rglob("*")) if path.is_file()}
+
+
+def test_a_link_that_stays_gets_its_own_bytes_before_its_object_goes(repository: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    (store / "aa").mkdir(parents=True)
+    for name in ("going", "staying"):
+        (store / "aa" / name).write_text(name)
+        (tmp_path / name).symlink_to(store / "aa" / name)
+    plan = Plan(stores={"store": {store / "aa" / "going"}})
+    plan.workspace.links = {tmp_path / "going", tmp_path / "staying"}
+    with Repo(repository) as repo:
+        tool.remove(repo, plan)
+    assert not (store / "aa" / "going").exists()
+    assert [(path.is_symlink(), path.read_text()) for path in sorted(plan.workspace.links)] == [(False, "going"), (True, "staying")]
+
+
+@pytest.mark.parametrize("missing", ["data/corrections.csv", "data/notes", "data/notes/*"])
+def test_what_is_not_checked_out_is_fetched_first(repository: Path, missing: str) -> None:
+    """A new version would be made without it, and the old one is removed."""
+    mine = note(repository, 0)
+    for path in repository.glob(missing):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    before = everything(repository)
+    path = missing.removesuffix("/*")
+    assert f"{path}: DVC tracks it, but it is not checked out; dvc pull {path}.dvc" in forget(repository, mine.id, "--yes", status=2)
+    assert everything(repository) == before
+    call(repository, "dvc", "pull", "-q", f"{path}.dvc")
+    forget(repository, mine.id, "--yes")
+    assert len(corrections.read(repository / "data/corrections.csv")) == 1 and (repository / "data/corrections.csv.dvc").is_file()
+
+
+def test_all_is_removed_even_if_an_earlier_run_did_not_end(repository: Path) -> None:
+    shutil.rmtree(repository / "data/notes")
+    (repository / "data/corrections.csv").unlink()
+    pointer = (repository / "data/notes.dvc").read_bytes()
+    said = forget(repository, "--all", "--yes")
+    assert "cannot   data/corrections.csv: not checked out" in said
+    assert holders(repository.parent, [WORDS["a"].encode(), WORDS["b"].encode()]) == []
+    (repository / "data/notes.dvc").write_bytes(pointer)
+    forget(repository, "--all", "--yes")
+    assert not list(repository.glob("data/*.dvc"))
+
+
+@pytest.mark.parametrize("command", [("repro", "-q", "-f"), ("exp", "run", "-q", "--temp", "-S", "version=3")], ids=["repro", "exp"])
+def test_a_running_stage_is_waited_for(repository: Path, command: tuple[str, ...]) -> None:
+    """Its outputs would bring the note back."""
+    mine = note(repository, 0)
+    with forget_site.at_work(repository, "dvc", *command):
+        before = everything(repository)
+        said = forget(repository, mine.id, "--yes", status=2)
+        assert "is at work here" in said and command[0] in said and "remove   " not in said
+        assert everything(repository) == before
+    call(repository, "git", "checkout", "-q", "--", ".")
+    forget(repository, mine.id, "--yes")  # what was killed holds nothing back
+    assert holders(repository.parent, [mine.id.encode(), WORDS["a"].encode()]) == []
+
+
+def test_another_dvc_command_is_waited_for(repository: Path) -> None:
+    before = everything(repository)
+    with Repo(repository) as repo, repo.lock:
+        assert "another DVC command is at work here" in forget(repository, note(repository, 0).id, "--yes", status=2)
+    assert everything(repository) == before
+
+
+def test_the_temporary_folder_of_a_running_command_is_left_to_it(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(repository))
+    left = repository / ".cache/.tmp-left"
+    left.mkdir()
+    with cache.scratch() as used:
+        left.mkdir(exist_ok=True)
+        (used / "note.wav").write_bytes(b"x")
+        assert "temporary folders of commands that run now (1)" in forget(repository, note(repository, 0).id, "--yes")
+        assert (used / "note.wav").is_file() and not left.exists()
