@@ -1,17 +1,20 @@
 """What `make forget` must not do: destroy what is not the note's, or work while something else brings the note back."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+from markupsafe import escape
 
 from tests import forget_site
 from tests.forget_site import WORDS, call, forget, holders, note
 from tools.forgetting import forget as tool
 from tools.forgetting.plan import Plan
+from tools.forgetting.trail import Trail
 from voz.data import corrections
-from voz.pipeline import cache
+from voz.pipeline import cache, files, ledger
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +105,33 @@ def test_the_temporary_folder_of_a_running_command_is_left_to_it(repository: Pat
         (used / "note.wav").write_bytes(b"x")
         assert "temporary folders of commands that run now (1)" in forget(repository, note(repository, 0).id, "--yes")
         assert (used / "note.wav").is_file() and not left.exists()
+
+
+def test_the_name_of_a_note_that_convert_rejected_goes_too(repository: Path) -> None:
+    """Its rows hold no id. A name that could be anybody's does not make a text a trace."""
+    names = ['llora & pide "perdón".ogg', "no llora & pide perdón.ogg", "nota.ogg"]
+    rows = [["input", "item", "outcome", "reason", "start_s", "end_s", "name", "detail"]]
+    for name in names:
+        (repository / "data/notes" / name).write_bytes(b"OggS\0" + name.encode())
+        rows.append([name, name, "rejected", "undecodable", "", "", name, ""])
+    page = repository / "reports/report.html"
+    (repository / "reports/ledger/convert.csv").write_text(files.csv_text(rows))
+    page.write_text("".join(f"<td>{escape(name)}</td>" for name in names[:1]))
+    (repository / "reports/lines/list.json").write_text(json.dumps(names[:1]))
+    own = repository / "mis cosas.txt"
+    own.write_text(f"escuchar {names[0]} y {names[2]}\n")
+    call(repository, "dvc", "add", "-q", "data/notes")
+    call(repository, "dvc", "commit", "-q", "-f")
+    call(repository, "dvc", "push", "-q")
+    forms = [form.encode() for form in (names[0], str(escape(names[0])), json.dumps(names[0])[1:-1], names[0].replace('"', '""'))]
+    assert len(holders(repository.parent, forms)) > 10
+    forget(repository, names[0], names[2], "--yes")
+    assert holders(repository.parent, forms) == ["repository/mis cosas.txt"]  # a person's own
+    assert [row.name for row in ledger.read(repository / "reports/ledger/convert.csv")] == [names[1]]
+    assert (repository / "data/notes" / names[1]).is_file() and not (repository / "data/notes" / names[2]).exists()
+
+
+def test_a_short_name_makes_no_text_a_trace(tmp_path: Path) -> None:
+    trail = Trail({"0123456789ab"}, {"nota.ogg", "un llanto.ogg"})
+    texts = {"nota.ogg": False, "un llanto.ogg": True, "data/un llanto.ogg": True, "aun llanto.ogg": False, "un llanto.ogga": False}
+    assert {text: trail.tells_a_name(f"<p>{text}</p>".encode()) for text in texts} == texts

@@ -2,7 +2,7 @@
 
 A file is a trace of a note if its name or text contains the note's id, if it is a copy of a file that is a trace, if it
 was made from one (an entry of the cache stores the hashes of what it was made from), or if it contains a sentence that was
-said in the note.
+said in the note. A file of the pipeline is one, too, if it contains the note's file name.
 """
 
 import csv
@@ -83,6 +83,8 @@ def in_workspace(roots: Iterable[Path], trail: Trail, *, loose: Iterable[Path] =
             removal.files.add(path)
             if path.suffix == ".json" and path in together:
                 removal.files |= {other for other in together if path.parent in other.parents}
+        elif path in together and trail.tells_a_name(data):
+            removal.files.add(path)
     removal.tables = {path: text for path, text in removal.tables.items() if path not in removal.files}
     return removal
 
@@ -178,7 +180,11 @@ def in_store(folder: Path, trail: Trail, *, protected: set[str], weights: bool) 
             trail.md5s |= {entry["md5"] for entry in listing}
     trail.md5s -= protected
     _follow_texts(texts, listings.values(), trail, protected)
-    naming = {oid for oid, listing in listings.items() if any(entry["md5"] in trail.md5s for entry in listing)}
+    telling = trail.telling_names
+    trail.md5s |= {oid for oid, path in texts.items() if telling and oid not in trail.md5s and trail.tells_a_name(path.read_bytes())}
+    naming = {
+        oid for oid, listing in listings.items() if any(entry["md5"] in trail.md5s or entry["relpath"] in telling for entry in listing)
+    }
     return {objects[oid] for oid in (trail.md5s | naming) if oid in objects}
 
 
