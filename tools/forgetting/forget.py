@@ -25,7 +25,7 @@ from tools.forgetting import preconditions, traces
 from tools.forgetting.plan import Plan, make_plan
 from tools.forgetting.trail import Trail
 from tools.remotes import stored
-from voz.data import notes, origins
+from voz.data import forgotten, notes, origins
 from voz.pipeline import command, files, ledger, params
 from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
@@ -62,7 +62,7 @@ def find_notes(wanted: list[str], folder: Path, convert_ledger: Path) -> Trail:
         if row.reason == "duplicate" and row.name in ids_by_name:
             duplicates = {ids_by_name[row.name], *re.findall(r"\(([0-9a-f]{12})\)", row.detail)}
             ids |= duplicates if duplicates & ids else set()
-    return Trail(ids, {name for name, note_id in ids_by_name.items() if note_id in ids})
+    return Trail(ids, {name for name, note_id in ids_by_name.items() if note_id in ids}, sounds=sounds)
 
 
 def show(plan: Plan) -> None:
@@ -88,8 +88,9 @@ def show(plan: Plan) -> None:
         print(tr("  cannot   {line}", line=line))
 
 
-def remove(repo: Repo, plan: Plan) -> None:
-    """Carry out the plan. Remotes first: if the run is interrupted, what is still here tells the next one what to look for there.
+def remove_from_servers(repo: Repo, plan: Plan) -> None:
+    """Remove objects from remotes on other machines. This comes first: if the run is interrupted, what is still here tells the next
+    one what to look for there.
 
     Raises:
         UserError: a remote does not remove an object.
@@ -106,6 +107,10 @@ def remove(repo: Repo, plan: Plan) -> None:
                 name=name,
                 message=stored.one_line(error),
             ) from error
+
+
+def remove_here(plan: Plan) -> None:
+    """Carry out the plan on this machine. Stores first, for the same reason."""
     _unlink_what_stays(plan)
     for objects in reversed(plan.stores.values()):
         for path in objects:
@@ -182,7 +187,10 @@ def search_and_remove(repo: Repo, trail: Trail, args: argparse.Namespace, values
     if not args.yes and not _agreed():
         raise UserError("nothing was removed", "answer yes, or --yes in a script")
     preconditions.require_no_stage(repo)  # an experiment may have begun in a copy of the checkout meanwhile
-    remove(repo, plan)
+    remove_from_servers(repo, plan)
+    if Path(values["notes"]).is_dir() and not args.all:
+        forgotten.add(Path(values["notes"]), trail.ids | trail.sounds)
+    remove_here(plan)
     return {Path(repo.site_cache_dir)} | traces.in_indexes(Path(repo.site_cache_dir).parent, trail)
 
 

@@ -31,6 +31,7 @@ class Trail:
         hashes: SHA-256 of the files that were made from these notes alone.
         md5s: MD5 of the same files, which is how DVC names them.
         words: sentences that were said in the notes.
+        sounds: SHA-256 of their decoded samples, as far as notes.csv has it.
         trained: True if a dataset had a clip of the notes in its train or eval split.
     """
 
@@ -39,6 +40,7 @@ class Trail:
     hashes: set[str] = field(default_factory=set)
     md5s: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
+    sounds: set[str] = field(default_factory=set)
     trained: bool = False
 
     @property

@@ -1,8 +1,8 @@
 """The folder of voice notes: its files, their ids and dates.
 
 Links are not followed, except those that DVC itself makes into its own cache (`cache.type symlink`); pipes and devices are not
-opened. `consent.yaml`, `notes.csv` and `transcripts.csv` are not notes. A note is identified by its bytes; its file name is only
-shown, in printable form, and searched for a date.
+opened. `consent.yaml`, `notes.csv`, `transcripts.csv` and `forgotten.csv` are not notes. A note is identified by its bytes; its file
+name is only shown, in printable form, and searched for a date.
 """
 
 import functools
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-from voz.data import consent, origins, phone_transcripts
+from voz.data import consent, forgotten, origins, phone_transcripts
 from voz.pipeline import files, records
 from voz.pipeline.command import UserError
 
@@ -51,7 +51,7 @@ def find(folder: Path) -> list[NoteFile]:
         for name in [*names, *linked_folders]:
             path = Path(parent, name)
             shown = files.printable(str(path.relative_to(folder)))
-            if shown not in (consent.NAME, origins.NAME, phone_transcripts.NAME):
+            if shown not in (consent.NAME, origins.NAME, phone_transcripts.NAME, forgotten.NAME):
                 found.append(_entry(shown, path, cached))
     return sorted(found, key=lambda each: each.name)
 
