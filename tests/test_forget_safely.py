@@ -55,7 +55,7 @@ def test_what_is_not_checked_out_is_fetched_first(repository: Path, missing: str
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     before = everything(repository)
     path = missing.removesuffix("/*")
-    assert f"{path}: DVC tracks it, but it is not checked out; dvc pull {path}.dvc" in forget(repository, mine.id, "--yes", status=2)
+    assert f"{path}: DVC tracks it, but it is not checked out; `dvc checkout {path}.dvc` restores it" in forget(repository, mine.id, "--yes", status=2)
     assert everything(repository) == before
     call(repository, "dvc", "pull", "-q", f"{path}.dvc")
     forget(repository, mine.id, "--yes")

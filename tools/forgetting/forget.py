@@ -157,7 +157,11 @@ def main() -> None:
     personal = [folder, Path(values["corrections"])]
     missing = preconditions.not_checked_out(personal)
     if missing and not args.all:  # `dvc add` would make a new version without what is not here
-        raise UserError("{relative}: DVC tracks it, but it is not checked out", "dvc pull {relative}.dvc", relative=missing[0])
+        raise UserError(
+            "{path}: DVC tracks it, but it is not checked out",
+            "`dvc checkout {path}.dvc` restores it, `dvc pull {path}.dvc` fetches it",
+            path=missing[0],
+        )
     try:
         with Repo() as repo, preconditions.no_dvc_at_work(repo):
             wanted = [each.name for each in notes.find(folder) if not each.problem] if args.all and folder.is_dir() else args.note
