@@ -42,9 +42,22 @@ def test_a_link_that_stays_gets_its_own_bytes_before_its_object_goes(tmp_path: P
         (tmp_path / name).symlink_to(store / "aa" / name)
     plan = Plan(stores={"store": {store / "aa" / "going"}})
     plan.workspace.links = {tmp_path / "going", tmp_path / "staying"}
-    tool.remove_here(plan)
+    tool.remove_here(plan, tmp_path / "notes")
     assert not (store / "aa" / "going").exists()
     assert [(path.is_symlink(), path.read_text()) for path in sorted(plan.workspace.links)] == [(False, "going"), (True, "staying")]
+
+
+def test_a_note_keeps_its_bytes_until_all_its_objects_are_gone(tmp_path: Path) -> None:
+    """Else a run that was interrupted could not be run again."""
+    (tmp_path / "object").write_text("note")
+    (tmp_path / "notes").mkdir()
+    link = tmp_path / "notes/a.opus"
+    link.symlink_to(tmp_path / "object")
+    plan = Plan(stores={"remote": {tmp_path / "notes"}, "cache": {tmp_path / "object"}})  # a folder in place of an object: it fails
+    plan.workspace.links = plan.workspace.files = {link}
+    with pytest.raises(OSError):
+        tool.remove_here(plan, tmp_path / "notes")
+    assert not (tmp_path / "object").exists() and link.read_text() == "note"
 
 
 @pytest.mark.parametrize("missing", ["data/corrections.csv", "data/notes", "data/notes/*"])
@@ -55,7 +68,9 @@ def test_what_is_not_checked_out_is_fetched_first(repository: Path, missing: str
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     before = everything(repository)
     path = missing.removesuffix("/*")
-    assert f"{path}: DVC tracks it, but it is not checked out; `dvc checkout {path}.dvc` restores it" in forget(repository, mine.id, "--yes", status=2)
+    assert f"{path}: DVC tracks it, but it is not checked out; `dvc checkout {path}.dvc` restores it" in forget(
+        repository, mine.id, "--yes", status=2
+    )
     assert everything(repository) == before
     call(repository, "dvc", "pull", "-q", f"{path}.dvc")
     forget(repository, mine.id, "--yes")

@@ -109,9 +109,13 @@ def remove_from_servers(repo: Repo, plan: Plan) -> None:
             ) from error
 
 
-def remove_here(plan: Plan) -> None:
-    """Carry out the plan on this machine. Stores first, for the same reason."""
-    _unlink_what_stays(plan)
+def remove_here(plan: Plan, folder: Path) -> None:
+    """Carry out the plan on this machine. Stores first, for the same reason.
+
+    Args:
+        folder: the notes.
+    """
+    _replace_links(plan, folder)
     for objects in reversed(plan.stores.values()):
         for path in objects:
             path.unlink(missing_ok=True)
@@ -123,11 +127,14 @@ def remove_here(plan: Plan) -> None:
         path.unlink(missing_ok=True)
 
 
-def _unlink_what_stays(plan: Plan) -> None:
-    """Give each file that stays, or is rewritten, its own bytes if it is a link to an object that goes."""
+def _replace_links(plan: Plan, folder: Path) -> None:
+    """Give each file that stays or is rewritten its own bytes if it is a link to an object that goes.
+
+    The notes to be removed, too: without their bytes, an interrupted run could not be run again.
+    """
     going = {os.path.realpath(path) for objects in plan.stores.values() for path in objects}
-    for path in sorted(plan.workspace.links - plan.workspace.files):
-        if os.path.realpath(path) in going:
+    for path in sorted(plan.workspace.links):
+        if (path not in plan.workspace.files or folder in path.parents) and os.path.realpath(path) in going:
             files.copy(path, path)
 
 
@@ -194,7 +201,7 @@ def search_and_remove(repo: Repo, trail: Trail, args: argparse.Namespace, values
     remove_from_servers(repo, plan)
     if Path(values["notes"]).is_dir() and not args.all:
         forgotten.add(Path(values["notes"]), trail.ids | trail.sounds)
-    remove_here(plan)
+    remove_here(plan, Path(values["notes"]))
     return {Path(repo.site_cache_dir)} | traces.in_indexes(Path(repo.site_cache_dir).parent, trail)
 
 
