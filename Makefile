@@ -31,6 +31,8 @@ override B := $(value B)
 override TEXTS := $(value TEXTS)
 override REVS := $(value REVS)
 override REMOTE := $(value REMOTE)
+# Whether a switch such as WEIGHTS is on. What is neither a clear yes nor a clear no stops make.
+on = $(if $(filter-out 1 yes true 0 no false,$($1)),$(error $1=$($1): write $1=1 for yes, or leave it out))$(filter 1 yes true,$($1))
 # A variable LOG of the environment must not store what somebody types.
 LOG_IS_ASKED_FOR := $(findstring command line,$(origin LOG))
 override LOG := $(value LOG)
@@ -120,13 +122,13 @@ doctor: ## show device, versions and disk, what is missing and how to get it
 	@if [ -x $(BIN)/python ]; then python -m tools.doctor; else $(or $(PYTHON),python3) -m tools.system; fi
 
 notes: setup ## import the voice notes of SENDER="..." from a WhatsApp export ZIP="chat.zip" (or a folder; AUDIO_FILES=1: audio files too)
-	@python -m tools.whatsapp.import_chat --sender="$$SENDER" $(if $(AUDIO_FILES),--audio-files) -- "$$ZIP"
+	@python -m tools.whatsapp.import_chat --sender="$$SENDER" $(if $(call on,AUDIO_FILES),--audio-files) -- "$$ZIP"
 
 forget: setup ## remove a note and everything made from it: NOTE="..." (WEIGHTS=1: the voice too), or ALL=1
-	@python -m tools.forgetting.forget $(if $(ALL),--all) $(if $(WEIGHTS),--weights) $(if $(NOTE),-- "$$NOTE")
+	@python -m tools.forgetting.forget $(if $(call on,ALL),--all) $(if $(call on,WEIGHTS),--weights) $(if $(NOTE),-- "$$NOTE")
 
 check-private: setup ## look for sound, words, weights or credentials in git's index (HISTORY=1: in every commit; HOOK=1: before each commit from now on)
-	@python -m tools.check_private $(if $(HISTORY),--history) $(if $(HOOK),--install-hook)
+	@python -m tools.check_private $(if $(call on,HISTORY),--history) $(if $(call on,HOOK),--install-hook)
 
 review: $(VENV)/.installed-review ## open a page, on this machine only, to listen to clips, correct their texts, accept or reject them
 	@$(REVIEW)/bin/python -m tools.review.serve data/clips data/transcripts data/wav reports/ledger --python $(BIN)/python --port "$(PORT)"
@@ -138,7 +140,7 @@ profile: setup ## apply profiles/NAME.yaml to params.yaml (NAME=xtts_v2, NAME=po
 	@python -m tools.profile "$(NAME)"
 
 speak: setup ## speak TEXT="..." into OUT=spoken.wav (or .mp3, .opus) with the voice, an earlier one (REV=<commit or experiment>), or any (VOICE=folder SPEAKER_WAV=file); STREAM=1: to a player
-	@python -m tools.speak --text="$$TEXT" --rev="$$REV" --voice="$$VOICE" --speaker-wav="$$SPEAKER_WAV" --out="$$OUT" $(if $(STREAM),--stream)
+	@python -m tools.speak --text="$$TEXT" --rev="$$REV" --voice="$$VOICE" --speaker-wav="$$SPEAKER_WAV" --out="$$OUT" $(if $(call on,STREAM),--stream)
 
 export: setup ## write the voice (REV=<commit or experiment>, VOICE=folder) as a folder that coqui-tts loads, an adapter merged into its base: OUT=models/exported
 	@python -m tools.export_voice --rev="$$REV" --voice="$$VOICE" --out="$(if $(filter-out spoken.wav,$(OUT)),$$OUT)"
@@ -151,10 +153,10 @@ remote: setup ## add a remote for data and voices, with safe settings: URL=/medi
 	@python -m tools.remotes.add --name="$$REMOTE" -- "$$URL"
 
 push: setup ## dvc push, then check that the remote has everything and send again what it lacks (HASHES=1: read every byte; REMOTE=name: not the default one)
-	@python -m tools.remotes.push --remote="$$REMOTE" $(if $(HASHES),--hashes)
+	@python -m tools.remotes.push --remote="$$REMOTE" $(if $(call on,HASHES),--hashes)
 
 verify-remote: setup ## name what the remote lacks of this checkout's data and voices (HASHES=1: or has with other bytes; REMOTE=name)
-	@python -m tools.remotes.push --remote="$$REMOTE" --check $(if $(HASHES),--hashes)
+	@python -m tools.remotes.push --remote="$$REMOTE" --check $(if $(call on,HASHES),--hashes)
 
 compare: setup ## write a page that compares two voices by ear and by number: A=HEAD B=<commit or experiment> (TEXTS=file)
 	@python -m tools.compare.compare --a "$$A" --b "$$B" --texts "$$TEXTS"

@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -102,8 +105,36 @@ def forget(folder: Path, *arguments: str, status: int = 0) -> str:
     return call(folder, sys.executable, "-m", "tools.forgetting.forget", *arguments, status=status)
 
 
-def make(top: Path, remote: str = "../remote", credentials: Mapping[str, str] = MappingProxyType({})) -> Path:
-    """`top`/repository: two notes, processed by two versions of the pipeline, pushed to the remote and committed after each."""
+@contextmanager
+def at_work(folder: Path, *command: str) -> Iterator[Path]:
+    """Start a command that runs the stage, and wait until the stage has written everything; kill both at the end of the block.
+
+    Yields:
+        The working directory of the stage.
+    """
+    wait = folder.parent / "wait"
+    wait.touch()
+    running = subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=environment(folder), start_new_session=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not wait.read_text():
+            assert time.monotonic() < deadline, f"{command}: the stage did not run"
+            time.sleep(0.1)
+        yield Path(wait.read_text())
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        wait.unlink()
+
+
+def make(
+    top: Path, remote: str = "../remote", credentials: Mapping[str, str] = MappingProxyType({}), *, cache_type: str = "reflink,copy"
+) -> Path:
+    """`top`/repository: two notes, processed by two versions of the pipeline, pushed to the remote and committed after each.
+
+    Args:
+        cache_type: how DVC puts files from its cache into the checkout.
+    """
     folder = top / "repository"
     (folder / "data/notes").mkdir(parents=True)
     (folder / "models/base").mkdir(parents=True)
@@ -129,6 +160,7 @@ def make(top: Path, remote: str = "../remote", credentials: Mapping[str, str] = 
     (folder / ".gitignore").write_text("/.cache\n")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "remote", "add", "-q", "-d", "here", remote]):
         call(folder, *command)
+    call(folder, "dvc", "config", "cache.type", cache_type)
     for name, value in credentials.items():
         call(folder, "dvc", "remote", "modify", "--local", "here", name, value)
     call(folder, "dvc", "add", "-q", "data/notes", "data/corrections.csv", "models/base")

@@ -34,12 +34,18 @@ def repository(finished: Path, tmp_path: Path) -> Path:
     return tmp_path / "copy" / "repository"
 
 
-def test_a_note_is_gone_everywhere_and_the_other_is_whole(repository: Path) -> None:
+@pytest.mark.parametrize("cache_type", ["copy", "symlink", "hardlink"])
+def test_a_note_is_gone_everywhere_and_the_other_is_whole(cache_type: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    linked = cache_type != "copy"  # a link does not survive that the finished repository is copied
+    repository: Path = make(tmp_path, cache_type=cache_type) if linked else request.getfixturevalue("repository")
+    table = repository / "data/corrections.csv"
+    assert (table.is_symlink(), table.stat().st_nlink > 1) == (cache_type == "symlink", cache_type == "hardlink")
     mine, other = sorted([note(repository, 0), note(repository, 1)], key=lambda row: row.sha256)
     needles = [mine.id.encode(), WORDS["a"].encode(), json.dumps(WORDS["a"])[1:-1].encode(), sound("a")]
     before = {place: len(holders(repository.parent / place, needles)) for place in PLACES}
     assert min(before.values()) > 2, before  # every place held it before
-    shutil.copytree(repository / "data", repository / ".dvc/tmp/exps/standard/copy/data")  # as a killed `dvc exp run --temp` leaves it
+    left = repository / ".dvc/tmp/exps/standard/copy/data"  # as a killed `dvc exp run --temp` leaves it
+    shutil.copytree(repository / "data", left, symlinks=True)
     said = forget(repository, mine.original_name, "--yes")
     assert holders(repository.parent, needles) == []
     assert f"remove   data/wav/{mine.id}.wav" in said and "rewrite  data/transcripts/manifest.jsonl" in said

@@ -1,10 +1,7 @@
 """`make forget` after real experiments, and on real remotes: searched for the id, the words, the sound and the hashes of a note."""
 
-import os
-import signal
+import shutil
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,24 +10,6 @@ from tests import forget_site, servers
 from tests.forget_site import WORDS, call, forget, holders, holding, needles_of, note, sound
 
 pytestmark = pytest.mark.slow
-
-
-def kill_experiment(folder: Path, version: int) -> Path:
-    """Start `dvc exp run --temp` and kill it when its stage has written everything; returns the copy of the repository that it leaves."""
-    wait = folder.parent / "wait"
-    wait.touch()
-    command = [sys.executable, "-m", "dvc", "exp", "run", "-q", "--temp", "-S", f"version={version}"]
-    running = subprocess.Popen(command, cwd=folder, env=forget_site.environment(folder), start_new_session=True)
-    try:
-        deadline = time.monotonic() + 60
-        while not wait.read_text():
-            assert time.monotonic() < deadline, "the experiment's stage did not run"
-            time.sleep(0.1)
-        return Path(wait.read_text())
-    finally:
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
-        wait.unlink()
 
 
 def in_git(folder: Path) -> dict[str, bytes]:
@@ -46,7 +25,8 @@ def test_experiments_leave_nothing(tmp_path: Path) -> None:
     call(folder, "dvc", "exp", "run", "-q", "--temp", "-S", "version=4")
     call(folder, "dvc", "exp", "run", "-q", "--queue", "-S", "version=5")
     call(folder, "dvc", "exp", "run", "-q", "--run-all")
-    left = kill_experiment(folder, 6)
+    with forget_site.at_work(folder, "dvc", "exp", "run", "-q", "--temp", "-S", "version=6") as left:
+        pass  # killed
     call(folder, "dvc", "push", "-q", "--run-cache")
     mine, other = sorted([note(folder, 0), note(folder, 1)], key=lambda row: row.sha256)
     needles = needles_of(folder, mine)
@@ -94,3 +74,18 @@ def test_a_remote_that_does_not_answer_is_named_and_the_rest_forgotten(kind: str
     said = forget(folder, mine.id, "--yes")
     assert "cannot   remote here: not reachable" in said and "Traceback" not in said
     assert holders(folder.parent, needles) == []
+
+
+def test_what_a_folder_reveals_is_removed_from_a_server_too(tmp_path: Path) -> None:
+    """The server can only be asked for names of objects. Those of an older version are not in DVC's cache any more."""
+    (tmp_path / "server").mkdir()
+    with servers.running("webdav", tmp_path / "server") as server:
+        folder = forget_site.make(tmp_path / "here", server.url, server.credentials)
+        call(folder, "dvc", "remote", "add", "-q", "usb", "../usb")  # its name comes after the server's
+        shutil.copytree(server.folder / "voz", tmp_path / "here/usb")
+        needles = needles_of(folder, mine := note(folder, 0))
+        call(folder, "dvc", "gc", "-q", "-f", "-w")
+        shutil.rmtree(folder / ".cache")
+        assert len(holding(server.contents(), needles)) > 10 < len(holders(tmp_path / "here/usb", needles))
+        forget(folder, mine.id, "--yes")
+        assert holding(server.contents(), needles) == [] == holders(tmp_path / "here", needles)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests import whatsapp
+from tests import forget_site, whatsapp
 from tests.whatsapp import AGREED, CHAT, android, run
-from voz.data import consent, corrections, origins
+from voz.data import consent, corrections, forgotten, notes, origins
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +80,22 @@ def test_a_newer_export_adds_its_new_notes(repository: Path, spoken: list[Path],
     assert {name: Path("data/notes", name).stat().st_mtime_ns for name in first} == first
     assert len(corrections.read(Path("data/corrections.csv"))) == 1
     assert "0 new notes" in run(newer, "--sender", "Ana Pérez")
+
+
+def test_a_newer_export_does_not_bring_a_forgotten_note_back(repository: Path, spoken: list[Path], tmp_path: Path) -> None:
+    zipped = android(tmp_path / "chat.zip", spoken)
+    run(zipped, "--sender", "Ana Pérez", *AGREED)
+    mine, other = origins.read(Path("data/notes"))
+    forget_site.forget(repository, mine.file, "--yes")
+    assert not any(digits in Path("data/notes", forgotten.NAME).read_text() for digits in (mine.id, mine.sha256))
+    again = tmp_path / "again.opus"  # the same sound in other bytes
+    subprocess.run(["ffmpeg", "-v", "error", "-i", spoken[0], "-c", "copy", "-metadata", "title=otra", again], check=True)
+    newer = android(tmp_path / "newer.zip", spoken, CHAT + "20/5/23, 10:01 - Ana Pérez: PTT-20230520-WA0012.opus (x)\n")
+    with zipfile.ZipFile(newer, "a") as file:
+        file.write(again, "PTT-20230520-WA0012.opus")
+    said = run(newer, "--sender", "Ana Pérez")
+    assert "0 new notes" in said and "1 were there already" in said and "left out: 2 forgotten by `make forget`" in said
+    assert origins.read(Path("data/notes")) == [other] and [each.name for each in notes.find(Path("data/notes"))] == [other.file]
 
 
 def test_audio_files_are_imported_on_request(repository: Path, spoken: list[Path], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ pipeline, the cache (.cache), DVC's cache and every configured remote. If it was
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -20,11 +21,11 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from tools.dvc_command import dvc_add
-from tools.forgetting import traces
+from tools.forgetting import preconditions, traces
 from tools.forgetting.plan import Plan, make_plan
 from tools.forgetting.trail import Trail
 from tools.remotes import stored
-from voz.data import notes, origins
+from voz.data import forgotten, notes, origins
 from voz.pipeline import command, files, ledger, params
 from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
@@ -61,7 +62,7 @@ def find_notes(wanted: list[str], folder: Path, convert_ledger: Path) -> Trail:
         if row.reason == "duplicate" and row.name in ids_by_name:
             duplicates = {ids_by_name[row.name], *re.findall(r"\(([0-9a-f]{12})\)", row.detail)}
             ids |= duplicates if duplicates & ids else set()
-    return Trail(ids, {name for name, note_id in ids_by_name.items() if note_id in ids})
+    return Trail(ids, {name for name, note_id in ids_by_name.items() if note_id in ids}, sounds=sounds)
 
 
 def show(plan: Plan) -> None:
@@ -87,8 +88,9 @@ def show(plan: Plan) -> None:
         print(tr("  cannot   {line}", line=line))
 
 
-def remove(repo: Repo, plan: Plan) -> None:
-    """Carry out the plan. Remotes first: if the run is interrupted, what is still here tells the next one what to look for there.
+def remove_from_servers(repo: Repo, plan: Plan) -> None:
+    """Remove objects from remotes on other machines. This comes first: if the run is interrupted, what is still here tells the next
+    one what to look for there.
 
     Raises:
         UserError: a remote does not remove an object.
@@ -105,6 +107,15 @@ def remove(repo: Repo, plan: Plan) -> None:
                 name=name,
                 message=stored.one_line(error),
             ) from error
+
+
+def remove_here(plan: Plan, folder: Path) -> None:
+    """Carry out the plan on this machine. Stores first, for the same reason.
+
+    Args:
+        folder: the notes.
+    """
+    _replace_links(plan, folder)
     for objects in reversed(plan.stores.values()):
         for path in objects:
             path.unlink(missing_ok=True)
@@ -116,11 +127,22 @@ def remove(repo: Repo, plan: Plan) -> None:
         path.unlink(missing_ok=True)
 
 
-def update_dvc_pointers(values: dict[str, Any], *, everything: bool) -> None:
+def _replace_links(plan: Plan, folder: Path) -> None:
+    """Give each file that stays or is rewritten its own bytes if it is a link to an object that goes.
+
+    The notes to be removed, too: without their bytes, an interrupted run could not be run again.
+    """
+    going = {os.path.realpath(path) for objects in plan.stores.values() for path in objects}
+    for path in sorted(plan.workspace.links):
+        if (path not in plan.workspace.files or folder in path.parents) and os.path.realpath(path) in going:
+            files.copy(path, path)
+
+
+def update_dvc_pointers(paths: list[Path], *, everything: bool) -> None:
     """Put the changed notes and corrections under DVC again; if everything was removed, remove their .dvc files instead."""
-    for path in (Path(values["notes"]), Path(values["corrections"])):
+    for path in paths:
         pointer = Path(f"{path}.dvc")
-        if pointer.is_file() and (everything or not path.exists()):
+        if pointer.is_file() and everything:
             pointer.unlink()
             shutil.rmtree(path, ignore_errors=True)
         elif pointer.is_file():
@@ -139,40 +161,52 @@ def main() -> None:
         )
     if args.all == bool(args.note):
         raise UserError("which note?", "NOTE=<id or file name>, or ALL=1")
-    wanted = [each.name for each in notes.find(folder) if not each.problem] if args.all and folder.is_dir() else args.note
-    trail = find_notes(wanted, folder, args.ledger)
+    personal = [folder, Path(values["corrections"])]
+    missing = preconditions.not_checked_out(personal)
+    if missing and not args.all:  # `dvc add` would make a new version without what is not here
+        raise UserError(
+            "{path}: DVC tracks it, but it is not checked out",
+            "`dvc checkout {path}.dvc` restores it, `dvc pull {path}.dvc` fetches it",
+            path=missing[0],
+        )
     try:
-        search_and_remove(trail, args, values)
+        with Repo() as repo, preconditions.no_dvc_at_work(repo):
+            wanted = [each.name for each in notes.find(folder) if not each.problem] if args.all and folder.is_dir() else args.note
+            trail = find_notes(wanted, folder, args.ledger)
+            indexes = search_and_remove(repo, trail, args, values)
     except DvcException as error:
         raise UserError("DVC: {error}", "fix that and run this again", error=error) from error
-    update_dvc_pointers(values, everything=args.all)
+    for index in indexes:  # closed by now
+        shutil.rmtree(index, ignore_errors=True)
+    update_dvc_pointers(personal, everything=args.all)
     print(tr("forgotten: {notes}", notes=tr("all notes") if args.all else ", ".join(sorted(trail.ids))))
     print(tr("next: `make notes` or `make profile NAME=pocket`") if args.all else tr("next: dvc repro && dvc push && git commit -a"))
 
 
-def search_and_remove(trail: Trail, args: argparse.Namespace, values: dict[str, Any]) -> None:
-    """Make the plan, show it, ask, and carry it out.
+def search_and_remove(repo: Repo, trail: Trail, args: argparse.Namespace, values: dict[str, Any]) -> set[Path]:
+    """Make the plan, show it, ask, and carry it out. Returns DVC's indexes that know of the notes.
 
     Raises:
         UserError: there is nothing to remove, or the user does not agree.
         DvcException: DVC fails.
     """
-    with Repo() as repo:
-        plan = make_plan(repo, trail, args, values)
-        if not plan:
-            where = ", ".join(args.note) or values["notes"]
-            raise UserError("{where}: no trace of it anywhere", "look into {file}", where=where, file=Path(values["notes"], origins.NAME))
-        show(plan)
-        if not args.yes and not _agreed():
-            raise UserError("nothing was removed", "answer yes, or --yes in a script")
-        remove(repo, plan)
-        indexes = {Path(repo.site_cache_dir)} | traces.in_indexes(Path(repo.site_cache_dir).parent, trail)
-    for index in indexes:
-        shutil.rmtree(index, ignore_errors=True)
+    plan = make_plan(repo, trail, args, values)
+    if not plan and not args.all:  # with --all, an interrupted run may have left the .dvc files
+        where = ", ".join(args.note)
+        raise UserError("{where}: no trace of it anywhere", "look into {file}", where=where, file=Path(values["notes"], origins.NAME))
+    show(plan)
+    if not args.yes and not _agreed():
+        raise UserError("nothing was removed", "answer yes, or --yes in a script")
+    preconditions.require_no_stage(repo)  # an experiment may have begun in a copy of the checkout meanwhile
+    remove_from_servers(repo, plan)
+    if Path(values["notes"]).is_dir() and not args.all:
+        forgotten.add(Path(values["notes"]), trail.ids | trail.sounds)
+    remove_here(plan, Path(values["notes"]))
+    return {Path(repo.site_cache_dir)} | traces.in_indexes(Path(repo.site_cache_dir).parent, trail)
 
 
 def _agreed() -> bool:
-    return sys.stdin.isatty() and input(tr("Remove all this? It cannot be undone. [yes/no] ")).strip().lower() in ("yes", "si", "sí")
+    return sys.stdin.isatty() and command.ask(tr("Remove all this? It cannot be undone. [yes/no] ")).lower() in ("yes", "si", "sí")
 
 
 def parse_args() -> argparse.Namespace:

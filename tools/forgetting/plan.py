@@ -3,14 +3,17 @@
 import argparse
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc_data.hashfile.db import HashFileDB
 
-from tools.forgetting import traces
+from tools.forgetting import preconditions, traces
 from tools.forgetting.traces import Removal
 from tools.forgetting.trail import Trail
 from tools.remotes import stored
@@ -56,8 +59,25 @@ def make_plan(repo: Repo, trail: Trail, args: argparse.Namespace, values: dict[s
     plan.cache_entries = (
         {path for path in root.glob("*") if path.is_dir()} if args.all else traces.in_cache(root, trail, weights=args.weights)
     )
+    plan.out_of_reach += _later(personal, set() if args.all else _temporary_folders(root) - plan.cache_entries)
     plan.out_of_reach += _out_of_reach(repo, trail, [*personal, *outputs], args)
     return plan
+
+
+def _temporary_folders(root: Path) -> set[Path]:
+    """Those in the cache, of commands that run and of killed ones."""
+    return {path for parents in ("", "*/??/") for path in root.glob(f"{parents}{cache.TEMPORARY}*")}
+
+
+def _later(personal: list[Path], in_use: set[Path]) -> list[str]:
+    """What stays only for now, and why."""
+    lines = [
+        tr("{path}: not checked out here, so a remote in a cloud may keep some of it: `dvc pull {path}.dvc` first", path=path)
+        for path in preconditions.not_checked_out(personal)
+    ]
+    if in_use:
+        lines.append(tr("temporary folders of commands that run now ({count}): each removes its own at its end", count=len(in_use)))
+    return lines
 
 
 def tracked(repo: Repo) -> tuple[list[Path], set[Path]]:
@@ -122,27 +142,24 @@ def _legacy(store: Path) -> Path:
 
 
 def _search_stores(repo: Repo, trail: Trail, protected: set[str], plan: Plan, *, weights: bool) -> None:
-    """Search DVC's cache, then each remote.
+    """Search DVC's cache and the remotes in folders of this machine, then look up on all other remotes what is known by then.
 
-    A remote in a folder of this machine is searched completely. On any other remote, only the objects that are known by
-    then can be looked up by name.
+    Those can only be asked for objects by name.
     """
-
-    def search(name: str, store: Path) -> None:
-        for label, folder in ((name, store), (tr("{name}, as DVC 2 stored", name=tr(name)), _legacy(store))):
-            found = traces.in_store(folder, trail, protected=protected, weights=weights)
-            if found or folder == store:
-                plan.stores[label] = found
-
-    search(DVC_CACHE, Path(repo.cache.local.path))
+    folders = {DVC_CACHE: Path(repo.cache.local.path)}
+    elsewhere: dict[str, HashFileDB] = {}
     for name in sorted(repo.config["remote"]):
-        try:
+        with _said_if_unreachable(name, plan):
             odb = repo.cloud.get_remote_odb(name)
-            if odb.fs.protocol == "local":
-                os.stat(_folder_of(repo, name))  # a disk that is not mounted holds what this cannot see
-                search(tr("remote {name}", name=name), Path(odb.path))
+            if odb.fs.protocol != "local":
+                elsewhere[name] = odb
                 continue
-            known = trail.md5s | {path.parent.name + path.name for objects in plan.stores.values() for path in objects}
+            os.stat(_folder_of(repo, name))  # a disk that is not mounted holds what this cannot see
+            folders[tr("remote {name}", name=name)] = Path(odb.path)
+    _search_folders(folders, trail, protected, plan, weights=weights)
+    known = trail.md5s | {path.parent.name + path.name for objects in plan.stores.values() for path in objects}
+    for name, odb in elsewhere.items():
+        with _said_if_unreachable(name, plan):
             plan.remote_objects[name] = stored.present(odb, known)
             plan.out_of_reach.append(
                 tr(
@@ -150,10 +167,30 @@ def _search_stores(repo: Repo, trail: Trail, protected: set[str], plan: Plan, *,
                     name=name,
                 )
             )
-        except (DvcException, *stored.faults_of_remotes()) as error:
-            plan.out_of_reach.append(
-                tr("remote {name}: not reachable ({error}); run this again when it is", name=name, error=stored.one_line(error))
-            )
+
+
+def _search_folders(folders: dict[str, Path], trail: Trail, protected: set[str], plan: Plan, *, weights: bool) -> None:
+    """Search stores on this machine, each again if another one made the trail grow after it was searched."""
+    stores = dict(folders)
+    for name, store in folders.items():
+        stores[tr("{name}, as DVC 2 stored", name=tr(name))] = _legacy(store)
+    searched: dict[str, tuple[int, int]] = {}
+    while pending := [name for name in stores if searched.get(name) != trail.size]:
+        for name in pending:
+            plan.stores[name] = traces.in_store(stores[name], trail, protected=protected, weights=weights)
+            searched[name] = trail.size
+    plan.stores = {name: found for name, found in plan.stores.items() if found or name in folders}
+
+
+@contextmanager
+def _said_if_unreachable(name: str, plan: Plan) -> Iterator[None]:
+    """Within the block, a remote that does not answer becomes a line of what is out of reach."""
+    try:
+        yield
+    except (DvcException, *stored.faults_of_remotes()) as error:
+        plan.out_of_reach.append(
+            tr("remote {name}: not reachable ({error}); run this again when it is", name=name, error=stored.one_line(error))
+        )
 
 
 def _out_of_reach(repo: Repo, trail: Trail, paths: list[Path], args: argparse.Namespace) -> list[str]:

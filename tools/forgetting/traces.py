@@ -2,14 +2,15 @@
 
 A file is a trace of a note if its name or text contains the note's id, if it is a copy of a file that is a trace, if it
 was made from one (an entry of the cache stores the hashes of what it was made from), or if it contains a sentence that was
-said in the note.
+said in the note. A file of the pipeline is one, too, if it contains the note's file name.
 """
 
 import csv
+import functools
 import io
 import mmap
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +25,6 @@ from voz.pipeline.records import ID_DIGITS
 
 TRAINING = "train"  # the cache's folder of checkpoints, which are made from all notes together
 VOICES = "voices"  # the cache's folder of voices of earlier commits (`make speak REV=…`)
-TEMPORARY = tuple(f"{parent}{cache.TEMPORARY}*" for parent in ("*/??/", ""))  # in the cache, of interrupted commands
 _WEIGHTS, _REFERENCE = {"model.pth", "adapter.pth"}, "reference.wav"  # a folder in DVC's store that has one of these and this is a voice
 _TABLES = (".jsonl", ".csv")
 _CODECS = (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("OGG", "OPUS"))  # that `voz.audio.encode` writes
@@ -37,10 +37,15 @@ Listing = list[dict[str, str]]  # how DVC stores a folder: [{"md5": ..., "relpat
 
 @dataclass
 class Removal:
-    """What to change in the workspace: files to remove, and tables to rewrite, each with its remaining text."""
+    """What to change in the workspace: files to remove, and tables to rewrite, each with its remaining text.
+
+    Attributes:
+        links: what DVC made a link into its cache (`cache.type symlink`), whether it is to be changed or not.
+    """
 
     files: set[Path] = field(default_factory=set)
     tables: dict[Path, str] = field(default_factory=dict)
+    links: set[Path] = field(default_factory=set)
 
 
 def in_workspace(roots: Iterable[Path], trail: Trail, *, loose: Iterable[Path] = ()) -> Removal:
@@ -52,13 +57,15 @@ def in_workspace(roots: Iterable[Path], trail: Trail, *, loose: Iterable[Path] =
         roots: what the pipeline reads and writes.
         loose: other files, which may be a person's own: only those are removed that are traces themselves.
     """
-    candidates = [path for root in roots for path in sorted([root, *root.rglob("*")]) if path.is_file() and not path.is_symlink()]
+    cached = functools.cache(notes.dvc_cache)
+    candidates = [path for root in roots for path in sorted([root, *root.rglob("*")]) if _is_ours(path, cached)]
     together = set(candidates)
-    candidates += [path for path in loose if path not in together and path.is_file() and not path.is_symlink()]
+    candidates += [path for path in loose if path not in together and _is_ours(path, cached)]
+    links = {path for path in candidates if path.is_symlink()}
     candidates = [path for path in candidates if path.stat().st_size <= MAX_BYTES]
     progress = parallel.progress(candidates, total=len(candidates), label="search outputs", unit="file")
     hashes = {path: files.hash_file(path) for path in progress}
-    removal = Removal({path for path in candidates if trail.is_named_in(path.name) or hashes[path][:ID_DIGITS] in trail.ids})
+    removal = Removal({path for path in candidates if trail.is_named_in(path.name) or hashes[path][:ID_DIGITS] in trail.ids}, links=links)
     for path in sorted(removal.files):
         trail.add_file(path)
     texts = {path: data for path in candidates if path not in removal.files and (data := read_text(path)) is not None}
@@ -76,8 +83,15 @@ def in_workspace(roots: Iterable[Path], trail: Trail, *, loose: Iterable[Path] =
             removal.files.add(path)
             if path.suffix == ".json" and path in together:
                 removal.files |= {other for other in together if path.parent in other.parents}
+        elif path in together and trail.tells_a_name(data):
+            removal.files.add(path)
     removal.tables = {path: text for path, text in removal.tables.items() if path not in removal.files}
     return removal
+
+
+def _is_ours(path: Path, cached: Callable[[], Path | None]) -> bool:
+    """True for a regular file, and for a link that DVC made instead of one; what it leads to is the file itself then."""
+    return path.is_file() and (not path.is_symlink() or notes.target_in_cache(path, cached) is not None)
 
 
 def without_rows(text: str, suffix: str, trail: Trail) -> str:
@@ -100,10 +114,12 @@ def in_cache(root: Path, trail: Trail, *, weights: bool) -> set[Path]:
         Entries that were made from the notes, directly or through other entries; entries that hold a file that was (the voice of
         an earlier commit, whose reference is a clip); entries that do not say what they were made from; all checkpoints, if the
         notes were trained on, and all voices, if the weights are to be forgotten; the temporary folders of interrupted commands.
+        (A command that runs removes its own when it ends.)
     """
     entries = {path: _label(path) for path in sorted(root.glob("*/??/*")) if path.is_dir() and path.parts[-3] != TRAINING}
+    entries = {path: label for path, label in entries.items() if not path.name.startswith(cache.TEMPORARY)}
     found = {path for path, label in entries.items() if label is None}
-    found |= {path for pattern in TEMPORARY for path in root.glob(pattern)}
+    found |= {path for parent in [root, *root.glob("*/??")] for path in cache.abandoned(parent)}
     searching = True
     while searching:  # a file of an entry found in one round can be named in the label of another
         searching = False
@@ -122,7 +138,8 @@ def in_cache(root: Path, trail: Trail, *, weights: bool) -> set[Path]:
 
 def spoken(paths: Iterable[Path]) -> set[Path]:
     """Those of the files that a voice of this project spoke, by the forms that `make speak` writes: mono at 24 000 Hz, see `encode`."""
-    return {path for path in paths if path.is_file() and not path.is_symlink() and _form(path) in _SPOKEN}
+    cached = functools.cache(notes.dvc_cache)
+    return {path for path in paths if _is_ours(path, cached) and _form(path) in _SPOKEN}
 
 
 def _form(path: Path) -> tuple[str, str, int, int] | None:
@@ -163,7 +180,11 @@ def in_store(folder: Path, trail: Trail, *, protected: set[str], weights: bool) 
             trail.md5s |= {entry["md5"] for entry in listing}
     trail.md5s -= protected
     _follow_texts(texts, listings.values(), trail, protected)
-    naming = {oid for oid, listing in listings.items() if any(entry["md5"] in trail.md5s for entry in listing)}
+    telling = trail.telling_names
+    trail.md5s |= {oid for oid, path in texts.items() if telling and oid not in trail.md5s and trail.tells_a_name(path.read_bytes())}
+    naming = {
+        oid for oid, listing in listings.items() if any(entry["md5"] in trail.md5s or entry["relpath"] in telling for entry in listing)
+    }
     return {objects[oid] for oid in (trail.md5s | naming) if oid in objects}
 
 
@@ -210,8 +231,8 @@ def _follow_texts(texts: dict[str, Path], listings: Iterable[Listing], trail: Tr
     """
     listings = list(listings)
     before: tuple[int, int] | None = None
-    while before != (len(trail.md5s), len(trail.words)):
-        before = (len(trail.md5s), len(trail.words))
+    while before != trail.size:
+        before = trail.size
         for oid, path in texts.items():
             if oid not in trail.md5s and trail.occurs_in(data := path.read_bytes()):
                 trail.md5s.add(oid)

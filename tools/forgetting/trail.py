@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import markupsafe
+from jinja2.utils import htmlsafe_json_dumps
+
 from voz.pipeline.records import ID_DIGITS
 
 MAX_BYTES = 512 * 2**20  # larger files are model weights: their content is not searched
 MIN_WORDS = 3  # a shorter sentence could be anybody's
+MIN_NAME = 8  # characters; a shorter name of a file (`nota 1`) too
 HEX = re.compile(rb"(?<![0-9a-f])[0-9a-f]{12,64}(?![0-9a-f])")
 _WORD_FIELDS = ("text", "normalized", "heard")  # the names of record fields that hold words start with these
 
@@ -27,6 +31,7 @@ class Trail:
         hashes: SHA-256 of the files that were made from these notes alone.
         md5s: MD5 of the same files, which is how DVC names them.
         words: sentences that were said in the notes.
+        sounds: SHA-256 of their decoded samples, as far as notes.csv has it.
         trained: True if a dataset had a clip of the notes in its train or eval split.
     """
 
@@ -35,7 +40,13 @@ class Trail:
     hashes: set[str] = field(default_factory=set)
     md5s: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
+    sounds: set[str] = field(default_factory=set)
     trained: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How much the search of a store adds to; if it has not changed, the same store has no more to show."""
+        return len(self.md5s), len(self.words)
 
     def add_file(self, path: Path) -> None:
         """Add a file that was made from these notes alone, so that its copies and what was made from it are found too."""
@@ -66,6 +77,16 @@ class Trail:
     def occurs_in(self, data: bytes) -> bool:
         """True if `data` names the notes, or contains a sentence of theirs as plain text, JSON or HTML."""
         return self.is_named_in(data) or any(form in data for words in self.words for form in _encodings(words))
+
+    @property
+    def telling_names(self) -> set[str]:
+        """Names that are long enough to be looked for in texts."""
+        return {name for name in self.names if len(Path(name).stem) >= MIN_NAME}
+
+    def tells_a_name(self, data: bytes) -> bool:
+        """True if `data` has the name of a note's file, as plain text, CSV, JSON or HTML: a rejected note is listed by its name alone."""
+        written = (name for name in self.telling_names if any(form in data for form in _encodings(name)))
+        return any(_name(name).search(data) for name in written)
 
     def learn_from_manifest(self, data: bytes) -> None:
         """Learn, from the lines of a JSONL file that name the notes, what was said in them and whether they were trained on."""
@@ -109,5 +130,14 @@ def parsed_json(data: bytes) -> Any:
 
 @functools.cache  # asked again for every file
 def _encodings(words: str) -> frozenset[bytes]:
-    """How a sentence can be written: plain, as a JSON string with escapes, in HTML."""
-    return frozenset((words.encode(), json.dumps(words)[1:-1].encode(), html.escape(words).encode()))
+    """How a sentence or name can be written: plain, in a CSV, as a JSON string, in HTML by Python or Jinja, as JSON in HTML."""
+    strings = [json.dumps(words), json.dumps(words, ensure_ascii=False), str(htmlsafe_json_dumps(words))]
+    forms = [words, words.replace('"', '""'), *(string[1:-1] for string in strings), html.escape(words), str(markupsafe.escape(words))]
+    return frozenset(form.encode() for form in forms)
+
+
+@functools.cache
+def _name(name: str) -> re.Pattern[bytes]:
+    """Finds a file's name that is not a part of a longer one."""
+    forms = b"|".join(re.escape(form) for form in sorted(_encodings(name)))
+    return re.compile(rb"(?<![\w\x80-\xff.-])(?:" + forms + rb")(?![\w\x80-\xff])")

@@ -21,7 +21,7 @@ from tools import profile
 from tools.dvc_command import dvc_add
 from tools.whatsapp import candidates, export, names, texts
 from voz.audio import decode, faults
-from voz.data import consent, corrections, notes, origins, phone_transcripts
+from voz.data import consent, corrections, forgotten, notes, origins, phone_transcripts
 from voz.pipeline import cache, command, files, parallel, sandbox
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
@@ -89,6 +89,12 @@ def copy_notes(
     engine = parallel.Engine(workers)
     identities = parallel.map(functools.partial(_identify, folder), [path for _, path in copied], label="decode", engine=engine)
     return [CopiedNote(candidate, path, *identity) for (candidate, path), identity in zip(copied, identities, strict=True)], damaged
+
+
+def without_forgotten(copied: list[CopiedNote], folder: Path) -> list[CopiedNote]:
+    """Those that `make forget` did not remove from the folder, nor the same sound in another file."""
+    gone = forgotten.read(folder)
+    return [note for note in copied if gone.isdisjoint(forgotten.hashed(each) for each in (note.id, note.sha256) if each)]
 
 
 def add_new(copied: list[CopiedNote], folder: Path, sender: str) -> list[origins.Origin]:
@@ -170,10 +176,12 @@ def import_notes(args: argparse.Namespace, folder: Path, workers: int) -> Import
             consent.write(folder, agreed)
         with cache.scratch() as temporary:
             copied, damaged = copy_notes(source, chosen, temporary, workers=workers)
-            added = add_new(copied, folder, sender or agreed.speaker)
-    phone_transcripts.add(folder, transcripts(copied, origins.read(folder)))
+            wanted = without_forgotten(copied, folder)
+            added = add_new(wanted, folder, sender or agreed.speaker)
+    phone_transcripts.add(folder, transcripts(wanted, origins.read(folder)))
     left_out[later("damaged in the zip")] += len(damaged)
-    return Imported(added, len(copied) - len(added), left_out, chats)
+    left_out[later("forgotten by `make forget`")] += len(copied) - len(wanted)
+    return Imported(added, len(wanted) - len(added), left_out, chats)
 
 
 def warn_if_inside(source: Path) -> None:

@@ -1,8 +1,8 @@
 """The folder of voice notes: its files, their ids and dates.
 
 Links are not followed, except those that DVC itself makes into its own cache (`cache.type symlink`); pipes and devices are not
-opened. `consent.yaml`, `notes.csv` and `transcripts.csv` are not notes. A note is identified by its bytes; its file name is only
-shown, in printable form, and searched for a date.
+opened. `consent.yaml`, `notes.csv`, `transcripts.csv` and `forgotten.csv` are not notes. A note is identified by its bytes; its file
+name is only shown, in printable form, and searched for a date.
 """
 
 import functools
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-from voz.data import consent, origins, phone_transcripts
+from voz.data import consent, forgotten, origins, phone_transcripts
 from voz.pipeline import files, records
 from voz.pipeline.command import UserError
 
@@ -45,14 +45,14 @@ def find(folder: Path) -> list[NoteFile]:
             "{folder}: folder of voice notes not found", "set `notes:` in params.yaml to the folder that holds them", folder=folder
         )
     found = []
-    cached = functools.cache(_dvc_cache)  # asked only if there are links
+    cached = functools.cache(dvc_cache)  # asked only if there are links
     closed: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=closed.append):
         linked_folders = [name for name in folders if Path(parent, name).is_symlink()]
         for name in [*names, *linked_folders]:
             path = Path(parent, name)
             shown = files.printable(str(path.relative_to(folder)))
-            if shown not in (consent.NAME, origins.NAME, phone_transcripts.NAME):
+            if shown not in (consent.NAME, origins.NAME, phone_transcripts.NAME, forgotten.NAME):
                 found.append(_entry(shown, path, cached))
     for error in closed:
         shown = files.printable(str(Path(error.filename).relative_to(folder)))
@@ -89,16 +89,25 @@ def _entry(shown: str, path: Path, cached: Callable[[], Path | None]) -> NoteFil
     if stat.S_ISREG(mode):
         return NoteFile(shown, path)
     if stat.S_ISLNK(mode):
-        target = Path(os.path.realpath(path))
-        cache = cached() if _CACHED.search(str(target)) else None
-        if cache is not None and target.parent.parent == cache:
+        target = target_in_cache(path, cached)
+        if target is not None:
             return NoteFile(shown, target)
         return NoteFile(shown, path, "link", f"a link to {files.printable(os.readlink(path))}; links are not followed")
     kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
     return NoteFile(shown, path, "not_a_file", next((kind for test, kind in kinds if test(mode)), "not a regular file"))
 
 
-def _dvc_cache() -> Path | None:
+def target_in_cache(link: Path, cached: Callable[[], Path | None]) -> Path | None:
+    """The object of DVC's cache that a link of DVC's leads to; None for a link to anything else.
+
+    Args:
+        cached: gives the folder of the cache, see `dvc_cache`. Asked only if the link looks like DVC's.
+    """
+    target = Path(os.path.realpath(link))
+    return target if _CACHED.search(str(target)) and target.parent.parent == cached() else None
+
+
+def dvc_cache() -> Path | None:
     """The folder in which DVC keeps the files of this checkout by their hashes; None without DVC."""
     root = Path(os.environ.get("DVC_ROOT", "."))
     if not (root / ".dvc").is_dir():

@@ -269,15 +269,22 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
         files.unlock(descriptor)
 
 
-def _remove_abandoned(parent: Path) -> None:
-    """Remove the temporary folders in `parent` whose process is gone."""
+def abandoned(parent: Path) -> Iterator[Path]:
+    """The temporary folders in `parent` whose process is gone, each locked until the next is asked for."""
     for temporary in parent.glob(f"{TEMPORARY}*"):
         try:
             descriptor = files.open_locked(temporary / LABEL, wait=False)
         except OSError:  # somebody is filling it, or just renamed it; or it may not be written, which filling an entry will report
             continue
+        try:
+            yield temporary
+        finally:
+            files.unlock(descriptor)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    for temporary in abandoned(parent):
         shutil.rmtree(temporary, ignore_errors=True)
-        files.unlock(descriptor)
 
 
 def _sizes(entry: Path) -> dict[str, int]:
