@@ -132,8 +132,8 @@ class Trained:
 
 
 def training_folder(material: Material, p: Params, asr: transcriber.Transcriber, speaks_with: Sample) -> Path:
-    """Where this training keeps its state and the lines that its epochs spoke. Its name depends on all that these depend on: on Whisper
-    only where it chooses.
+    """Where this training keeps its state and the lines that its epochs spoke. Its name depends on all that these depend on: on
+    Whisper, or on the speaker encoder's embeddings, only where they choose.
 
     Args:
         speaks_with: the clip that the epochs speak with. curate's scores help to choose it (`reference.typical`), and decide nothing else.
@@ -141,9 +141,9 @@ def training_folder(material: Material, p: Params, asr: transcriber.Transcriber,
     versions = [clip_features.CODES_VERSION, voice.STEP_VERSION, eval_lines.STEP_VERSION]
     if p.conditioning == "other_clip":
         versions.append(clip_features.LATENTS_VERSION)
-    chosen_by = [asr.hash, str(transcriber.GREEDY_VERSION)] if p.select == "cer" else []
+    judges = {"cer": [asr.hash, str(transcriber.GREEDY_VERSION)], "similarity": [str(clip_features.EMBEDDING_VERSION)]}
     store = cache.Cache("train", STEP_VERSION, params=p.affecting, model=material.base_hash)
-    return store.path(store.key(material.data_hash, speaks_with.id, *map(str, versions), *chosen_by))
+    return store.path(store.key(material.data_hash, speaks_with.id, *map(str, versions), *judges.get(p.select, [])))
 
 
 def aggregate(material: Material, trained: Trained, p: Params) -> dict[str, float | int]:

@@ -53,6 +53,16 @@ def test_a_changed_step_starts_a_new_training_whatever_chooses(
     assert len(before | folders()) == 6
 
 
+def test_other_embeddings_start_a_new_training_where_likeness_chooses(base: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asr = transcriber.Transcriber(base.parent / "whisper.pt", torch.device("cpu"))
+    material = training_material.gather(dataset, base, min_minutes=0.0)
+    chosen = {select: train_stage.Params(**{**TRAIN, "select": select}) for select in ("loss", "cer", "similarity")}  # type: ignore[arg-type]
+    before = {select: train_stage.training_folder(material, p, asr, material.train[0]) for select, p in chosen.items()}
+    monkeypatch.setattr(clip_features, "EMBEDDING_VERSION", clip_features.EMBEDDING_VERSION + 1)
+    after = {select: train_stage.training_folder(material, p, asr, material.train[0]) for select, p in chosen.items()}
+    assert [select for select in chosen if after[select] != before[select]] == ["similarity"]
+
+
 @pytest.mark.slow
 def test_the_lines_of_two_references_are_never_mixed(base: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """curate's signal-to-noise ratios help to choose the recording that the epochs speak with; nothing else follows from its scores."""
