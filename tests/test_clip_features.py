@@ -46,7 +46,7 @@ def test_codes_are_golden(sample: batches.Sample) -> None:
 
 def test_latents_are_golden(sample: batches.Sample, model: xtts.Xtts) -> None:
     """Guards LATENTS_VERSION."""
-    assert clip_features.LATENTS_VERSION == 1
+    assert clip_features.LATENTS_VERSION == 2
     (found,) = clip_features.with_latents([sample], model, "base")
     assert found.latents.shape == (32, 64)
     assert found.latents[0, :4].tolist() == pytest.approx([-0.88618, 1.23936, 0.14850, -0.85267], abs=1e-3)

@@ -33,6 +33,7 @@ TEMPLATES = (
     later("a pipe"),
     later("a socket"),
     later("a device"),
+    later("a folder: {error}"),
     # convert: what the container's framing says
     later("{lost} of {size} bytes missing"),
     later("{lost} bytes of its box {box} missing"),
