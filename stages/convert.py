@@ -82,9 +82,9 @@ def convert(path: Path, folder: Path, p: Params) -> Outcome:
         audio = sandbox.call(decode.decode, path, raw, limit_s=decode.LIMIT_S)
     except faults.Unusable as error:
         return Outcome(error.code, error.detail)
+    except sandbox.Killed:
+        raise
     except sandbox.Crashed as error:
-        if isinstance(error, sandbox.Killed):
-            raise
         return Outcome("decoder_crashed", str(error))
     except MemoryError:
         return Outcome("decoder_memory", f"decoding it takes more than {sandbox.GIB // 2**20} MiB")

@@ -102,10 +102,10 @@ def clip_lines(dataset: Path, examples: list[records.Example], count: int) -> li
     return lines
 
 
-def compared_lines(folder: Path) -> list[LineView]:
-    """The test lines: each as the recording, spoken by the base, and spoken by the fine-tuned voice; equally loud."""
+def compared_lines(folder: Path, rows: list[records.Comparison]) -> list[LineView]:
+    """The rows of the test lines: each as the recording, spoken by the base, and spoken by the fine-tuned voice; equally loud."""
     lines, rates_hz = [], [rate_of(kind) for kind in VOICES]
-    for row in read_rows(folder, records.Comparison):
+    for row in rows:
         transcripts = {"real": row.heard_real, "base": row.heard_base, "fine_tuned": row.heard_fine_tuned}
         quoted = " · ".join(f"{voice_name(kind)} “{views.shortened(transcripts[kind])}”" for kind in VOICES)
         pcms = [wav.read(folder / kind / f"{row.id}.wav", rate_hz=rate_of(kind)) for kind in VOICES]
@@ -249,8 +249,8 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
     notes, examples = read_rows(args.wav, records.Note), read_rows(args.dataset, records.Example)
     sizes, table = views.split_sizes(examples), figures.table(metrics["evaluate"])
     card, name, epochs = args.voice / "README.md", speaker(args.dataset), read_json(args.epochs / "epochs.json")
-    compared, training = compared_lines(args.lines), training_of(metrics["train"], epochs)
-    spoken_notes = len({row.note for row in read_rows(args.lines, records.Comparison)})
+    spoken, training = read_rows(args.lines, records.Comparison), training_of(metrics["train"], epochs)
+    compared = compared_lines(args.lines, spoken)
     return {
         "title": tr("The voice of {name}", name=name) if name else tr("The voice"),
         "notes": len(notes),
@@ -258,7 +258,7 @@ def contents(args: argparse.Namespace, p: Params) -> dict[str, Any]:
         "spoken": spoken_lines(args.outputs),
         "compared": compared,
         "blind": blind_test(compared, {kind: voice_name(kind) for kind in VOICES}, seed=BLIND_SEED),
-        "verdict": verdict.verdict(table, spoken_notes, training) if table and training else None,
+        "verdict": verdict.verdict(table, len({row.note for row in spoken}), training) if table and training else None,
         "figures": table,
         "judges": figures.JUDGES,
         "charts": training_charts(args.reports / "plots" / "train", metrics["train"].get("best_epoch")),

@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from tools.dvc_command import dvc_add
-from voz.pipeline import command
+from voz.pipeline import command, files
 from voz.pipeline.command import UserError
 from voz.pipeline.files import hash_file, require_free
 from voz.pipeline.language import later, tr
@@ -239,7 +239,7 @@ def track(path: Path) -> None:
         UserError: DVC refuses.
     """
     dvc_add(path, fix=tr("fix that and run `make base` again"))
-    pointer = path.with_name(path.name + ".dvc")
+    pointer = files.dvc_pointer(path)
     yaml = YAML()
     document = yaml.load(pointer)
     document["outs"][0]["push"] = False

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from voz.data.base_files import BASE_FILES
-from voz.pipeline import command, params
+from voz.pipeline import command, files, params
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
 
@@ -70,7 +70,7 @@ def _spelling(key: str, value: object) -> Problem | None:
 def _presence(key: str, path: Path, value: str) -> Problem | None:
     """An input that is not there, or is a file in place of a folder."""
     if not path.exists():
-        if path.with_name(f"{path.name}.dvc").is_file():
+        if files.dvc_pointer(path).is_file():
             return Problem(key, tr("{value}: missing", value=value), tr("`dvc checkout` restores it, `dvc pull` fetches it"))
         if key == "asr" and "/" not in value:
             name = value.removesuffix(".pt")

@@ -141,7 +141,7 @@ def _replace_links(plan: Plan, folder: Path) -> None:
 def update_dvc_pointers(paths: list[Path], *, everything: bool) -> None:
     """Put the changed notes and corrections under DVC again; if everything was removed, remove their .dvc files instead."""
     for path in paths:
-        pointer = Path(f"{path}.dvc")
+        pointer = files.dvc_pointer(path)
         if pointer.is_file() and everything:
             pointer.unlink()
             shutil.rmtree(path, ignore_errors=True)

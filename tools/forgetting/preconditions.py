@@ -12,19 +12,20 @@ from dvc.repo import Repo, lock_repo
 from dvc.rwlock import RWLOCK_FILE, SCHEMA, RWLockFileCorruptedError
 from voluptuous import Invalid
 
+from voz.pipeline import files
 from voz.pipeline.command import UserError
 
 
 def not_checked_out(paths: list[Path]) -> list[Path]:
     """Those that DVC tracks and that are not checked out: missing, an empty folder, or with links to files that DVC's cache lacks."""
-    return [path for path in paths if Path(f"{path}.dvc").is_file() and not _is_whole(path)]
+    return [path for path in paths if files.dvc_pointer(path).is_file() and not _is_whole(path)]
 
 
 def _is_whole(path: Path) -> bool:
     if not path.is_dir():
         return path.exists()
-    files = [each for each in path.rglob("*") if each.is_symlink() or not each.is_dir()]
-    return bool(files) and all(each.exists() for each in files)
+    inside = [each for each in path.rglob("*") if each.is_symlink() or not each.is_dir()]
+    return bool(inside) and all(each.exists() for each in inside)
 
 
 @contextmanager

@@ -58,7 +58,7 @@ class Backend:
         self.hints: dict[str, str] = {}  # what the phone transcribed, by note id
         self.rejected: list[Rejected] = []  # by stage and reason
         self.totals: dict[str, tuple[int, int, int]] = {}  # by stage: inputs, accepted items, rejected items
-        if not (folders.corrections.exists() or corrections.pointer(folders.corrections).is_file()):
+        if not (folders.corrections.exists() or files.dvc_pointer(folders.corrections).is_file()):
             corrections.write(folders.corrections, [])
         self.decisions()
         self.reload()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.dvc_command import dvc
 from voz.data import corrections
-from voz.pipeline import command
+from voz.pipeline import command, files
 from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
 
@@ -52,7 +52,7 @@ def add(path: Path, python: Path) -> None:
 
 def differs(path: Path) -> bool:
     """True if DVC tracks a file, and the file that is there has other bytes than DVC remembers."""
-    pointer = corrections.pointer(path)
+    pointer = files.dvc_pointer(path)
     if not (path.is_file() and pointer.is_file()):
         return False
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() not in pointer.read_text(encoding="utf-8")

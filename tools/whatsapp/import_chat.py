@@ -320,7 +320,7 @@ def _in_repository(path: Path) -> Path:
         relative = path.resolve().relative_to(Path.cwd().resolve())
     except ValueError as error:
         raise UserError("{path}: outside of the repository", "use a path inside it, such as data/notes", path=path) from error
-    if Path(f"{relative}.dvc").is_file() and not relative.exists():
+    if files.dvc_pointer(relative).is_file() and not relative.exists():
         raise UserError(
             "{path}: DVC tracks it, but it is not checked out",
             "`dvc checkout {path}.dvc` restores it, `dvc pull {path}.dvc` fetches it",

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from voz.pipeline import records
+from voz.pipeline import files, records
 from voz.pipeline.command import UserError
 from voz.pipeline.files import csv_text, read_csv, write_text
 
@@ -33,18 +33,13 @@ class Correction:
         return "reject" if not self.accepted else "text" if self.text else "accept"
 
 
-def pointer(path: Path) -> Path:
-    """The file in which DVC remembers a corrections file, if it tracks it: `corrections.csv.dvc`."""
-    return path.with_name(f"{path.name}.dvc")
-
-
 def read(path: Path) -> dict[str, Correction]:
     """Read a corrections file: the last decision about each clip. `accept` after `text` keeps the text.
 
     Raises:
         UserError: the file is missing or not checked out, has another header or an invalid row; names the line.
     """
-    if not path.is_file() and pointer(path).is_file():  # a new file in its place would hide the decisions that DVC has
+    if not path.is_file() and files.dvc_pointer(path).is_file():  # a new file in its place would hide the decisions that DVC has
         raise UserError(
             "{path}: DVC tracks it, but it is not checked out",
             "`dvc checkout {path}.dvc` restores it, `dvc pull {path}.dvc` fetches it",

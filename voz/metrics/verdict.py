@@ -51,7 +51,7 @@ def verdict(table: Sequence[Row], notes: int, training: Training) -> Verdict | N
 
     Args:
         table: of base and fine-tuned (`figures.table`).
-        notes: how many the spoken lines are of.
+        notes: how many test notes the spoken lines come from.
     """
     rows = {aspect: row for aspect, (_, names) in ASPECTS.items() if (row := _deciding(table, names))}
     if not rows:

@@ -74,7 +74,7 @@ class Updates:
         sums = torch.zeros(2, dtype=torch.float64, device=self.accelerator.device)
         for index, batch in enumerate(batches):
             apart = nullcontext() if index == len(batches) - 1 else self.accelerator.no_sync(self.model)
-            with apart, attention(self.accelerator.device):
+            with apart, repeatable_attention(self.accelerator.device):
                 text, mel = self.model(batch.to(self.accelerator.device))
                 loss = self.schedule.text_loss_weight * text / counts[0] + self.schedule.mel_loss_weight * mel / counts[1]
                 self.accelerator.backward(loss * (weight * processes))  # DDP takes the mean over processes
@@ -141,11 +141,11 @@ def accelerator(precision: str, device: torch.device) -> Accelerator:
     )
 
 
-def attention(device: torch.device) -> AbstractContextManager[None]:
-    """Torch's plain attention on an accelerator, if the same digits are wanted every time.
+def repeatable_attention(device: torch.device) -> AbstractContextManager[None]:
+    """Within the block, attention gives the same digits every time, if torch was asked for that: by its plain kernel, on an accelerator.
 
-    The backward passes of its fused kernels add up in an order that changes, unless a kernel without a reproducible way is an error
-    (torch's attention_backward.cu), and `device.seed_everything` takes a warning.
+    The fused kernels add up their gradients in an order that changes, unless `use_deterministic_algorithms` makes an error of that
+    (torch's attention_backward.cu); `device.seed_everything` only asks for a warning, as other operations have no other kernel.
     """
     if device.type == "cuda" and torch.are_deterministic_algorithms_enabled():
         return sdpa_kernel(SDPBackend.MATH)

@@ -32,6 +32,11 @@ def atomic(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         os.fsync(file.fileno())
 
 
+def dvc_pointer(path: Path) -> Path:
+    """The file in which DVC remembers a file or folder that was put under it by `dvc add`: `notes.dvc` for `notes`."""
+    return path.with_name(f"{path.name}.dvc")
+
+
 @contextmanager
 def _replacement(path: Path) -> Iterator[Path]:
     """Yield a temporary file, locked for this process; it replaces `path` when the block ends without an exception."""
