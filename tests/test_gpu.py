@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from pocket.xtts import recorded
 from tests import clips, tiny_base, tiny_run, tiny_voice
 from tests.test_training_loop import PLAN, kill_after, loop_in, noise_clips
 from voz.audio import wav
@@ -137,3 +138,24 @@ def test_an_epoch_reads_its_clips_ahead(base: Path, tmp_path: Path, where: torch
 
 def test_all_stages_run(tmp_path: Path) -> None:
     tiny_run.make(tmp_path, device="cuda")
+
+
+def test_a_recorded_step_gives_the_gradients_of_each_batch(where: torch.device) -> None:
+    torch.manual_seed(1)
+    module = torch.nn.Sequential(torch.nn.Conv1d(3, 8, 3, padding=1), torch.nn.Conv1d(8, 1, 3, padding=1)).to(where)
+
+    def compute(given: torch.Tensor) -> dict[str, torch.Tensor]:
+        loss = module(given).square().mean()
+        loss.backward()
+        return {"loss": loss.detach()}
+
+    replay = recorded.Recorded(compute, module)
+    for _ in range(3):
+        given = torch.randn(2, 3, 50, device=where)
+        wanted = compute(given)["loss"].item()
+        expected = [parameter.grad.clone() for parameter in module.parameters() if parameter.grad is not None]
+        module.zero_grad(set_to_none=True)
+        assert replay(given)["loss"].item() == pytest.approx(wanted, rel=1e-5)
+        for parameter, gradient in zip(module.parameters(), expected, strict=True):
+            assert parameter.grad is not None and torch.allclose(parameter.grad, gradient, atol=1e-5)
+        module.zero_grad(set_to_none=True)

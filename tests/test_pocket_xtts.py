@@ -1,7 +1,6 @@
 """pocket/xtts: its training code computes what coqui's classes compute, and its data are what they are meant to be."""
 
 import copy
-import types
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +114,7 @@ def test_a_vocoded_voice_keeps_its_spectrum_and_loses_its_phases() -> None:
 
 
 def test_the_speaker_distance_is_0_for_the_voice_itself_and_has_a_gradient(model: xtts.Xtts) -> None:
-    distance_of = decoder_losses.SpeakerDistance(model.hifigan_decoder.speaker_encoder)
+    distance_of = decoder_losses.SpeakerDistance(model.hifigan_decoder.speaker_encoder, torch.device("cpu"))
     wanted = torch.randn(2, 24_000) * 0.1
     made = (torch.randn(2, 24_000) * torch.linspace(0, 0.2, 24_000)).requires_grad_()
     voices = distance_of.encoder(distance_of.resample(wanted), l2_norm=True)[..., None].detach()
@@ -126,21 +125,20 @@ def test_the_speaker_distance_is_0_for_the_voice_itself_and_has_a_gradient(model
 
 
 @pytest.fixture
-def built(tmp_path: Path) -> tuple[types.SimpleNamespace, Path]:
+def built(tmp_path: Path) -> Path:
     """Two sentences for the decoder: sample number n of each has the value n."""
     codes, samples = 40, base.DECODED_SAMPLES
     said = torch.arange(codes * samples) % 2**15
-    rows = [packed.PackedRecording(name, "", "ana", "she", "asr", "train", 0, 0) for name in ("a", "b")]
-    torch.save({"latents": {row.id: torch.arange(codes + 1.0).half()[:, None].expand(-1, 3) for row in rows}}, tmp_path / "latents.pt")
-    torch.save({"targets": {row.id: {5: said.short()} for row in rows}}, tmp_path / "targets.pt")
+    latents = {name: torch.arange(codes + 1.0).half()[:, None].expand(-1, 3) for name in ("a", "b")}
+    torch.save({"latents": latents, "voices": dict.fromkeys(latents, "ana")}, tmp_path / "latents.pt")
+    torch.save({"targets": {name: {5: said.short()} for name in latents}}, tmp_path / "targets.pt")
     torch.save({"voices": {"ana": torch.zeros(2, 4)}, "periods": {"ana": torch.tensor([5, 5]).int()}}, tmp_path / "voices.pt")
-    return types.SimpleNamespace(rows=rows), tmp_path
+    return tmp_path
 
 
-def test_processes_share_a_step_whose_batch_depends_on_its_number_alone(built: tuple[types.SimpleNamespace, Path]) -> None:
-    corpus, build = built
-    whole = train_decoder.Segments(corpus, build, rank=0, world=1)[7]
-    shares = [train_decoder.Segments(corpus, build, rank=rank, world=2)[7] for rank in (0, 1)]
+def test_processes_share_a_step_whose_batch_depends_on_its_number_alone(built: Path) -> None:
+    whole = train_decoder.Segments(built, rank=0, world=1)[7]
+    shares = [train_decoder.Segments(built, rank=rank, world=2)[7] for rank in (0, 1)]
     for all_of_it, *parts in zip(whole, *shares, strict=True):
         assert torch.equal(all_of_it[0::2], parts[0]) and torch.equal(all_of_it[1::2], parts[1])
 
@@ -156,14 +154,28 @@ def test_processes_share_the_voices_of_a_gpt_batch() -> None:
     assert batch.of_process(0, 1).text == batch.text
 
 
-def test_the_decoders_target_is_one_code_late(built: tuple[types.SimpleNamespace, Path]) -> None:
-    latents, _, wavs = train_decoder.Segments(*built, rank=0, world=1)[3]
+def test_the_decoders_target_is_one_code_late(built: Path) -> None:
+    latents, _, wavs = train_decoder.Segments(built, rank=0, world=1)[3]
     for heard, said in zip(latents, wavs, strict=True):
         first = round(float(heard.mean(dim=1).sub(torch.arange(len(heard))).mean()))  # each latent holds its own number, and some noise
         expected = (first - 1) * base.DECODED_SAMPLES
         assert first == 0 or float(said[1] * 32768) == (expected + 1) % 2**15
     start = train_decoder.segment(torch.ones(50_000, dtype=torch.int16), -base.DECODED_SAMPLES)
     assert int((start == 0).sum()) == base.DECODED_SAMPLES and len(start) == train_decoder.CODES * base.DECODED_SAMPLES
+
+
+@pytest.mark.parametrize("spectra", [False, True])
+def test_the_decoder_learns_a_batch(model: xtts.Xtts, spectra: bool) -> None:
+    hifi = copy.deepcopy(model.hifigan_decoder)
+    torch.manual_seed(1)
+    times = torch.arange(train_decoder.CODES * base.DECODED_SAMPLES) / 24_000
+    tone = 0.3 * torch.sin(2 * np.pi * 200 * times)
+    batch = (torch.randn(2, train_decoder.CODES, base.WIDTH), torch.randn(2, 512, 1), tone.expand(2, -1))
+    learner = train_decoder.Learner(hifi, torch.device("cpu"), steps=2000, lr=1e-3)
+    first = 1000 if spectra else 60
+    found = [learner.advance(iter([batch]), first + step) for step in range(6)]
+    assert found[-1]["wave"] < found[0]["wave"]
+    assert set(found[0]) == ({"wave", "spectral", "mel", "speaker"} if spectra else {"wave"})
 
 
 def test_expected_places_follow_the_characters_lengths() -> None:

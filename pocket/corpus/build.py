@@ -26,6 +26,7 @@ from tqdm import tqdm
 from pocket.corpus import everyday_sentences, sentences, speech, variants, voices
 from pocket.corpus.demo_texts import demo_sentences
 from pocket.corpus.manifest import Recording, write_manifest
+from voz.model import checkpoint
 from voz.pipeline import command
 
 SEED = 20_260_314
@@ -118,6 +119,9 @@ def main() -> None:
     (args.corpus / "wav").mkdir(parents=True, exist_ok=True)
     variants.write(args.corpus / ESPEAK)
     jobs = plan(sentences.dictionary(args.words))
+    if args.only:
+        wanted = checkpoint.read(args.only)["voices"]
+        jobs = [job for job in jobs if job[0] in wanted]
     pool = joblib.Parallel(n_jobs=args.jobs, return_as="generator")
     spoken = pool(joblib.delayed(record)(args.corpus, *job) for job in jobs)
     rows = [row for row in tqdm(spoken, total=len(jobs), desc="corpus", mininterval=5) if row is not None]
@@ -133,6 +137,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--words", type=Path, required=True)
+    parser.add_argument("--only", type=Path, metavar="LATENTS", help="speak only the sentences of a latents.pt (pocket/decoder_on_gpu.sh)")
     parser.add_argument("--jobs", type=int, default=2)
     return parser.parse_args()
 

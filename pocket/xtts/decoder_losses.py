@@ -40,10 +40,11 @@ def wave_distance(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 class SpeakerDistance:
     """Distance from the speaker embedding that the decoder was given, by the speaker encoder (the speaker consistency of YourTTS)."""
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, device: torch.device) -> None:
         from torchaudio.transforms import Resample
 
-        self.encoder, self.resample = encoder.eval().requires_grad_(False), Resample(wav.OUTPUT_RATE_HZ, wav.ASR_RATE_HZ)
+        self.encoder = encoder.eval().requires_grad_(False).to(device)
+        self.resample = Resample(wav.OUTPUT_RATE_HZ, wav.ASR_RATE_HZ).to(device)
 
     def __call__(self, made: torch.Tensor, voices: torch.Tensor) -> torch.Tensor:
         """1 less the cosine of the embeddings, mean over the batch. [B, T], [B, 512, 1]"""
@@ -53,17 +54,17 @@ class SpeakerDistance:
 class DecoderLoss:
     """The weighted sum of all distances."""
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, device: torch.device) -> None:
         from torchaudio.transforms import MelSpectrogram
 
         self.mel = MelSpectrogram(
             wav.OUTPUT_RATE_HZ, n_fft=1024, hop_length=256, n_mels=80, power=1, norm="slaney", mel_scale="slaney", f_max=11_000
-        )
-        self.speaker_distance = SpeakerDistance(encoder)
+        ).to(device)
+        self.speaker_distance = SpeakerDistance(encoder, device)
 
     def __call__(
         self, made: torch.Tensor, wanted: torch.Tensor, voices: torch.Tensor, *, spectra: bool
-    ) -> tuple[torch.Tensor, dict[str, float]]:
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The sum and its parts: the waveform's, with `spectra` also theirs and the speaker's. [B, T] twice, [B, 512, 1]"""
         found = {"wave": wave_distance(made, wanted)}
         total = WAVE_WEIGHT * found["wave"]
@@ -72,7 +73,7 @@ class DecoderLoss:
             found["mel"] = (self.log_mel(made) - self.log_mel(wanted)).abs().mean()
             found["speaker"] = self.speaker_distance(made, voices)
             total = total + found["spectral"] + MEL_WEIGHT * found["mel"] + SPEAKER_WEIGHT * found["speaker"]
-        return total, {name: value.item() for name, value in found.items()}
+        return total, {name: value.detach() for name, value in found.items()}
 
     def log_mel(self, wav: torch.Tensor) -> torch.Tensor:
         """[B, T] -> [B, 80, frames]"""

@@ -3,7 +3,7 @@
     python -m pocket.xtts.latents pocket/build/packed pocket/build/xtts
 
 Reads   pocket/build/packed, pocket/build/xtts/{codes-ye.pt,codes-she.pt,gpt.pt}
-Writes  pocket/build/xtts/latents.pt    per sentence: id, latents [N + 1, 256]
+Writes  pocket/build/xtts/latents.pt    per sentence: latents [N + 1, 256] and voice
 
 Both accents: a fine-tuned GPT says [ʃ], and its decoder is this one. Half of the sentences have [ʃ] and come from copies of the GPT that
 were fine-tuned on it: to the base every [ʃ] is unexpected, and a decoder trained on the base's latents alone turned the [ʃ] of the
@@ -99,7 +99,8 @@ def main() -> None:
     by_base = [*some([row for row in ye if row.role == "gpt"], quarter), *some([row for row in ye if row.role != "gpt"], quarter)]
     found = latents(model.gpt, in_order(by_base), Sampler(ye, corpus, steps=1))
     found |= of_sheismo(model.gpt, she, corpus, 2 * quarter)
-    checkpoint.write(args.build / "latents.pt", {"latents": found, "gpt_step": gpt["step"]})
+    voices = {row.id: row.voice for row in (*ye, *she) if row.id in found}
+    checkpoint.write(args.build / "latents.pt", {"latents": found, "voices": voices, "gpt_step": gpt["step"]})
     print(f"latents: {len(found)} sentences, GPT at step {gpt['step']}")
 
 

@@ -1,8 +1,8 @@
 """The decoder's targets, made once: each sentence that has latents, from its clean recording, at the pitches of its voice.
 
-    python -m pocket.xtts.targets pocket/build/corpus pocket/build/packed pocket/build/xtts
+    python -m pocket.xtts.targets pocket/build/corpus pocket/build/xtts
 
-Reads   pocket/build/corpus wavs, pocket/build/packed, pocket/build/xtts/{latents.pt,voices.pt}
+Reads   pocket/build/corpus wavs, pocket/build/xtts/{latents.pt,voices.pt}
 Writes  pocket/build/xtts/targets.pt    per sentence and whole periods per code: PCM16 at 24 kHz
 """
 
@@ -16,7 +16,6 @@ import torch
 from pocket.arguments import arguments
 from pocket.xtts import base, pitch_grid
 from pocket.xtts.pack import at_level
-from pocket.xtts.packed import PackedCorpus
 from voz.audio import wav
 from voz.model import checkpoint
 from voz.pipeline import command, parallel
@@ -32,9 +31,9 @@ def targets(folder: Path, wanted: tuple[str, list[int]]) -> dict[int, torch.Tens
 
 def main() -> None:
     args = parse_args()
-    latents = checkpoint.read(args.build / "latents.pt")["latents"]
+    voice_of = checkpoint.read(args.build / "latents.pt")["voices"]
     periods = checkpoint.read(args.build / "voices.pt")["periods"]
-    wanted = [(row.id, np.unique(periods[row.voice]).tolist()) for row in PackedCorpus(args.packed).rows if row.id in latents]
+    wanted = [(sentence, np.unique(periods[voice_of[sentence]]).tolist()) for sentence in sorted(voice_of)]
     made = parallel.map(functools.partial(targets, args.corpus), wanted, label="targets", engine=parallel.Engine(args.threads))
     found = {sentence: by_count for (sentence, _), by_count in zip(wanted, made, strict=True)}
     checkpoint.write(args.build / "targets.pt", {"targets": found})
@@ -42,7 +41,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    return arguments(__doc__, "corpus", "packed", "build").parse_args()
+    return arguments(__doc__, "corpus", "build").parse_args()
 
 
 if __name__ == "__main__":

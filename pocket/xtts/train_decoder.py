@@ -1,12 +1,12 @@
 """Train the decoder that turns the GPT's latents and a speaker embedding into 24 kHz sound.
 
-    python -m torch.distributed.run --standalone --nproc-per-node 2 -m pocket.xtts.train_decoder pocket/build/packed pocket/build/xtts
+    python -m torch.distributed.run --standalone --nproc-per-node 2 -m pocket.xtts.train_decoder pocket/build/xtts
 
-Reads   pocket/build/packed, pocket/build/xtts/{latents.pt,targets.pt,voices.pt,speaker.pt}
+Reads   pocket/build/xtts/{latents.pt,targets.pt,voices.pt,speaker.pt}
 Writes  pocket/build/xtts/decoder.pt, decoder.jsonl    run again to go on, also with new latents
 
 A process per core takes its share of each step's batch: six segments in 0.58 s on two cores, where two threads took 1.0 s for five. It
-runs as one process, too.
+runs as one process, too, which may use a GPU (`--device cuda`; pocket/decoder_on_gpu.sh).
 
 The loss is the waveform's alone at first: a decoder that begins with spectral losses finds the right magnitudes with wrong phases, and
 stays there. Then spectral losses and the speaker encoder's join (the speaker consistency of YourTTS, Casanova et al. 2022,
@@ -19,7 +19,6 @@ after it has read it, and a last latent follows the last code anyway.
 import argparse
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +31,9 @@ from pocket.training import Numbers, Training, set_rate, warm_cosine
 from pocket.xtts import base
 from pocket.xtts.base import DECODED_SAMPLES
 from pocket.xtts.decoder_losses import DecoderLoss
-from pocket.xtts.packed import PackedCorpus
+from pocket.xtts.recorded import Recorded
 from voz import compat
-from voz.model import checkpoint, xtts
+from voz.model import checkpoint, device, xtts
 from voz.pipeline import command
 
 STEPS, SPECTRAL_FROM = 12_000, 1000
@@ -47,13 +46,14 @@ DecoderBatch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 class Segments(torch.utils.data.Dataset):
     """Random segments of latents with their sound: an item is this process's share of a step, made ahead by a worker."""
 
-    def __init__(self, corpus: PackedCorpus, build: Path, *, rank: int, world: int) -> None:
-        self.latents = torch.load(build / "latents.pt", weights_only=True, mmap=True)["latents"]
+    def __init__(self, build: Path, *, rank: int, world: int) -> None:
+        latents = torch.load(build / "latents.pt", weights_only=True, mmap=True)
+        self.latents, self.voice_of = latents["latents"], latents["voices"]
         self.targets = torch.load(build / "targets.pt", weights_only=True, mmap=True)["targets"]
         voices = checkpoint.read(build / "voices.pt")
         self.voices, self.periods = voices["voices"], voices["periods"]
-        self.rows = [row for row in corpus.rows if row.id in self.latents and len(self.latents[row.id]) > CODES]
-        lengths = np.array([len(self.latents[row.id]) for row in self.rows], dtype=np.float64)
+        self.sentences = sorted(sentence for sentence, own in self.latents.items() if len(own) > CODES)
+        lengths = np.array([len(self.latents[sentence]) for sentence in self.sentences], dtype=np.float64)
         self.share = lengths / lengths.sum()
         self.mine = range(rank, BATCH, world)
 
@@ -65,14 +65,14 @@ class Segments(torch.utils.data.Dataset):
 
     def draw(self, rng: np.random.Generator) -> DecoderBatch:
         """One segment."""
-        row = self.rows[rng.choice(len(self.rows), p=self.share)]
-        own = self.latents[row.id]
+        sentence = self.sentences[rng.choice(len(self.sentences), p=self.share)]
+        own, voice = self.latents[sentence], self.voice_of[sentence]
         start = int(rng.integers(0, len(own) - CODES + 1))
         latents = own[start : start + CODES].float()
         latents = latents + NOISE * torch.from_numpy(rng.standard_normal(latents.shape, dtype=np.float32))
-        which = int(rng.integers(len(self.voices[row.voice])))
-        target = self.targets[row.id][int(self.periods[row.voice][which])]
-        return latents, self.voices[row.voice][which], segment(target, (start - 1) * DECODED_SAMPLES)
+        which = int(rng.integers(len(self.voices[voice])))
+        target = self.targets[sentence][int(self.periods[voice][which])]
+        return latents, self.voices[voice][which], segment(target, (start - 1) * DECODED_SAMPLES)
 
 
 def segment(target: torch.Tensor, start: int) -> torch.Tensor:
@@ -91,44 +91,48 @@ def generate(decoder: xtts.hifigan_decoder.HifiDecoder, latents: torch.Tensor, v
     return decoder.waveform_decoder(z, g=voices).squeeze(1)
 
 
-@dataclass
 class Learner:
     """coqui's decoder, of which the waveform decoder learns, with its loss and optimizer."""
 
-    hifi: xtts.hifigan_decoder.HifiDecoder
-    loss: DecoderLoss
-    optimizer: torch.optim.Optimizer
-    steps: int
-    lr: float
+    def __init__(self, hifi: xtts.hifigan_decoder.HifiDecoder, where: torch.device, *, steps: int, lr: float) -> None:
+        self.hifi, self.where, self.steps, self.lr = hifi, where, steps, lr
+        self.decoder = hifi.waveform_decoder.train().to(where)
+        self.loss = DecoderLoss(hifi.speaker_encoder, where)
+        self.optimizer = torch.optim.AdamW(self.decoder.parameters(), lr=1.0, betas=(0.8, 0.99), weight_decay=1e-3)
+        self.gradients = {spectra: functools.partial(self.compute, spectra=spectra) for spectra in (False, True)}
+        if where.type == "cuda":
+            self.gradients = {spectra: Recorded(compute, self.decoder) for spectra, compute in self.gradients.items()}
+
+    def compute(self, latents: torch.Tensor, voices: torch.Tensor, wanted: torch.Tensor, *, spectra: bool) -> dict[str, torch.Tensor]:
+        """Add a batch's gradients to those of the decoder. Returns the parts of the loss."""
+        with torch.autocast(self.where.type, torch.bfloat16):
+            made = generate(self.hifi, latents, voices).float()
+        loss, numbers = self.loss(made, wanted, voices, spectra=spectra)
+        loss.backward()
+        return numbers
 
     def advance(self, batches: Iterator[DecoderBatch], step: int) -> Numbers:
         """One step, on the next batch."""
-        decoder = self.hifi.waveform_decoder
-        latents, voices, wanted = next(batches)
+        batch = [part.to(self.where) for part in next(batches)]
         set_rate(self.optimizer, warm_cosine(step, steps=self.steps, warm=50, peak=self.lr, last=0.1))
-        with torch.autocast("cpu", torch.bfloat16):
-            made = generate(self.hifi, latents, voices).float()
-        loss, numbers = self.loss(made, wanted, voices, spectra=step >= SPECTRAL_FROM)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        processes.average_gradients(decoder)
-        nn.utils.clip_grad_norm_(decoder.parameters(), 10.0)
+        numbers = self.gradients[step >= SPECTRAL_FROM](*batch)
+        processes.average_gradients(self.decoder)
+        nn.utils.clip_grad_norm_(self.decoder.parameters(), 10.0)
         self.optimizer.step()
-        return numbers
+        self.optimizer.zero_grad(set_to_none=True)
+        return {name: value.item() for name, value in numbers.items()}
 
 
 def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
     rank, world = processes.join()
-    segments = Segments(PackedCorpus(args.packed), args.build, rank=rank, world=world)
+    segments = Segments(args.build, rank=rank, world=world)
     compat.load_torchaudio_without_extension()
     hifi = base.random_model(args.build).hifigan_decoder
-    decoder = hifi.waveform_decoder.train()
     hifi.speaker_encoder.load_state_dict(checkpoint.read(args.build / "speaker.pt")["model"])
-    optimizer = torch.optim.AdamW(decoder.parameters(), lr=1.0, betas=(0.8, 0.99), weight_decay=1e-3)
-    learner = Learner(hifi, DecoderLoss(hifi.speaker_encoder), optimizer, args.steps, args.lr)
-    parts = {"model": decoder, "optimizer": optimizer}
+    learner = Learner(hifi, device.pick(args.device), steps=args.steps, lr=args.lr)
+    parts = {"model": learner.decoder, "optimizer": learner.optimizer}
     path = args.build / "decoder.pt"
     training = Training(path, parts, steps=args.steps, save_every=SAVE_EVERY, print_every=25, writes=rank == 0)
     training.resume()
@@ -139,8 +143,9 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = arguments(__doc__, "packed", "build", steps=STEPS)
+    parser = arguments(__doc__, "build", steps=STEPS)
     parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: one process (default: %(default)s)")
     return parser.parse_args()
 
 

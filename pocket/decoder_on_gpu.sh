@@ -1,0 +1,14 @@
+#!/bin/sh
+# Train the pocket decoder, the longest of the trainings, on a machine with a GPU (pocket/README.md).
+#
+# From a clone that has pocket/build/xtts/{config.json,vocab.json,mel_stats.pth,speaker.pt,voices.pt,latents.pt}: speaks the sentences of
+# latents.pt again, makes the targets and trains. Killed, it goes on where it was. Needs espeak-ng and wspanish, as `make pocket` does.
+# Writes pocket/build/xtts/decoder.pt and decoder.jsonl; copy them back, then `cd pocket && dvc commit -f decoder && dvc repro`.
+set -eu
+cd "$(dirname "$0")/.."
+build=pocket/build
+words=${WORDS:-/usr/share/dict/spanish}
+
+[ -e $build/corpus/manifest.jsonl ] || python3 -m pocket.corpus.build $build/corpus --words "$words" --only $build/xtts/latents.pt --jobs "$(nproc)"
+[ -e $build/xtts/targets.pt ] || python3 -m pocket.xtts.targets $build/corpus $build/xtts --threads "$(nproc)"
+python3 -m pocket.xtts.train_decoder $build/xtts --device cuda
