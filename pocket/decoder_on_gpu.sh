@@ -11,4 +11,4 @@ words=${WORDS:-/usr/share/dict/spanish}
 
 [ -e $build/corpus/manifest.jsonl ] || python3 -m pocket.corpus.build $build/corpus --words "$words" --only $build/xtts/latents.pt --jobs "$(nproc)"
 [ -e $build/xtts/targets.pt ] || python3 -m pocket.xtts.targets $build/corpus $build/xtts --threads "$(nproc)"
-python3 -m pocket.xtts.train_decoder $build/xtts --device cuda
+python3 -m pocket.xtts.train_decoder $build/xtts --device cuda "$@"
