@@ -11,7 +11,12 @@ targets do not follow from its input learns to smear.
 """
 
 import argparse
+import functools
+import itertools
 import math
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,28 +25,35 @@ import torch.nn.functional as F
 from pocket.arguments import arguments
 from pocket.xtts import base, yin
 from pocket.xtts.base import CODE_SAMPLES
-from pocket.xtts.packed import PackedCorpus, PackedRecording
+from pocket.xtts.packed import PackedCorpus
 from voz import compat
 from voz.audio.wav import ASR_RATE_HZ, SAMPLE_RATE_HZ
 from voz.model import checkpoint
 from voz.pipeline import command, parallel
 
-EMBEDDINGS = 8  # per voice, from 4 to 8 s each; the decoder in git was trained with two
+EMBEDDINGS = 8  # per voice, from 4 to 8 s each
+AT_A_TIME = 100  # voices for which a process loads encoder and corpus
 PITCHED_SAMPLES = 4 * SAMPLE_RATE_HZ  # that a voice's pitch is taken from
 RIDGE = 10.0
 
 
 @torch.no_grad()
-def embeddings(encoder: torch.nn.Module, corpus: PackedCorpus, of_voice: dict[str, list[PackedRecording]]) -> dict[str, torch.Tensor]:
-    """Unit-length speaker embeddings of random stretches of each voice. [EMBEDDINGS, 512]"""
+def embeddings(packed: Path, build: Path, voices: Sequence[str]) -> list[torch.Tensor]:
+    """Unit-length speaker embeddings of random stretches of each voice. [EMBEDDINGS, 512] each"""
     compat.load_torchaudio_without_extension()
     from torchaudio.transforms import Resample
 
-    resample, rng, made = Resample(SAMPLE_RATE_HZ, ASR_RATE_HZ), np.random.default_rng(2), {}
-    for voice, rows in parallel.progress(of_voice.items(), total=len(of_voice), label="voices", unit="voice"):
+    resample = Resample(SAMPLE_RATE_HZ, ASR_RATE_HZ)
+    encoder = base.random_model(build).hifigan_decoder.speaker_encoder.eval()
+    encoder.load_state_dict(checkpoint.read(build / "speaker.pt")["model"])
+    corpus = PackedCorpus(packed, splits=("train",))
+    made = []
+    for voice in voices:
+        rows = [row for row in corpus.rows if row.voice == voice]
+        rng = np.random.default_rng((base.SEED, zlib.crc32(voice.encode())))
         lengths = rng.integers(2, 5, EMBEDDINGS)
         wav = [corpus.slices(rng, int(count), 2 * SAMPLE_RATE_HZ, rows=rows).flatten() for count in lengths]
-        made[voice] = torch.cat([encoder(resample(one[None]), l2_norm=True) for one in wav])
+        made.append(torch.cat([encoder(resample(one[None]), l2_norm=True) for one in wav]))
     return made
 
 
@@ -69,14 +81,11 @@ def periods(corpus: PackedCorpus, voices: dict[str, torch.Tensor]) -> dict[str, 
 
 def main() -> None:
     args = parse_args()
-    torch.set_num_threads(args.threads)
     corpus = PackedCorpus(args.packed, splits=("train",))
-    of_voice: dict[str, list[PackedRecording]] = {voice: [] for voice in corpus.voices}
-    for row in corpus.rows:
-        of_voice[row.voice].append(row)
-    encoder = base.random_model(args.build).hifigan_decoder.speaker_encoder.eval()
-    encoder.load_state_dict(checkpoint.read(args.build / "speaker.pt")["model"])
-    voices = embeddings(encoder, corpus, of_voice)
+    names = corpus.voices
+    parts = [names[first : first + AT_A_TIME] for first in range(0, len(names), AT_A_TIME)]
+    of_parts = parallel.map(functools.partial(embeddings, args.packed, args.build), parts, label="voices", unit=f"{AT_A_TIME} voices")
+    voices = dict(zip(names, itertools.chain.from_iterable(of_parts), strict=True))
     checkpoint.write(args.build / "voices.pt", {"voices": voices, "periods": periods(corpus, voices)})
     print(f"voices: {len(voices)}")
 
