@@ -3,7 +3,7 @@
 #
 # From a clone that has pocket/build/xtts/{config.json,vocab.json,mel_stats.pth,speaker.pt,voices.pt,latents.pt}: speaks the sentences of
 # latents.pt again, makes the targets and trains. Killed, it goes on where it was. Needs espeak-ng and wspanish, as `make pocket` does.
-# Writes pocket/build/xtts/decoder.pt and decoder.jsonl; copy them back, then `cd pocket && dvc commit -f decoder && dvc repro`.
+# Writes pocket/build/xtts/decoder.pt and decoder.jsonl: copy them back to the same place, and `make pocket` goes on from there.
 set -eu
 cd "$(dirname "$0")/.."
 build=pocket/build

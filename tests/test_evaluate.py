@@ -214,7 +214,7 @@ def test_another_voice_is_compared_line_by_line(folder: Path, monkeypatch: pytes
 
 def test_an_adapter_is_compared_with_its_base_as_the_merged_voice_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = test_lora.build(folder / "base")
-    test_lora.teach(trainer)
+    test_lora.teach(trainer, size=0.1)
     adapted = test_lora.store(trainer, folder / "base", folder / "adapted")
     found = {}
     for voice in (adapted, test_lora.merged(adapted, folder / "base", folder / "merged")):

@@ -12,7 +12,7 @@ from pocket.corpus import manifest, speech, voices
 from pocket.xtts import base, decoder_losses, encode, fast_gpt, pack, packed, phonemes, pitch_grid, train_decoder, train_speaker, yin
 from voz.audio import wav
 from voz.metrics import espeak, measures
-from voz.model import xtts
+from voz.model import generation, synthesis, xtts
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +65,42 @@ def test_a_gpt_that_ignores_its_reference_is_found_and_its_conditioning_reset(mo
     assert gpt.get_style_emb(mels).abs().mean() < 0.2
 
 
-@pytest.mark.xfail(strict=True, reason="the demo GPT ignores the reference recording; only the decoder uses it: pocket/README.md")
-def test_the_gpt_in_git_uses_its_reference_recording() -> None:
-    model = xtts.load_model(Path(__file__).parents[1] / "models" / "pocket" / "xtts")
-    recordings = [speech.speak("hola, ¿cómo andás?", voice) for voice in (voices.DEMO_SPEAKER, voices.OTHER_SPEAKER)]
-    latents = [xtts.conditioning(model, recording).latents for recording in recordings]
-    assert (latents[0] - latents[1]).norm() > fast_gpt.MIN_SPREAD * latents[0].norm()
+@pytest.fixture(scope="module")
+def heard() -> tuple[xtts.Xtts, dict[tuple[str, int], xtts.Conditioning]]:
+    """The base in git, and what it hears in two recordings of two speakers."""
+    base_in_git = xtts.load_model(Path(__file__).parents[1] / "models" / "pocket" / "xtts")
+    texts = ("hola, ¿cómo andás?", "mañana a la tarde vamos a la plaza con los chicos.")
+    speakers = {"demo": voices.DEMO_SPEAKER, "other": voices.OTHER_SPEAKER}
+    recordings = {(name, n): speech.speak(text, voice) for name, voice in speakers.items() for n, text in enumerate(texts)}
+    return base_in_git, {which: xtts.conditioning(base_in_git, recording) for which, recording in recordings.items()}
+
+
+def test_the_gpt_in_git_tells_speakers_apart(heard: tuple[xtts.Xtts, dict[tuple[str, int], xtts.Conditioning]]) -> None:
+    _, found = heard
+
+    def apart(one: tuple[str, int], other: tuple[str, int]) -> float:
+        return float((found[one].latents - found[other].latents).norm() / found[one].latents.norm())
+
+    same = [apart((name, 0), (name, 1)) for name in ("demo", "other")]
+    different = [apart(("demo", n), ("other", m)) for n in (0, 1) for m in (0, 1)]
+    assert max(same) < 0.5 and min(different) > 1.0
+
+
+def test_another_reference_changes_what_the_base_in_git_speaks(heard: tuple[xtts.Xtts, dict[tuple[str, int], xtts.Conditioning]]) -> None:
+    base_in_git, found = heard
+    line = synthesis.number(["El sábado fuimos a la casa de mi abuela."], seed=1)
+    sampling = generation.Sampling(temperature=0.7, top_p=0.85, top_k=50, repetition_penalty=1.0)
+
+    def spoken(conditioning: xtts.Conditioning) -> np.ndarray:
+        return wav.resample(synthesis.speak(base_in_git, conditioning, line, sampling)[0], wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ)
+
+    for name, other in (("demo", "other"), ("other", "demo")):
+        pcm = spoken(found[name, 0])
+        embedding = xtts.speaker_embedding(base_in_git, pcm)
+        own, others = (float(embedding @ found[whose, 1].speaker.flatten().numpy()) for whose in (name, other))
+        assert own > others + 0.3
+        with_other_latents = spoken(xtts.Conditioning(found[other, 0].latents, found[name, 0].speaker))
+        assert not np.array_equal(with_other_latents, pcm)  # the GPT hears, too, not the decoder alone
 
 
 def test_norm_of_the_embedding_is_folded_exactly(model: xtts.Xtts) -> None:

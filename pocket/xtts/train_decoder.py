@@ -36,7 +36,7 @@ from voz import compat
 from voz.model import checkpoint, device, xtts
 from voz.pipeline import command
 
-STEPS, SPECTRAL_FROM = 12_000, 1000
+STEPS, SPECTRAL_FROM = 24_000, 1000
 SAVE_EVERY = 200  # steps, about two minutes
 BATCH, CODES = 6, 16  # 16 codes are 0.74 s
 NOISE = 0.1  # added to the latents, whose size is 1: a fine-tuned GPT's are a little different
@@ -101,6 +101,7 @@ class Learner:
         self.optimizer = torch.optim.AdamW(self.decoder.parameters(), lr=1.0, betas=(0.8, 0.99), weight_decay=1e-3)
         self.gradients = {spectra: functools.partial(self.compute, spectra=spectra) for spectra in (False, True)}
         if where.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # the shapes never change
             self.gradients = {spectra: Recorded(compute, self.decoder) for spectra, compute in self.gradients.items()}
 
     def compute(self, latents: torch.Tensor, voices: torch.Tensor, wanted: torch.Tensor, *, spectra: bool) -> dict[str, torch.Tensor]:

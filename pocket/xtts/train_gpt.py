@@ -8,7 +8,8 @@ Writes  pocket/build/xtts/gpt.pt, gpt.jsonl    run again to go on
 Two cores have little compute, hence bfloat16, four layers at first (the other two start as identities and join when the
 speech is there), Muon for the matrices. Short sentences first, then all, then also two sentences of a voice in a row, so that
 late positions are trained. One attention head in each of three layers is guided along the text at the start
-(pocket/xtts/encode.py); the guidance fades out.
+(pocket/xtts/encode.py); the guidance fades out. After this first course, whose rate falls to a twentieth, the rate rises again to half
+and falls once more (warm restarts, Loshchilov and Hutter 2017, arXiv:1608.03983): 6 000 steps do not exhaust it.
 """
 
 import argparse
@@ -27,7 +28,8 @@ from pocket.xtts.gpt_batches import GptRow, Sampler, as_batch, read_rows
 from pocket.xtts.packed import PackedCorpus
 from voz.pipeline import command
 
-STEPS = 6000
+FIRST_COURSE, STEPS = 6000, 12_000
+RESTART = 0.5  # of --lr
 SAVE_EVERY = 200  # steps, about five minutes
 GUIDANCE_WIDTH = 2.5  # characters
 TEXT_WEIGHT = 0.01  # coqui's
@@ -92,7 +94,7 @@ def evaluate(gpt: torch.nn.Module, rows: list[GptRow], sampler: Sampler) -> Numb
 
 @dataclass
 class Learner:
-    """The GPT, what it learns with, and the schedule. grow_at: share of the steps after which the last two layers join."""
+    """The GPT, what it learns with, and the schedule. grow_at: share of the first course after which the last two layers join."""
 
     gpt: torch.nn.Module
     fast: fast_gpt.Bfloat16Copy
@@ -103,16 +105,22 @@ class Learner:
     rank: int
     world: int
 
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        if step < FIRST_COURSE:
+            return warm_cosine(step, steps=FIRST_COURSE, warm=100, peak=self.lr)
+        return warm_cosine(step - FIRST_COURSE, steps=self.steps - FIRST_COURSE, warm=100, peak=RESTART * self.lr)
+
     def advance(self, sampler: Sampler, step: int) -> Numbers:
         """One step."""
         for optimizer, share in zip(self.optimizers.all, RATES, strict=True):
-            set_rate(optimizer, warm_cosine(step, steps=self.steps, warm=100, peak=self.lr * share))
-        guidance = max(0.0, 1 - 2 * step / self.steps)  # gone at half the steps
+            set_rate(optimizer, share * self.rate(step))
+        guidance = max(0.0, 1 - 2 * step / FIRST_COURSE)  # gone at half of it
         found = fast_gpt.losses(
             self.fast.refresh(),
             sampler.batch(step).of_process(self.rank, self.world),
             sigma=GUIDANCE_WIDTH if guidance else None,
-            layers=fast_gpt.FIRST_LAYERS if step < self.grow_at * self.steps else None,
+            layers=fast_gpt.FIRST_LAYERS if step < self.grow_at * FIRST_COURSE else None,
             swapped=SWAPPED,
             seed=step * self.world + self.rank,
         )
@@ -138,7 +146,7 @@ def main() -> None:
     pace = sum(len(r.codes) for r in rows) / sum(len(r.text) for r in rows)
     fast_gpt.initialise(gpt, codes_per_character=pace)
     print(f"gpt: {len(rows)} sentences, {len({r.voice for r in rows})} voices, {pace:.2f} codes per character", flush=True)
-    sampler, chosen = Sampler(rows, corpus, steps=args.steps), Optimizers(optimizers(gpt))
+    sampler, chosen = Sampler(rows, corpus, steps=FIRST_COURSE), Optimizers(optimizers(gpt))
     parts = {"model": gpt, "optimizer": chosen}
     training = Training(args.build / "gpt.pt", parts, steps=args.steps, save_every=SAVE_EVERY, print_every=20, writes=rank == 0)
     training.resume()
@@ -154,7 +162,7 @@ def main() -> None:
 def parse_args() -> argparse.Namespace:
     parser = arguments(__doc__, "packed", "build", steps=STEPS)
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--grow-at", type=float, default=0.6, help="share of the steps after which the last two layers join")
+    parser.add_argument("--grow-at", type=float, default=0.6, help="share of the first 6 000 steps after which the last two layers join")
     return parser.parse_args()
 
 
