@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pocket.training import Numbers, Training, set_rate, warm_cosine
+from pocket.xtts import train_gpt
 
 STEPS = 12
 
@@ -79,3 +80,10 @@ def test_the_rate_warms_up_and_falls_to_its_last_share() -> None:
     rates = [warm_cosine(step, steps=100, warm=10, peak=1.0, last=0.1) for step in range(101)]
     assert rates[0] == pytest.approx(0.1) and max(rates) == rates[10] == 1.0 and rates[-1] == pytest.approx(0.1)
     assert rates == sorted(rates[:11]) + sorted(rates[11:], reverse=True)
+
+
+def test_the_gpts_rate_falls_twice() -> None:
+    rates = [train_gpt.rate(step, steps=12_000, lr=2e-3) for step in range(12_000)]
+    assert max(rates) == pytest.approx(2e-3) and rates.index(max(rates)) <= 100
+    assert max(rates[6000:]) == pytest.approx(1e-3)
+    assert rates[5999] == pytest.approx(1e-4, rel=0.01) and rates[11_999] == pytest.approx(5e-5, rel=0.01)

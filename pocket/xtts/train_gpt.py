@@ -68,6 +68,13 @@ class Optimizers:
             one.load_state_dict(state[str(i)])
 
 
+def rate(step: int, *, steps: int, lr: float) -> float:
+    """The learning rate of a step: of the first course, or of the second."""
+    if step < FIRST_COURSE:
+        return warm_cosine(step, steps=FIRST_COURSE, warm=100, peak=lr)
+    return warm_cosine(step - FIRST_COURSE, steps=steps - FIRST_COURSE, warm=100, peak=RESTART * lr)
+
+
 @torch.no_grad()
 def evaluate(gpt: torch.nn.Module, rows: list[GptRow], sampler: Sampler) -> Numbers:
     """Cross-entropy, accuracy and guidance loss on sentences of the dev split; how far the conditioning of voices differs.
@@ -105,16 +112,10 @@ class Learner:
     rank: int
     world: int
 
-    def rate(self, step: int) -> float:
-        """The learning rate of a step."""
-        if step < FIRST_COURSE:
-            return warm_cosine(step, steps=FIRST_COURSE, warm=100, peak=self.lr)
-        return warm_cosine(step - FIRST_COURSE, steps=self.steps - FIRST_COURSE, warm=100, peak=RESTART * self.lr)
-
     def advance(self, sampler: Sampler, step: int) -> Numbers:
         """One step."""
         for optimizer, share in zip(self.optimizers.all, RATES, strict=True):
-            set_rate(optimizer, share * self.rate(step))
+            set_rate(optimizer, share * rate(step, steps=self.steps, lr=self.lr))
         guidance = max(0.0, 1 - 2 * step / FIRST_COURSE)  # gone at half of it
         found = fast_gpt.losses(
             self.fast.refresh(),
