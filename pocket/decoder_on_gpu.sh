@@ -7,8 +7,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 build=pocket/build
+corpus=$build/decoder_corpus # beside a whole corpus, whose manifest stays as it is; sentences already there are kept
 words=${WORDS:-/usr/share/dict/spanish}
 
-[ -e $build/corpus/manifest.jsonl ] || python3 -m pocket.corpus.build $build/corpus --words "$words" --only $build/xtts/latents.pt --jobs "$(nproc)"
-[ -e $build/xtts/targets.pt ] || python3 -m pocket.xtts.targets $build/corpus $build/xtts --threads "$(nproc)"
+python3 -m pocket.corpus.build $corpus --words "$words" --only $build/xtts/latents.pt --jobs "$(nproc)"
+[ $build/xtts/targets.pt -nt $build/xtts/latents.pt ] || python3 -m pocket.xtts.targets $corpus $build/xtts --threads "$(nproc)"
 python3 -m pocket.xtts.train_decoder $build/xtts --device cuda "$@"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pocket.xtts import recorded
+from pocket.xtts import cuda_graph
 from tests import clips, tiny_base, tiny_run, tiny_voice
 from tests.test_training_loop import PLAN, kill_after, loop_in, noise_clips
 from voz.audio import wav
@@ -140,7 +140,7 @@ def test_all_stages_run(tmp_path: Path) -> None:
     tiny_run.make(tmp_path, device="cuda")
 
 
-def test_a_recorded_step_gives_the_gradients_of_each_batch(where: torch.device) -> None:
+def test_a_captured_step_gives_the_gradients_of_each_batch(where: torch.device) -> None:
     torch.manual_seed(1)
     module = torch.nn.Sequential(torch.nn.Conv1d(3, 8, 3, padding=1), torch.nn.Conv1d(8, 1, 3, padding=1)).to(where)
 
@@ -149,7 +149,7 @@ def test_a_recorded_step_gives_the_gradients_of_each_batch(where: torch.device) 
         loss.backward()
         return {"loss": loss.detach()}
 
-    replay = recorded.Recorded(compute, module)
+    replay = cuda_graph.GradientGraph(compute, module)
     for _ in range(3):
         given = torch.randn(2, 3, 50, device=where)
         wanted = compute(given)["loss"].item()

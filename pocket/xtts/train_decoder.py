@@ -30,8 +30,8 @@ from pocket.arguments import arguments
 from pocket.training import Numbers, Training, set_rate, warm_cosine
 from pocket.xtts import base
 from pocket.xtts.base import DECODED_SAMPLES
+from pocket.xtts.cuda_graph import GradientGraph
 from pocket.xtts.decoder_losses import DecoderLoss
-from pocket.xtts.recorded import Recorded
 from voz import compat
 from voz.model import checkpoint, device, xtts
 from voz.pipeline import command
@@ -102,7 +102,7 @@ class Learner:
         self.gradients = {spectra: functools.partial(self.compute, spectra=spectra) for spectra in (False, True)}
         if where.type == "cuda":
             torch.backends.cudnn.benchmark = True  # the shapes never change
-            self.gradients = {spectra: Recorded(compute, self.decoder) for spectra, compute in self.gradients.items()}
+            self.gradients = {spectra: GradientGraph(compute, self.decoder) for spectra, compute in self.gradients.items()}
 
     def compute(self, latents: torch.Tensor, voices: torch.Tensor, wanted: torch.Tensor, *, spectra: bool) -> dict[str, torch.Tensor]:
         """Add a batch's gradients to those of the decoder. Returns the parts of the loss."""

@@ -8,8 +8,8 @@ Writes  pocket/build/xtts/gpt.pt, gpt.jsonl    run again to go on
 Two cores have little compute, hence bfloat16, four layers at first (the other two start as identities and join when the
 speech is there), Muon for the matrices. Short sentences first, then all, then also two sentences of a voice in a row, so that
 late positions are trained. One attention head in each of three layers is guided along the text at the start
-(pocket/xtts/encode.py); the guidance fades out. After this first course, whose rate falls to a twentieth, the rate rises again to half
-and falls once more (warm restarts, Loshchilov and Hutter 2017, arXiv:1608.03983): 6 000 steps do not exhaust it.
+(pocket/xtts/encode.py); the guidance fades out. After this first cycle, in which the rate falls to a twentieth, it rises again to half
+and falls once more (warm restarts, Loshchilov and Hutter 2017, arXiv:1608.03983): after 6 000 steps the loss still falls.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from pocket.xtts.gpt_batches import GptRow, Sampler, as_batch, read_rows
 from pocket.xtts.packed import PackedCorpus
 from voz.pipeline import command
 
-FIRST_COURSE, STEPS = 6000, 12_000
+FIRST_CYCLE, STEPS = 6000, 12_000
 RESTART = 0.5  # of --lr
 SAVE_EVERY = 200  # steps, about five minutes
 GUIDANCE_WIDTH = 2.5  # characters
@@ -69,10 +69,10 @@ class Optimizers:
 
 
 def rate(step: int, *, steps: int, lr: float) -> float:
-    """The learning rate of a step: of the first course, or of the second."""
-    if step < FIRST_COURSE:
-        return warm_cosine(step, steps=FIRST_COURSE, warm=100, peak=lr)
-    return warm_cosine(step - FIRST_COURSE, steps=steps - FIRST_COURSE, warm=100, peak=RESTART * lr)
+    """The learning rate of a step: of the first cycle, or of the second."""
+    if step < FIRST_CYCLE:
+        return warm_cosine(step, steps=FIRST_CYCLE, warm=100, peak=lr)
+    return warm_cosine(step - FIRST_CYCLE, steps=steps - FIRST_CYCLE, warm=100, peak=RESTART * lr)
 
 
 @torch.no_grad()
@@ -101,7 +101,7 @@ def evaluate(gpt: torch.nn.Module, rows: list[GptRow], sampler: Sampler) -> Numb
 
 @dataclass
 class Learner:
-    """The GPT, what it learns with, and the schedule. grow_at: share of the first course after which the last two layers join."""
+    """The GPT, what it learns with, and the schedule. grow_at: share of the first cycle after which the last two layers join."""
 
     gpt: torch.nn.Module
     fast: fast_gpt.Bfloat16Copy
@@ -116,12 +116,12 @@ class Learner:
         """One step."""
         for optimizer, share in zip(self.optimizers.all, RATES, strict=True):
             set_rate(optimizer, share * rate(step, steps=self.steps, lr=self.lr))
-        guidance = max(0.0, 1 - 2 * step / FIRST_COURSE)  # gone at half of it
+        guidance = max(0.0, 1 - 2 * step / FIRST_CYCLE)  # gone at half of it
         found = fast_gpt.losses(
             self.fast.refresh(),
             sampler.batch(step).of_process(self.rank, self.world),
             sigma=GUIDANCE_WIDTH if guidance else None,
-            layers=fast_gpt.FIRST_LAYERS if step < self.grow_at * FIRST_COURSE else None,
+            layers=fast_gpt.FIRST_LAYERS if step < self.grow_at * FIRST_CYCLE else None,
             swapped=SWAPPED,
             seed=step * self.world + self.rank,
         )
@@ -147,7 +147,7 @@ def main() -> None:
     pace = sum(len(r.codes) for r in rows) / sum(len(r.text) for r in rows)
     fast_gpt.initialise(gpt, codes_per_character=pace)
     print(f"gpt: {len(rows)} sentences, {len({r.voice for r in rows})} voices, {pace:.2f} codes per character", flush=True)
-    sampler, chosen = Sampler(rows, corpus, steps=FIRST_COURSE), Optimizers(optimizers(gpt))
+    sampler, chosen = Sampler(rows, corpus, steps=FIRST_CYCLE), Optimizers(optimizers(gpt))
     parts = {"model": gpt, "optimizer": chosen}
     training = Training(args.build / "gpt.pt", parts, steps=args.steps, save_every=SAVE_EVERY, print_every=20, writes=rank == 0)
     training.resume()

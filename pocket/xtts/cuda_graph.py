@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-WARM_UP = 3  # calls before recording, for cuDNN to choose its kernels (https://docs.pytorch.org/docs/stable/notes/cuda.html, CUDA graphs)
+WARM_UP = 3  # calls before the capture, for cuDNN to choose its kernels (https://docs.pytorch.org/docs/stable/notes/cuda.html, CUDA graphs)
 
 
-class Recorded:
-    """A function that computes gradients of a module: recorded at the first call, replayed with new inputs from then on.
+class GradientGraph:
+    """A function that computes gradients of a module: captured at the first call, replayed with new inputs from then on.
 
     function: takes tensors that always have the same shapes, adds to the gradients and returns named tensors. Nothing else may change.
     module: whose gradients; it has none yet when this is called.
@@ -22,7 +22,7 @@ class Recorded:
     def __call__(self, *inputs: torch.Tensor) -> dict[str, torch.Tensor]:
         """What the function returns; the tensors are overwritten by the next call."""
         if self.graph is None:
-            self.record(inputs)
+            self.capture(inputs)
         else:
             for mine, new in zip(self.inputs, inputs, strict=True):
                 mine.copy_(new)
@@ -32,7 +32,7 @@ class Recorded:
             parameter.grad = gradient
         return self.outputs
 
-    def record(self, inputs: Sequence[torch.Tensor]) -> None:
+    def capture(self, inputs: Sequence[torch.Tensor]) -> None:
         """Call the function for its kernels; nothing that it computes is kept."""
         self.inputs = [given.clone() for given in inputs]
         stream = torch.cuda.Stream()
