@@ -161,6 +161,28 @@ def test_a_decision_about_a_clip_that_is_not_yet_shown_is_refused(site: Site, pa
     assert site.decisions() == {first: corrections.Correction(first, True, "")}
 
 
+SLOW_POSTS = """const post = window.fetch;
+window.delays_ms = [];
+window.fetch = async (address, options) => {
+    if (String(address).includes("/queue/join")) await new Promise((done) => setTimeout(done, window.delays_ms.shift() ?? 0));
+    return post(address, options);
+};"""
+
+
+def test_a_post_that_is_overtaken_does_not_change_the_order_of_the_keys(site: Site, page: Browser) -> None:
+    """A busy server queued the second of two keys first, so that a rejection replaced the acceptance before it."""
+    slow = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": SLOW_POSTS})
+    try:
+        load(site, page)
+        first = page.text("#clip")
+        page.script("window.delays_ms = [1000, 0]")
+        at_once(page, "ar")
+        page.wait(".toast-wrap", "Too soon")
+        assert site.decisions() == {first: corrections.Correction(first, True, "")}
+    finally:
+        page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", slow)
+
+
 def test_keys_that_only_look_for_a_clip_are_all_obeyed(page: Browser) -> None:
     at_once(page, "nnnpn")
     page.wait("#card .place", "4 of 9")

@@ -2,6 +2,18 @@
   // A key presses a button of the visible tab, so that it does exactly what the button does.
   // Keys that are pressed before the last one is answered are not held back: the server takes them in order. N N N goes three clips
   // further; A, R, U or Enter about a clip that is no longer the shown one is refused with a line (ClipsTab in page.py).
+
+  // Gradio 6.31 posts them all at once, and its server checks each post in a thread of its own before it queues it: on a busy machine
+  // R came before A. So a press is posted when the one before it is queued, which the answer to its post says.
+  const post = window.fetch;
+  let queued = Promise.resolve();
+  window.fetch = (address, options) => {
+    if (!String(address).includes("/queue/join")) return post(address, options);
+    const answer = queued.then(() => post(address, options));
+    queued = answer.catch(() => {}); // Gradio shows the error; the next press is posted all the same
+    return answer;
+  };
+
   const visible = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent !== null);
   const press = (selector) => visible(selector)?.click();
   const focus = (selector) => {
