@@ -13,22 +13,27 @@ the others on one each for as many steps as a fine-tuning has, so that they know
 
 import argparse
 import copy
+import functools
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from pocket.arguments import arguments
-from pocket.training import Progress
 from pocket.xtts import base, fast_gpt
-from pocket.xtts.gpt_batches import GptRow, Sampler, as_batch, in_order, read_rows
+from pocket.xtts.gpt_batches import GptRow, Sampler, as_batch, read_rows
 from pocket.xtts.packed import PackedCorpus
 from pocket.xtts.train_gpt import TEXT_WEIGHT
 from voz.model import checkpoint
-from voz.pipeline import command
+from voz.pipeline import command, parallel
 
 ADAPTED_LR = 2e-4
 MANY_VOICES_STEPS, ONE_VOICE_STEPS = 200, 80
 ONE_VOICE_COPIES = 10
+BASE_SHARES = 4  # of the sentences that the base itself reads
 
 
 def adapted(gpt: torch.nn.Module, sampler: Sampler, steps: int) -> torch.nn.Module:
@@ -36,7 +41,6 @@ def adapted(gpt: torch.nn.Module, sampler: Sampler, steps: int) -> torch.nn.Modu
     gpt = copy.deepcopy(gpt).train()
     fast = fast_gpt.Bfloat16Copy(gpt)
     optimizer = torch.optim.AdamW(gpt.parameters(), lr=ADAPTED_LR, betas=(0.9, 0.96), weight_decay=0.01)
-    progress = Progress("[ʃ]", steps, 20)
     for step in range(steps):
         found = fast_gpt.losses(fast.refresh(), sampler.batch(step + 1), sigma=None)
         (found["codes"] + TEXT_WEIGHT * found["text"]).backward()
@@ -44,7 +48,6 @@ def adapted(gpt: torch.nn.Module, sampler: Sampler, steps: int) -> torch.nn.Modu
         torch.nn.utils.clip_grad_norm_(gpt.parameters(), 1.0)
         optimizer.step()
         gpt.zero_grad(set_to_none=True)
-        progress.add(step + 1, {name: found[name].item() for name in ("codes", "right")})
     return gpt.eval()
 
 
@@ -61,23 +64,45 @@ def latents(gpt: torch.nn.Module, rows: list[GptRow], sampler: Sampler) -> dict[
             out, _ = fast_gpt.latents_and_guidance(gpt, packed, gpt.get_style_emb(mels).transpose(1, 2), sigma=None)
         for row, own, spoken in zip(part, out, packed.is_code, strict=True):
             found[row.id] = own[spoken].half()
-        if first % 1200 == 0:
-            print(f"latents {first}/{len(rows)}", flush=True)
     return found
 
 
-def of_sheismo(gpt: torch.nn.Module, she: list[GptRow], corpus: PackedCorpus, count: int) -> dict[str, torch.Tensor]:
-    """Latents of about `count` sentences with [ʃ]: half from the copy of many voices, half from the others, their own voice among them."""
-    everyone = Sampler(she, corpus, steps=1)
-    chosen = some(she, count)
-    found = latents(adapted(gpt, everyone, MANY_VOICES_STEPS), in_order(chosen[::2]), everyone)
-    known = sorted(everyone.of_role["asr"], key=lambda voice: (-len(everyone.of_voice[voice]), voice))[:ONE_VOICE_COPIES]
+@dataclass(frozen=True)
+class Share:
+    """Sentences that one GPT reads.
+
+    accent, sentences: which, by their ids.
+    learnt, steps: the voices that the GPT was fine-tuned on before, for so many steps; none for the base.
+    """
+
+    accent: str
+    sentences: frozenset[str]
+    learnt: frozenset[str] = frozenset()
+    steps: int = 0
+
+
+def shares(ye: list[GptRow], she: list[GptRow], count: int) -> list[Share]:
+    """About `count` sentences: a quarter by the GPT's own voices, a quarter by other [ʝ] voices, half with [ʃ].
+
+    Of those with [ʃ] half go to the copy of many voices, half to the others, their own voices' sentences among them.
+    """
+    quarter = max(1, count // 4)
+    by_base = [*some([row for row in ye if row.role == "gpt"], quarter), *some([row for row in ye if row.role != "gpt"], quarter)]
+    found = [Share("ye", ids(by_base[i::BASE_SHARES])) for i in range(BASE_SHARES)]
+    chosen = some(she, 2 * quarter)
+    found.append(Share("she", ids(chosen[::2]), frozenset(row.voice for row in she), MANY_VOICES_STEPS))
+    sizes = Counter(row.voice for row in she if row.role == "asr")
+    known = sorted(sizes, key=lambda voice: (-sizes[voice], voice))[:ONE_VOICE_COPIES]
     for i, voice in enumerate(known):
-        own = everyone.of_voice[voice]
-        copied = adapted(gpt, Sampler(own, corpus, steps=1), ONE_VOICE_STEPS)
+        own = [row for row in she if row.voice == voice]
         others = [row for row in chosen[1::2][i::ONE_VOICE_COPIES] if row.voice not in known]
-        found |= latents(copied, in_order([*own[::2], *others]), everyone)
-    return found
+        found.append(Share("she", ids([*own[::2], *others]), frozenset([voice]), ONE_VOICE_STEPS))
+    return sorted(found, key=lambda share: -share.steps)  # the longest first
+
+
+def ids(rows: list[GptRow]) -> frozenset[str]:
+    """Of sentences."""
+    return frozenset(row.id for row in rows)
 
 
 def some(rows: list[GptRow], count: int) -> list[GptRow]:
@@ -85,23 +110,28 @@ def some(rows: list[GptRow], count: int) -> list[GptRow]:
     return rows[:: max(1, len(rows) // count)]
 
 
+def read_share(packed: Path, build: Path, share: Share) -> dict[str, torch.Tensor]:
+    """The latents of a share, in a process of its own."""
+    torch.set_num_threads(1)
+    corpus, rows = PackedCorpus(packed, splits=("train",)), read_rows(build, "train", accent=share.accent)
+    gpt = base.random_model(build).gpt
+    gpt.load_state_dict(checkpoint.read(build / "gpt.pt")["model"])
+    gpt.gpt.config.use_cache = False
+    if share.learnt:
+        gpt = adapted(gpt, Sampler([row for row in rows if row.voice in share.learnt], corpus, steps=1), share.steps)
+    return latents(gpt.eval(), [row for row in rows if row.id in share.sentences], Sampler(rows, corpus, steps=1))
+
+
 def main() -> None:
     args = parse_args()
-    torch.set_num_threads(args.threads)
-    corpus = PackedCorpus(args.packed, splits=("train",))
-    model = base.random_model(args.build)
-    gpt = checkpoint.read(args.build / "gpt.pt")
-    model.gpt.load_state_dict(gpt["model"])
-    model.gpt.eval()
-    model.gpt.gpt.config.use_cache = False
     ye, she = (read_rows(args.build, "train", accent=accent) for accent in ("ye", "she"))
-    quarter = max(1, args.sentences // 4)
-    by_base = [*some([row for row in ye if row.role == "gpt"], quarter), *some([row for row in ye if row.role != "gpt"], quarter)]
-    found = latents(model.gpt, in_order(by_base), Sampler(ye, corpus, steps=1))
-    found |= of_sheismo(model.gpt, she, corpus, 2 * quarter)
+    wanted = shares(ye, she, args.sentences)
+    made = parallel.map(functools.partial(read_share, args.packed, args.build), wanted, label="latents", unit="share")
+    found = dict(itertools.chain.from_iterable(one.items() for one in made))
     voices = {row.id: row.voice for row in (*ye, *she) if row.id in found}
-    checkpoint.write(args.build / "latents.pt", {"latents": found, "voices": voices, "gpt_step": gpt["step"]})
-    print(f"latents: {len(found)} sentences, GPT at step {gpt['step']}")
+    step = checkpoint.read(args.build / "gpt.pt")["step"]
+    checkpoint.write(args.build / "latents.pt", {"latents": found, "voices": voices, "gpt_step": step})
+    print(f"latents: {len(found)} sentences, GPT at step {step}")
 
 
 def parse_args() -> argparse.Namespace:

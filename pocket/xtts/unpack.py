@@ -1,9 +1,11 @@
-"""Split a base into the checkpoints of its parts, so that training can go on where no build is left.
+"""Split a base into the checkpoints of its parts, so that `make pocket` goes on from them. pocket/README.md says when.
 
-    python -m pocket.xtts.unpack models/pocket/xtts pocket/build/xtts
+    python -m pocket.xtts.unpack models/pocket/xtts pocket/build/xtts --gpt-step 10000 --decoder-step 18000
 
 Reads   models/pocket/xtts/{model.pth,dvae.pth}
 Writes  pocket/build/xtts/{dvae,gpt,speaker,decoder}.pt    those not there yet; without the optimizers' state
+
+GPT and decoder count as trained up to the steps that are given, the other two as finished.
 """
 
 import argparse
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from pocket.xtts import base
+from pocket.xtts import base, train_dvae, train_speaker
 from voz.model import checkpoint, xtts
 from voz.pipeline import command
 
@@ -29,20 +31,22 @@ def main() -> None:
     model = full(xtts.read_weights(args.base / "model.pth"))
     states = {name: {key.removeprefix(prefix): v for key, v in model.items() if key.startswith(prefix)} for name, prefix in PARTS.items()}
     states["dvae"] = full(xtts.read_checkpoint(args.base / "dvae.pth"))
+    steps = {"dvae": train_dvae.STEPS, "gpt": args.gpt_step, "speaker": train_speaker.STEPS, "decoder": args.decoder_step}
     for name, state in states.items():
         path = args.build / f"{name}.pt"
         if path.exists():
             print(f"{path}: there already, left as it is")
             continue
-        checkpoint.write(path, {"model": state, "step": args.step})
-        print(f"{path}: {len(state)} tensors, step {args.step}")
+        checkpoint.write(path, {"model": state, "step": steps[name]})
+        print(f"{path}: {len(state)} tensors, step {steps[name]}")
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", type=Path)
     parser.add_argument("build", type=Path)
-    parser.add_argument("--step", type=int, default=0, help="the step that the checkpoints are to start at")
+    parser.add_argument("--gpt-step", type=int, required=True, help="the step that the GPT goes on from")
+    parser.add_argument("--decoder-step", type=int, required=True, help="the step that the decoder goes on from")
     return parser.parse_args()
 
 
