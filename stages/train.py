@@ -256,7 +256,8 @@ def main() -> None:
     if not processes.inside():
         needs.announce(model, material, p.schedule, folder)
     material = material.conditioned(model, p.conditioning)
-    spoken = EpochLines(folder, lines, model.xtts, clips[0])
+    heard = lines.once() if p.select == "loss" else lines  # where epochs are not chosen by ear, one take is enough to hear them
+    spoken = EpochLines(folder, heard, model.xtts, clips[0])
     if processes.inside():
         take_part(functools.partial(loop_of, model, material, p, folder, spoken.listen, spoken.recall), args.epochs, p.schedule)
         return

@@ -54,6 +54,13 @@ def test_each_line_is_spoken_twice_with_other_random_numbers(setting: Setting) -
     assert not any(np.array_equal(spoken[i], spoken[i + 1]) for i in (0, 2))
 
 
+def test_one_take_of_each_line_is_the_first(setting: Setting) -> None:
+    """The lines of an epoch that is chosen by its loss."""
+    once = setting.lines.once()
+    assert [line.text for line in once.lines] == [e.normalized for e in once.examples] and once.lines[1] == setting.lines.lines[2]
+    assert once.wav_names == setting.lines.wav_names[::2] == [f"{e.id}-1.wav" for e in once.examples]
+
+
 def test_golden_scores(setting: Setting) -> None:
     """Recordings in place of speech. When this fails, raise STEP_VERSION in voz/metrics/eval_lines.py."""
     speaker = xtts.speaker_embedding(setting.model, clips.pcm("mine-1"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voz.audio import wav
-from voz.metrics.eval_lines import TAKES, EvalLines, wav_name
+from voz.metrics.eval_lines import EvalLines
 from voz.metrics.reference import Candidate
 from voz.model import gpt_decoder, train_log, xtts
 from voz.model.batches import Sample
@@ -64,8 +64,7 @@ class EpochLines:
 
     def paths(self, epoch: int) -> list[Path]:
         """The wavs of an evaluation, 24 000 Hz, in the order of the lines."""
-        examples = [each for each in self.lines.examples for _ in range(TAKES)]
-        return [self.of(epoch) / wav_name(index, example) for index, example in enumerate(examples)]
+        return [self.of(epoch) / name for name in self.lines.wav_names]
 
 
 def write(folder: Path, history: History, schedule: Schedule, spoken: EpochLines, candidates: Sequence[Candidate]) -> None:

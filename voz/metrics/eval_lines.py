@@ -5,7 +5,7 @@ chooses nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from voz.pipeline import cache
 from voz.pipeline.language import later
 from voz.pipeline.records import Example
 
-STEP_VERSION = 2  # raise when the same weights are given other scores; tests/test_eval_lines.py holds golden ones
+STEP_VERSION = 3  # raise when the same weights are given other scores; tests/test_eval_lines.py holds golden ones
 LINES = 4  # spread over the notes
 PALATALS_VERSION = 1  # raise when the same line is given other palatals
 TAKES = 2  # of each line, with other random numbers: 4 x 2 lines are one batch of the generation loop, whose cost is that of one line
@@ -36,7 +36,7 @@ class EvalLines:
     """The lines, and what they are compared with.
 
     examples: the clips whose texts are spoken.
-    lines: their texts, `TAKES` times.
+    lines: their texts, each as often as it is spoken.
     speaker: mean speaker embedding of the eval clips, unit length. float32 [512]
     sampling: the settings of the base's `config.json`.
     base_hash: of the base that the model was trained from, whose speaker encoder it has.
@@ -48,6 +48,19 @@ class EvalLines:
     sampling: Sampling
     base_hash: str
     asr: Transcriber
+
+    def once(self) -> "EvalLines":
+        """The first take of each line."""
+        return replace(self, lines=self.lines[:: self._takes])
+
+    @property
+    def wav_names(self) -> list[str]:
+        """File name of each spoken line: the clip that its text belongs to, and the number of the take."""
+        return [f"{self.examples[index // self._takes].id}-{index % self._takes + 1}.wav" for index in range(len(self.lines))]
+
+    @property
+    def _takes(self) -> int:
+        return len(self.lines) // len(self.examples)
 
     def speak(self, model: xtts.Xtts, reference: Sample, *, label: str) -> list[np.ndarray]:
         """The lines by the present weights of a model. float32 in [-1, 1] at 24 000 Hz [T] each"""
@@ -110,7 +123,7 @@ def choose(
     seed: int,
     count: int = LINES,
 ) -> EvalLines:
-    """Choose lines of a split.
+    """Choose lines of a split; each is spoken `TAKES` times.
 
     Args:
         examples, held_out: the split.
@@ -135,8 +148,3 @@ def speaker_of(held_out: Sequence[Sample], model: xtts.Xtts, base_hash: str) -> 
 def spread(held_out: Sequence[Sample]) -> list[Sample]:
     """At most `EVAL_CLIPS` clips over the whole split."""
     return list(held_out)[:: -(-len(held_out) // EVAL_CLIPS)]
-
-
-def wav_name(index: int, example: Example) -> str:
-    """File name of a spoken line: the clip that its text belongs to, and the number of the take."""
-    return f"{example.id}-{index % TAKES + 1}.wav"
