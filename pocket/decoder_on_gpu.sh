@@ -12,4 +12,4 @@ words=${WORDS:-/usr/share/dict/spanish}
 
 python3 -m pocket.corpus.build $corpus --words "$words" --only $build/xtts/latents.pt --jobs "$(nproc)"
 [ $build/xtts/targets.pt -nt $build/xtts/latents.pt ] || python3 -m pocket.xtts.targets $corpus $build/xtts --threads "$(nproc)"
-python3 -m pocket.xtts.train_decoder $build/xtts --device cuda "$@"
+python3 -m pocket.xtts.train_decoder $build/xtts --device cuda --steps 24000 "$@"

@@ -87,3 +87,5 @@ def test_the_gpts_rate_falls_twice() -> None:
     assert max(rates) == pytest.approx(2e-3) and rates.index(max(rates)) <= 100
     assert max(rates[6000:]) == pytest.approx(1e-3)
     assert rates[5999] == pytest.approx(1e-4, rel=0.01) and rates[11_999] == pytest.approx(5e-5, rel=0.01)
+    conditioning = [train_gpt.rates(step, steps=12_000, lr=2e-3)[2] for step in range(12_000)]
+    assert max(conditioning) == pytest.approx(4e-4) and conditioning[10_000:] == rates[10_000:]

@@ -133,7 +133,7 @@ def test_half_of_the_decoders_sentences_have_she_and_come_from_copies_of_the_gpt
     ye, she = rows("ye"), rows("she")
     found = latents.shares(ye, she, 80)
     copies = [share for share in found if share.learnt]
-    assert [share.steps for share in found] == [200, *[80] * 8, 0, 0, 0, 0]  # 8 voices are in role asr: one copy each
+    assert [share.steps for share in found] == [200, *[80] * latents.ONE_VOICE_COPIES, 0, 0, 0, 0]
     assert copies[0].learnt == {row.voice for row in she}
     for share in copies[1:]:
         [voice] = share.learnt

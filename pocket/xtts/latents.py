@@ -32,7 +32,7 @@ from voz.pipeline import command, parallel
 
 ADAPTED_LR = 2e-4
 MANY_VOICES_STEPS, ONE_VOICE_STEPS = 200, 80
-ONE_VOICE_COPIES = 10
+ONE_VOICE_COPIES = 6
 BASE_SHARES = 4  # of the sentences that the base itself reads
 
 
@@ -139,7 +139,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--sentences",
         type=int,
-        default=6000,
+        default=3000,
         help="of the train split: a quarter by the GPT's own voices, a quarter by other [ʝ] voices, half with [ʃ]",
     )
     return parser.parse_args()

@@ -36,7 +36,7 @@ from voz import compat
 from voz.model import checkpoint, device, xtts
 from voz.pipeline import command
 
-STEPS, SPECTRAL_FROM = 24_000, 1000
+STEPS, SPECTRAL_FROM = 10_000, 1000
 SAVE_EVERY = 200  # steps, about two minutes
 BATCH, CODES = 6, 16  # 16 codes are 0.74 s
 NOISE = 0.1  # added to the latents, whose size is 1: a fine-tuned GPT's are a little different

@@ -36,13 +36,14 @@ TEXT_WEIGHT = 0.01  # coqui's
 SMOOTHING = 0.05  # of the probability: a code that the corpus lacks, as those of [ʃ], must not become impossible
 SWAPPED = 0.06  # share of the input codes
 MEASURED_VOICES = 16
-# Of --lr, by optimizer. The conditioning once learnt at the second's rate, and grew until the perceiver's norm overflowed: all latents
-# 0 from then on, for every voice, and no gradient to recover with. At the third's rate it did not within 1 200 steps.
-RATES = (1.0, 0.7, 0.2)
+OTHERS_RATE = 0.7  # of Muon's, for what is no matrix
+# The conditioning's rate is never more than this share of --lr. At 0.7 of it the conditioning grew until the perceiver's norm overflowed:
+# all latents 0 from then on, for every voice, and no gradient to recover with. At 0.2 it never came near.
+CONDITIONING_LIMIT = 0.2
 
 
 def optimizers(gpt: torch.nn.Module) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the GPT-2 blocks, AdamW for the rest and another for the conditioning, see RATES."""
+    """Muon for the matrices of the GPT-2 blocks, AdamW for the rest and another for the conditioning, see `rates`."""
     matrices = [p for name, p in gpt.named_parameters() if name.startswith("gpt.h.") and p.ndim == 2]
     conditioning = list(fast_gpt.conditioning_modules(gpt).parameters())
     chosen = {id(p) for p in (*matrices, *conditioning)}
@@ -73,6 +74,12 @@ def rate(step: int, *, steps: int, lr: float) -> float:
     if step < FIRST_CYCLE:
         return warm_cosine(step, steps=FIRST_CYCLE, warm=100, peak=lr)
     return warm_cosine(step - FIRST_CYCLE, steps=steps - FIRST_CYCLE, warm=100, peak=RESTART * lr)
+
+
+def rates(step: int, *, steps: int, lr: float) -> tuple[float, float, float]:
+    """The learning rates of a step: of the matrices, of the rest, and of the conditioning."""
+    now = rate(step, steps=steps, lr=lr)
+    return now, OTHERS_RATE * now, min(now, CONDITIONING_LIMIT * lr)
 
 
 @torch.no_grad()
@@ -114,8 +121,8 @@ class Learner:
 
     def advance(self, sampler: Sampler, step: int) -> Numbers:
         """One step."""
-        for optimizer, share in zip(self.optimizers.all, RATES, strict=True):
-            set_rate(optimizer, share * rate(step, steps=self.steps, lr=self.lr))
+        for optimizer, now in zip(self.optimizers.all, rates(step, steps=self.steps, lr=self.lr), strict=True):
+            set_rate(optimizer, now)
         guidance = max(0.0, 1 - 2 * step / FIRST_CYCLE)  # gone at half of it
         found = fast_gpt.losses(
             self.fast.refresh(),

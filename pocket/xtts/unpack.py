@@ -1,11 +1,9 @@
 """Split a base into the checkpoints of its parts, so that `make pocket` goes on from them. pocket/README.md says when.
 
-    python -m pocket.xtts.unpack models/pocket/xtts pocket/build/xtts --gpt-step 10000 --decoder-step 18000
+    python -m pocket.xtts.unpack models/pocket/xtts pocket/build/xtts
 
 Reads   models/pocket/xtts/{model.pth,dvae.pth}
 Writes  pocket/build/xtts/{dvae,gpt,speaker,decoder}.pt    those not there yet; without the optimizers' state
-
-GPT and decoder count as trained up to the steps that are given, the other two as finished.
 """
 
 import argparse
@@ -13,10 +11,17 @@ from pathlib import Path
 
 import torch
 
-from pocket.xtts import base, train_dvae, train_speaker
+from pocket.xtts import base, train_decoder, train_dvae, train_gpt, train_speaker
 from voz.model import checkpoint, xtts
 from voz.pipeline import command
 
+# GPT and decoder count as trained up to a step and go on at what is left of their rate, the other two as finished.
+STEPS = {
+    "dvae": train_dvae.STEPS,
+    "gpt": train_gpt.STEPS - 2000,
+    "speaker": train_speaker.STEPS,
+    "decoder": train_decoder.STEPS - 4000,
+}
 PARTS = {"gpt": "gpt.", "speaker": "hifigan_decoder.speaker_encoder.", "decoder": "hifigan_decoder.waveform_decoder."}
 
 
@@ -31,22 +36,19 @@ def main() -> None:
     model = full(xtts.read_weights(args.base / "model.pth"))
     states = {name: {key.removeprefix(prefix): v for key, v in model.items() if key.startswith(prefix)} for name, prefix in PARTS.items()}
     states["dvae"] = full(xtts.read_checkpoint(args.base / "dvae.pth"))
-    steps = {"dvae": train_dvae.STEPS, "gpt": args.gpt_step, "speaker": train_speaker.STEPS, "decoder": args.decoder_step}
     for name, state in states.items():
         path = args.build / f"{name}.pt"
         if path.exists():
             print(f"{path}: there already, left as it is")
             continue
-        checkpoint.write(path, {"model": state, "step": steps[name]})
-        print(f"{path}: {len(state)} tensors, step {steps[name]}")
+        checkpoint.write(path, {"model": state, "step": STEPS[name]})
+        print(f"{path}: {len(state)} tensors, step {STEPS[name]}")
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", type=Path)
     parser.add_argument("build", type=Path)
-    parser.add_argument("--gpt-step", type=int, required=True, help="the step that the GPT goes on from")
-    parser.add_argument("--decoder-step", type=int, required=True, help="the step that the decoder goes on from")
     return parser.parse_args()
 
 

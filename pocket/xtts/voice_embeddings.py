@@ -3,7 +3,7 @@
     python -m pocket.xtts.voice_embeddings pocket/build/packed pocket/build/xtts
 
 Reads   pocket/build/packed, pocket/build/xtts/speaker.pt
-Writes  pocket/build/xtts/voices.pt    per voice: embeddings [8, 512] and whole periods per code for each of them [8]
+Writes  pocket/build/xtts/voices.pt    per voice: embeddings [4, 512] and whole periods per code for each of them [4]
 
 The decoder cannot know the melody: from the latents of an unseen voice half of the codes' periods are predicted right, no more than by
 always taking the voice's median. So it speaks at one pitch, which a linear regression predicts from the embedding: a decoder whose
@@ -31,7 +31,7 @@ from voz.audio.wav import ASR_RATE_HZ, SAMPLE_RATE_HZ
 from voz.model import checkpoint
 from voz.pipeline import command, parallel
 
-EMBEDDINGS = 8  # per voice, from 4 to 8 s each
+EMBEDDINGS = 4  # per voice, from 4 to 8 s each
 AT_A_TIME = 100  # voices for which a process loads encoder and corpus
 PITCHED_SAMPLES = 4 * SAMPLE_RATE_HZ  # that a voice's pitch is taken from
 RIDGE = 10.0
