@@ -4,7 +4,7 @@
   // further; A, R, U or Enter about a clip that is no longer the shown one is refused with a line (ClipsTab in page.py).
 
   // Gradio 6.31 posts them all at once, and its server checks each post in a thread of its own before it queues it: on a busy machine
-  // R came before A. So a press is posted when the one before it is queued, which the answer to its post says.
+  // R came before A. So a press is posted when the one before it is queued, that is when its post is answered.
   const post = window.fetch;
   let queued = Promise.resolve();
   window.fetch = (address, options) => {
@@ -37,7 +37,8 @@
   const inField = (event, field) => {
     if (event.key === "Escape") field.blur();
     if (event.key !== "Enter" || event.isComposing) return;
-    if (field.closest("#find")) setTimeout(() => field.blur()); // after Gradio has handled Enter; keys are shortcuts again
+    // After Gradio has handled Enter's keypress, which is an event of its own, keys are shortcuts again.
+    if (field.closest("#find")) field.addEventListener("keypress", () => setTimeout(() => field.blur()), { once: true });
     if (!field.closest("#text")) return;
     event.preventDefault(); // no line breaks in a text
     field.blur();
