@@ -12,7 +12,6 @@ the others on one each for as many steps as a fine-tuning has, so that they know
 """
 
 import argparse
-import copy
 import functools
 import itertools
 from collections import Counter
@@ -30,17 +29,17 @@ from pocket.xtts.train_gpt import TEXT_WEIGHT
 from voz.model import checkpoint
 from voz.pipeline import command, parallel
 
-ADAPTED_LR = 2e-4
+FINE_TUNING_LR = 2e-4
 MANY_VOICES_STEPS, ONE_VOICE_STEPS = 200, 80
 ONE_VOICE_COPIES = 6
 BASE_SHARES = 4  # of the sentences that the base itself reads
 
 
-def adapted(gpt: torch.nn.Module, sampler: Sampler, steps: int) -> torch.nn.Module:
-    """A copy of the GPT, fine-tuned on a sampler's sentences."""
-    gpt = copy.deepcopy(gpt).train()
+def fine_tune(gpt: torch.nn.Module, sampler: Sampler, steps: int) -> None:
+    """Fine-tune the GPT on a sampler's sentences."""
+    gpt.train()
     fast = fast_gpt.Bfloat16Copy(gpt)
-    optimizer = torch.optim.AdamW(gpt.parameters(), lr=ADAPTED_LR, betas=(0.9, 0.96), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(gpt.parameters(), lr=FINE_TUNING_LR, betas=(0.9, 0.96), weight_decay=0.01)
     for step in range(steps):
         found = fast_gpt.losses(fast.refresh(), sampler.batch(step + 1), sigma=None)
         (found["codes"] + TEXT_WEIGHT * found["text"]).backward()
@@ -48,7 +47,6 @@ def adapted(gpt: torch.nn.Module, sampler: Sampler, steps: int) -> torch.nn.Modu
         torch.nn.utils.clip_grad_norm_(gpt.parameters(), 1.0)
         optimizer.step()
         gpt.zero_grad(set_to_none=True)
-    return gpt.eval()
 
 
 @torch.no_grad()
@@ -118,7 +116,7 @@ def read_share(packed: Path, build: Path, share: Share) -> dict[str, torch.Tenso
     gpt.load_state_dict(checkpoint.read(build / "gpt.pt")["model"])
     gpt.gpt.config.use_cache = False
     if share.learnt:
-        gpt = adapted(gpt, Sampler([row for row in rows if row.voice in share.learnt], corpus, steps=1), share.steps)
+        fine_tune(gpt, Sampler([row for row in rows if row.voice in share.learnt], corpus, steps=1), share.steps)
     return latents(gpt.eval(), [row for row in rows if row.id in share.sentences], Sampler(rows, corpus, steps=1))
 
 
