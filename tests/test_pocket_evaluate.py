@@ -66,13 +66,15 @@ def test_noise_is_flat_and_clicks_are_not():
     flat = [[line_figures.flatness_db(pcm, at, at + 0.08) for at in (0.1, 0.3, 0.5)] for pcm in (noise, clicks)]
     assert np.mean(flat[0]) == pytest.approx(-2.5, abs=0.5)  # the mean of a log of an exponential variable is 2.5 dB below its mean
     assert max(flat[1]) < -9
+    peaked = [[line_figures.kurtosis(pcm, at, at + 0.08) for at in (0.1, 0.3, 0.5)] for pcm in (noise, clicks)]
+    assert np.mean(peaked[0]) == pytest.approx(3, abs=1) and min(peaked[1]) > 20
 
 
 def test_lines_are_measured_as_they_sound():
     texts = ["Yo me llevo la silla de la calle.", "¿Vos te llevás la silla de la calle?"]
     she = [speech.speak(text, voices.DEMO_SPEAKER) for text in texts]
     found = line_figures.sounds(texts, she)
-    assert found["sheismo"] == 1.0 and found["windows"] == 7 and -7 < found["flatness_db"] < -1.5
+    assert found["sheismo"] == 1.0 and found["windows"] == 7 and -7 < found["flatness_db"] < -1.5 and found["friction_kurtosis"] < 6
     ye = line_figures.sounds(texts, [speech.speak(text, replace(voices.DEMO_SPEAKER, accent=voices.YE)) for text in texts])
     assert ye["sheismo"] == 0.0 and ye["windows"] == 7
     alone = line_figures.sounds(texts[:1], she[:1])["f0_range_st"]
