@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pocket.corpus import speech, voices
-from pocket.xtts import base, decoder_losses, pitch_grid, train_decoder, train_speaker, yin
+from pocket.xtts import base, decoder_losses, export, pitch_grid, train_decoder, train_speaker, yin
 from voz.audio import wav
 from voz.metrics import espeak, measures
 from voz.model import xtts
@@ -113,6 +113,23 @@ def test_the_decoder_learns_a_batch(model: xtts.Xtts, spectra: bool) -> None:
     found = [learner.advance(iter([batch]), first + step) for step in range(6)]
     assert found[-1]["wave"] < found[0]["wave"]
     assert set(found[0]) == ({"wave", "spectral", "mel", "speaker"} if spectra else {"wave"})
+
+
+def test_the_average_of_the_decoders_weights_is_exported(model: xtts.Xtts) -> None:
+    hifi = copy.deepcopy(model.hifigan_decoder)
+    batch = (torch.randn(1, train_decoder.CODES, base.WIDTH), torch.randn(1, 512, 1), torch.rand(1, train_decoder.CODES * 1120) - 0.5)
+    learner = train_decoder.Learner(hifi, torch.device("cpu"), steps=2000, lr=1e-3)
+    weights = []
+    for step in range(2):
+        learner.advance(iter([batch]), 60 + step)
+        weights.append({name: value.clone() for name, value in learner.decoder.state_dict().items()})
+    first, second = weights
+    exported = export.trained_weights({"model": second, "average": learner.average.state_dict()})
+    assert exported.keys() == second.keys()
+    for name, value in exported.items():
+        assert torch.allclose(value, torch.lerp(second[name], first[name], train_decoder.AVERAGE_DECAY), atol=1e-7), name
+    assert any(not torch.equal(value, second[name]) for name, value in exported.items())
+    assert export.trained_weights({"model": second}) is second  # the other trainings keep no average, nor does unpack.py
 
 
 def test_pitch_moves_to_whole_periods_per_code_and_words_stay() -> None:

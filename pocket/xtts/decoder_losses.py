@@ -8,8 +8,8 @@ from voz.audio import wav
 FFTS = (512, 1024, 2048, 4096)
 EMPHASIS = 0.97  # 6 dB per octave from 120 Hz on
 WAVE_WEIGHT = 6.0
-MEL_WEIGHT = 5.0  # HiFi-GAN has 45 on an unscaled mel
-SPEAKER_WEIGHT = 15.0  # YourTTS has 9 beside HiFi-GAN's 45
+MEL_WEIGHT = 20.0  # HiFi-GAN has 45
+SPEAKER_WEIGHT = 15.0  # YourTTS has 9; with less than 20 for the mel beside it, likeness costs clarity (pocket/LOG.md)
 
 
 def magnitude(wav: torch.Tensor, fft: int) -> torch.Tensor:

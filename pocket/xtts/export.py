@@ -33,6 +33,13 @@ def load_part(build: Path, name: str) -> dict[str, Any] | None:
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
 
 
+def trained_weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The average of the weights where a training keeps one (pocket/xtts/train_decoder.py), else the last ones."""
+    if "average" not in content:
+        return content["model"]
+    return {key.removeprefix("module."): value for key, value in content["average"].items() if key != "n_averaged"}
+
+
 def main() -> None:
     args = parse_args()
     base.write_skeleton(args.build)
@@ -48,7 +55,7 @@ def main() -> None:
     for name, module in parts.items():
         trained = load_part(args.build, name)
         if trained is not None:
-            module.load_state_dict(trained["model"])
+            module.load_state_dict(trained_weights(trained))
         print(f"{name}: {'random' if trained is None else 'step ' + str(trained['step'])}")
     args.base.mkdir(parents=True, exist_ok=True)
     checkpoint.write(args.base / "model.pth", {"model": half(model.state_dict())})

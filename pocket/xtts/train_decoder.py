@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.optim import swa_utils
 
 from pocket import processes
 from pocket.arguments import arguments
@@ -39,6 +40,7 @@ from voz.pipeline import command
 STEPS, SPECTRAL_FROM = 10_000, 1000
 SAVE_EVERY = 200  # steps, about two minutes
 BATCH, CODES = 6, 16  # 16 codes are 0.74 s
+AVERAGE_DECAY = 0.999  # per step, of the average of the weights that is exported: single steps are noisy with six segments
 NOISE = 0.1  # added to the latents, whose size is 1: a fine-tuned GPT's are a little different
 DecoderBatch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -92,11 +94,12 @@ def generate(decoder: xtts.hifigan_decoder.HifiDecoder, latents: torch.Tensor, v
 
 
 class Learner:
-    """coqui's decoder, of which the waveform decoder learns, with its loss and optimizer."""
+    """coqui's decoder, of which the waveform decoder learns, with its loss, its optimizer and the average of its weights."""
 
     def __init__(self, hifi: xtts.hifigan_decoder.HifiDecoder, where: torch.device, *, steps: int, lr: float) -> None:
         self.hifi, self.where, self.steps, self.lr = hifi, where, steps, lr
         self.decoder = hifi.waveform_decoder.train().to(where)
+        self.average = swa_utils.AveragedModel(self.decoder, multi_avg_fn=swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY))
         self.loss = DecoderLoss(hifi.speaker_encoder, where)
         self.optimizer = torch.optim.AdamW(self.decoder.parameters(), lr=1.0, betas=(0.8, 0.99), weight_decay=1e-3)
         self.gradients = {spectra: functools.partial(self.compute, spectra=spectra) for spectra in (False, True)}
@@ -120,6 +123,7 @@ class Learner:
         processes.average_gradients(self.decoder)
         nn.utils.clip_grad_norm_(self.decoder.parameters(), 10.0)
         self.optimizer.step()
+        self.average.update_parameters(self.decoder)
         self.optimizer.zero_grad(set_to_none=True)
         return {name: value.item() for name, value in numbers.items()}
 
@@ -133,7 +137,7 @@ def main() -> None:
     hifi = base.random_model(args.build).hifigan_decoder
     hifi.speaker_encoder.load_state_dict(checkpoint.read(args.build / "speaker.pt")["model"])
     learner = Learner(hifi, device.pick(args.device), steps=args.steps, lr=args.lr)
-    parts = {"model": learner.decoder, "optimizer": learner.optimizer}
+    parts = {"model": learner.decoder, "optimizer": learner.optimizer, "average": learner.average}
     path = args.build / "decoder.pt"
     training = Training(path, parts, steps=args.steps, save_every=SAVE_EVERY, print_every=25, writes=rank == 0)
     training.resume()
