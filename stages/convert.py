@@ -19,7 +19,7 @@ from pydantic import Field
 
 from voz.audio import decode, faults, leveling
 from voz.data import consent, notes, origins
-from voz.pipeline import cache, command, files, ledger, params, records, sandbox, seen
+from voz.pipeline import cache, cache_folders, command, files, ledger, params, records, sandbox, seen
 from voz.pipeline.checked import section
 from voz.pipeline.language import tr
 
@@ -128,12 +128,12 @@ def convert_into_cache(given: HashedFile, entry: Path, p: Params) -> None:
             raise  # the cache cannot be written
         raise cache.Uncached(Outcome("unreadable", error.strerror or str(error))) from error
     (entry / RAW).unlink(missing_ok=True)
-    cache.save_json(entry, OUTCOME, asdict(outcome))
+    cache_folders.save_json(entry, OUTCOME, asdict(outcome))
 
 
 def load_outcome(entry: Path) -> Outcome:
     """The outcome in an entry of the cache."""
-    return Outcome(**cache.load_json(entry, OUTCOME))
+    return Outcome(**cache_folders.load_json(entry, OUTCOME))
 
 
 def hash_files(found: list[notes.NoteFile], account: ledger.Account) -> list[HashedFile]:

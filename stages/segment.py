@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 
 from voz.audio import limits, segmentation, vad, wav
 from voz.data import consent
-from voz.pipeline import cache, command, files, ledger, params, records
+from voz.pipeline import cache, cache_folders, command, files, ledger, params, records
 from voz.pipeline.checked import section
 from voz.pipeline.language import tr
 
@@ -97,12 +97,12 @@ def leftover(analysis: vad.NoteAnalysis, stretch: segmentation.Stretch) -> Lefto
 
 def segment_into_cache(note: records.Note, entry: Path, wavs: Path, p: Params) -> None:
     """Cut one note into its entry of the cache."""
-    cache.save_json(entry, RESULT, asdict(segment(note.id, wavs / f"{note.id}.wav", entry, p)))
+    cache_folders.save_json(entry, RESULT, asdict(segment(note.id, wavs / f"{note.id}.wav", entry, p)))
 
 
 def load_segmented(entry: Path) -> SegmentedNote:
     """The segmented note in an entry of the cache."""
-    data = cache.load_json(entry, RESULT)
+    data = cache_folders.load_json(entry, RESULT)
     clips, leftovers = [records.Clip(**clip) for clip in data["clips"]], [Leftover(**each) for each in data["leftovers"]]
     return SegmentedNote(data["speech_s"], clips, leftovers)
 

@@ -54,7 +54,7 @@ from voz.model.batches import Sample
 from voz.model.history import History, Scores
 from voz.model.schedule import Schedule
 from voz.model.training_material import Material
-from voz.pipeline import cache, command, files, language, params
+from voz.pipeline import cache, cache_folders, command, files, language, params
 from voz.pipeline.checked import section
 
 STEP_VERSION = 3  # raise when the same data and parameters give other weights; tests/test_training_loop.py holds golden losses
@@ -275,7 +275,7 @@ def main() -> None:
     with files.whole_folder(args.plots) as plots:
         train_log.write_curves(plots, history, p.schedule, clips=len(material.train))
     files.write_json(args.metrics, aggregate(material, trained, p))
-    cache.trim(compute.cache_gb)
+    cache_folders.trim(compute.cache_gb)
     train_log.print_outcome(history, p.schedule, stored_as=p.export_dtype, stored_loss=loss, reference=candidates[0].sample.id)
 
 

@@ -21,7 +21,7 @@ from pydantic import field_validator
 
 from voz.audio import wav
 from voz.model import device, whisper
-from voz.pipeline import cache, command, files, ledger, params, records
+from voz.pipeline import cache, cache_folders, command, files, ledger, params, records
 from voz.pipeline.checked import section
 from voz.pipeline.language import tr
 from voz.text.tokens import LANGUAGE
@@ -61,8 +61,8 @@ def transcribe(folder: Path, clips: list[records.Clip], asr: Path, p: Params, co
         key=lambda clip: keys[clip.id],
         batches=batches,
         work=work,
-        save=lambda entry, transcription: cache.save_json(entry, "transcription.json", asdict(transcription)),
-        load=lambda entry: whisper.Transcription(**cache.load_json(entry, "transcription.json")),
+        save=lambda entry, transcription: cache_folders.save_json(entry, "transcription.json", asdict(transcription)),
+        load=lambda entry: whisper.Transcription(**cache_folders.load_json(entry, "transcription.json")),
         label="transcribe",
         engine=compute.models,
     )

@@ -22,7 +22,7 @@ WORDS = {"a": "el colectivo llegó tardísimo otra vez", "b": "mañana te llevo 
 PIPELINE = """
 import csv, html, json, os, shutil, sys, time
 from pathlib import Path
-from voz.pipeline import cache, files, ledger, records
+from voz.pipeline import cache, cache_folders, files, ledger, records
 top = Path(os.environ["DVC_ROOT"]).parent
 version, words = sys.argv[1], json.loads((top / "words.json").read_text())
 sounds = sorted(Path("data/notes").glob("*.opus"))
@@ -61,7 +61,7 @@ Path("reports/report.html").write_text("<p>" + "</p><p>".join(html.escape(each.t
 shutil.copy(f"data/dataset/wavs/{first.id}.wav", "models/voice/reference.wav")
 Path("models/voice/model.pth").write_bytes(b"PK\\0weights" + version.encode() + str(len(sounds)).encode())
 shutil.copy("models/base/vocab.json", "models/voice")
-training = cache.root() / "train" / "ab" / "abcd"
+training = cache_folders.root() / "train" / "ab" / "abcd"
 training.mkdir(parents=True, exist_ok=True)
 (training / "best.pth").write_bytes(b"PK\\0checkpoint")
 cache.log("convert", computed=len(sounds), last=notes[-1].id)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from voz.pipeline import cache
+from voz.pipeline import cache, cache_folders
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_two_writers_of_an_entry_do_not_disturb_each_other() -> None:
 
 FILL_AND_WAIT = """
 import sys, time
-from voz.pipeline import cache, sandbox
+from voz.pipeline import cache, cache_folders, sandbox
 store = cache.Cache("step", 1, params={"lr": 1.0})
 with store.put(store.key("clip")) as folder:
     (folder / "x").write_text("1")
@@ -111,6 +111,6 @@ def test_trim_removes_the_least_recently_used_entry_and_keeps_the_log() -> None:
             (folder / "x").write_bytes(bytes(1_000_000))
         os.utime(store().path(store().key(name)), (number, number))
     cache.log("step", computed=1)
-    cache.trim(0.0015)
+    cache_folders.trim(0.0015)
     assert store().get(store().key("old")) is None and store().get(store().key("new")) is not None
     assert cache.read_log("step")[0]["computed"] == 1

@@ -22,7 +22,7 @@ from tests.parallel_work import square_or_die, touch_and_wait
 from tests.recordings import RATE_HZ
 from tests.tiny_whisper import make
 from voz.model import generation
-from voz.pipeline import cache, cluster, parallel
+from voz.pipeline import cache, cache_folders, cluster, parallel
 from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -139,7 +139,7 @@ def run_stages(monkeypatch: pytest.MonkeyPatch, *stages: str) -> dict[str, bytes
 
 def entries(stage: str = "convert") -> dict[Path, int]:
     """The entries of the cache, each with the time at which it was made."""
-    return {path: (path / cache.LABEL).stat().st_mtime_ns for path in Path(".cache", stage).glob("??/[!.]*")}
+    return {path: (path / cache_folders.LABEL).stat().st_mtime_ns for path in Path(".cache", stage).glob("??/[!.]*")}
 
 
 def ray(nodes: Nodes) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def test_a_node_that_dies_within_a_stage_loses_nothing(nodes: Nodes, tmp_path: P
     remover.join()
     assert here == there
     assert 0 < len(then) < len(entries()) == 9 and then.items() <= entries().items()  # nothing was computed twice
-    assert not list(Path(".cache").rglob(f"{cache.TEMPORARY}*"))
+    assert not list(Path(".cache").rglob(f"{cache_folders.TEMPORARY}*"))
 
 
 def test_after_the_head_was_restarted_the_next_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from voz.metrics.accent import palatals
 from voz.metrics.accent import summary as accent
 from voz.model import batches, clip_features, dvae, whisper, xtts
 from voz.model.voice import Voice
-from voz.pipeline import cache, command, records
+from voz.pipeline import cache, cache_folders, command, records
 
 ROOT = Path(__file__).parent.parent
 
@@ -166,7 +166,7 @@ def test_every_entry_of_the_cache_names_its_clip(folder: Path) -> None:
     """`make forget` finds what was computed of a note by the clip's id or the hash of its file; of the reference by its hash."""
     clip_ids = [example.id for example in records.read(folder / "dataset", records.Example) if example.split == "test"]
     hashes = [hashlib.sha256((folder / "dataset" / "wavs" / f"{name}.wav").read_bytes()).hexdigest() for name in clip_ids]
-    labels = {path: path.read_text(encoding="utf-8") for path in folder.glob(f".cache/*/??/*/{cache.LABEL}")}
+    labels = {path: path.read_text(encoding="utf-8") for path in folder.glob(f".cache/*/??/*/{cache_folders.LABEL}")}
     assert {path.parts[-4] for path in labels} == {
         *("codes", "conditioning", "embeddings", "losses", "speech", "whisper", "line_scores", "voice_embeddings", "signal_quality"),
     }

@@ -16,7 +16,7 @@ from tests.forget_site import ROOT, WORDS, call, forget, holders, make, note, so
 from tools.forgetting import traces
 from voz.audio import encode
 from voz.data import corrections, origins, phone_transcripts
-from voz.pipeline import cache
+from voz.pipeline import cache_folders
 
 PLACES = ("repository/data", "repository/.dvc/cache", "repository/.cache", "remote")
 
@@ -91,7 +91,7 @@ def leave_copies(folder: Path, mine: origins.Origin) -> None:
         (entry / "reference.wav").write_bytes(reference)
         (entry / "model.pth").write_bytes(b"PK\0weights1")
         (entry / ".label.json").write_text(json.dumps({"made_of": ["0" * 40], "bytes": {}}))
-    with contextlib.chdir(folder), cache.scratch() as copies:
+    with contextlib.chdir(folder), cache_folders.scratch() as copies:
         pass
     copies.mkdir()
     (copies / "note.wav").write_bytes(clip)

@@ -14,7 +14,7 @@ from tools.forgetting import forget as tool
 from tools.forgetting.plan import Plan
 from tools.forgetting.trail import Trail
 from voz.data import corrections
-from voz.pipeline import cache, files, ledger
+from voz.pipeline import cache_folders, files, ledger
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_the_temporary_folder_of_a_running_command_is_left_to_it(repository: Pat
     monkeypatch.setenv("DVC_ROOT", str(repository))
     left = repository / ".cache/.tmp-left"
     left.mkdir()
-    with cache.scratch() as used:
+    with cache_folders.scratch() as used:
         left.mkdir(exist_ok=True)
         (used / "note.wav").write_bytes(b"x")
         assert "temporary folders of commands that run now (1)" in forget(repository, note(repository, 0).id, "--yes")

@@ -12,9 +12,9 @@ PAGE = """
 import sys
 from pathlib import Path
 from tools.local_page import serve
-from voz.pipeline import cache, command
+from voz.pipeline import cache_folders, command
 def main():
-    with cache.scratch() as copies:
+    with cache_folders.scratch() as copies:
         serve.set_environment(copies)
         import gradio
         with gradio.Blocks(analytics_enabled=False) as blocks:

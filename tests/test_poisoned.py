@@ -14,7 +14,7 @@ from stages import convert, segment
 from tests import poisoned_stages, recordings
 from tests.parallel_work import fill_or_die, square_or_die, squares_or_die
 from tests.recordings import RATE_HZ
-from voz.pipeline import cache, ledger, parallel, records
+from voz.pipeline import cache, cache_folders, ledger, parallel, records
 from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +43,7 @@ def test_without_another_value_it_is_one_line_after_the_others(tmp_path: Path, m
             key=lambda number: store.key(str(number)),
             batches=lambda missing: [missing[start : start + 3] for start in range(0, 12, 3)],
             work=functools.partial(squares_or_die, POISON),
-            save=lambda entry, value: cache.save_json(entry, "square", {"n": value}),
+            save=lambda entry, value: cache_folders.save_json(entry, "square", {"n": value}),
             load=lambda entry: entry,
             label="test",
             engine=TWO,

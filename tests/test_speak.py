@@ -22,7 +22,7 @@ from tools import speak
 from tools.forgetting import traces
 from tools.forgetting.trail import Trail
 from voz.audio import sniff
-from voz.pipeline import cache, command, files, parallel
+from voz.pipeline import cache_folders, command, files, parallel
 from voz.pipeline.command import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -86,7 +86,7 @@ def test_any_voice_with_any_recording_as_its_reference(here: Path, monkeypatch: 
         spoken.append(Path("spoken.wav").read_bytes())
     assert spoken[0] != spoken[1]
     for stage in ("speech", "conditioning"):  # `make forget` finds what was made from a recording by its hash
-        labels = [path.read_text(encoding="utf-8") for path in here.glob(f".cache/{stage}/??/*/{cache.LABEL}")]
+        labels = [path.read_text(encoding="utf-8") for path in here.glob(f".cache/{stage}/??/*/{cache_folders.LABEL}")]
         for reference in ("mine-0.ogg", "mine-1.ogg"):
             assert sum(files.hash_file(clips.FIXTURES / reference) in label for label in labels) == 1
     with pytest.raises(UserError, match=r"texts\.csv: no audio"):
@@ -121,7 +121,7 @@ def test_no_copy_of_a_recording_outlives_its_process_except_where_forget_looks(
     if number != signal.SIGKILL:
         assert (process.exitcode, left()) == (128 + number, set())
         return
-    found = traces.in_cache(cache.root(), Trail(set()), weights=False)
+    found = traces.in_cache(cache_folders.root(), Trail(set()), weights=False)
     assert left() and all(any(folder in path.parents for folder in found) for path in left())
     with speak.reference_wav(clips.FIXTURES / "mine-1.ogg"):  # the next command removes them
         pass

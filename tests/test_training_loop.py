@@ -31,7 +31,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_finished_training_that_is_used_again_is_new_to_the_cache(base: Path, tmp_path: Path) -> None:
-    """`cache.trim` goes by the time of the folder."""
+    """`cache_folders.trim` goes by the time of the folder."""
     loop_in(base, tmp_path, replace(PLAN, epochs=1)).run()
     os.utime(tmp_path / "training", (1, 1))
     loop_in(base, tmp_path, replace(PLAN, epochs=1)).run()

@@ -27,7 +27,7 @@ from tools import revisions
 from voz.audio import encode, recording, watermark, wav
 from voz.model import device, synthesis
 from voz.model.voice import REFERENCE, load_voice
-from voz.pipeline import cache, command, files, params
+from voz.pipeline import cache_folders, command, files, params
 from voz.pipeline.command import UserError
 from voz.pipeline.language import tr
 
@@ -57,7 +57,7 @@ def reference_wav(path: Path | None) -> Iterator[tuple[Path | None, str]]:
     if path is None:
         yield None, ""
         return
-    with recording.opened(path) as (pcm, rate_hz), cache.scratch() as folder:
+    with recording.opened(path) as (pcm, rate_hz), cache_folders.scratch() as folder:
         if len(pcm) < LEAST_REFERENCE_S * rate_hz:
             raise UserError("{path}: {duration_s:.1f} s", "take 6 s or more of the speaker", path=path, duration_s=len(pcm) / rate_hz)
         start = np.array(pcm[: round(MOST_REFERENCE_S * rate_hz)])

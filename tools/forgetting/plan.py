@@ -17,7 +17,7 @@ from tools.forgetting import preconditions, traces
 from tools.forgetting.traces import Removal
 from tools.forgetting.trail import Trail
 from tools.remotes import stored
-from voz.pipeline import cache
+from voz.pipeline import cache, cache_folders
 from voz.pipeline.language import later, tr
 
 DVC_CACHE = later("DVC cache")
@@ -55,7 +55,7 @@ def make_plan(repo: Repo, trail: Trail, args: argparse.Namespace, values: dict[s
         trail.md5s |= {md5 for path in whole for md5 in md5s_of(repo, path)} - protected
         trail.trained = True
     _search_stores(repo, trail, protected, plan, weights=args.all or args.weights)
-    root = cache.root()
+    root = cache_folders.root()
     plan.cache_entries = (
         {path for path in root.glob("*") if path.is_dir()} if args.all else traces.in_cache(root, trail, weights=args.weights)
     )
@@ -66,7 +66,7 @@ def make_plan(repo: Repo, trail: Trail, args: argparse.Namespace, values: dict[s
 
 def _temporary_folders(root: Path) -> set[Path]:
     """Those in the cache, of commands that run and of killed ones."""
-    return {path for parents in ("", "*/??/") for path in root.glob(f"{parents}{cache.TEMPORARY}*")}
+    return {path for parents in ("", "*/??/") for path in root.glob(f"{parents}{cache_folders.TEMPORARY}*")}
 
 
 def _later(personal: list[Path], in_use: set[Path]) -> list[str]:
@@ -102,7 +102,7 @@ def md5s_of(repo: Repo, path: Path) -> set[str]:
 def _search_workspace(repo: Repo, trail: Trail, args: argparse.Namespace, paths: list[Path], *, bases: set[Path]) -> Removal:
     """Search inputs and outputs, the log of the cache, copies that killed commands left, and all other files that git does not hold."""
     left = Path(repo.dvc_dir) / "tmp" / "exps"
-    roots = [path for path in [*paths, cache.root() / cache.LOG, left] if path.exists()]
+    roots = [path for path in [*paths, cache_folders.root() / cache.LOG, left] if path.exists()]
     loose = _outside_git(repo, bases)
     removal = traces.in_workspace(roots, trail, loose=loose)
     if args.all or args.weights:

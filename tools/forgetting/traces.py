@@ -19,7 +19,7 @@ import soundfile
 from tools.forgetting.trail import HEX, MAX_BYTES, Trail, parsed_json, read_text
 from voz.audio import sniff, wav
 from voz.data import notes
-from voz.pipeline import cache, files, parallel
+from voz.pipeline import cache_folders, files, parallel
 from voz.pipeline.language import tr
 from voz.pipeline.records import ID_DIGITS
 
@@ -117,9 +117,9 @@ def in_cache(root: Path, trail: Trail, *, weights: bool) -> set[Path]:
         (A command that runs removes its own when it ends.)
     """
     entries = {path: _label(path) for path in sorted(root.glob("*/??/*")) if path.is_dir() and path.parts[-3] != TRAINING}
-    entries = {path: label for path, label in entries.items() if not path.name.startswith(cache.TEMPORARY)}
+    entries = {path: label for path, label in entries.items() if not path.name.startswith(cache_folders.TEMPORARY)}
     found = {path for path, label in entries.items() if label is None}
-    found |= {path for parent in [root, *root.glob("*/??")] for path in cache.abandoned(parent)}
+    found |= {path for parent in [root, *root.glob("*/??")] for path in cache_folders.abandoned(parent)}
     searching = True
     while searching:  # a file of an entry found in one round can be named in the label of another
         searching = False
@@ -130,7 +130,7 @@ def in_cache(root: Path, trail: Trail, *, weights: bool) -> set[Path]:
                 _add_entry(path, trail)
     remaining = [path for path in entries if path not in found]
     for path in parallel.progress(remaining, total=len(remaining), label="search the cache", unit="entry"):
-        if any(trail.holds(file) for file in sorted(path.rglob("*")) if file.is_file() and file.name != cache.LABEL):
+        if any(trail.holds(file) for file in sorted(path.rglob("*")) if file.is_file() and file.name != cache_folders.LABEL):
             found.add(path)
     together = [TRAINING] * trail.trained + [VOICES] * weights
     return found | {path for name in together for path in root.glob(f"{name}/*") if path.is_dir()}
@@ -250,7 +250,7 @@ def _beside_json(listing: Listing, md5s: set[str]) -> set[str]:
 
 def _label(entry: Path) -> str | None:
     """The label of an entry of the cache: what the entry was made from. None if it has none."""
-    path = entry / cache.LABEL
+    path = entry / cache_folders.LABEL
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
@@ -261,7 +261,7 @@ def _has_named_file(entry: Path, trail: Trail) -> bool:
 def _add_entry(entry: Path, trail: Trail) -> None:
     """Add the files of an entry that was made from the notes, and the words in its JSON files, to the trail."""
     for path in sorted(entry.rglob("*")):
-        if path.is_file() and path.name != cache.LABEL:
+        if path.is_file() and path.name != cache_folders.LABEL:
             trail.add_file(path)
             data = read_text(path)
             if data is not None and path.suffix == ".json":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools.listen.client import Speaker
 from tools.local_page import serve as local_page
-from voz.pipeline import cache, command
+from voz.pipeline import cache_folders, command
 
 
 def serve(args: argparse.Namespace, copies: Path) -> None:
@@ -30,7 +30,7 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
 
 def main() -> None:
     args = parse_args()
-    with cache.scratch() as copies:
+    with cache_folders.scratch() as copies:
         serve(args, copies)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools.local_page import serve as local_page
 from tools.review import dvc_cache
-from voz.pipeline import cache, command, params
+from voz.pipeline import cache_folders, command, params
 from voz.pipeline.command import UserError
 
 
@@ -45,7 +45,7 @@ def serve(args: argparse.Namespace, copies: Path) -> None:
 
 def main() -> None:
     args = parse_args()
-    with cache.scratch() as copies:
+    with cache_folders.scratch() as copies:
         serve(args, copies)
 
 

@@ -19,7 +19,7 @@ from tools import profile
 from tools.dvc_command import dvc_add
 from tools.whatsapp import agreement, candidates, copies, export, names, texts
 from voz.data import consent, corrections, origins, phone_transcripts
-from voz.pipeline import cache, command, files
+from voz.pipeline import cache_folders, command, files
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
 
@@ -69,7 +69,7 @@ def import_notes(args: argparse.Namespace, folder: Path, workers: int) -> Import
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / consent.NAME).is_file():
             consent.write(folder, agreed)
-        with cache.scratch() as temporary:
+        with cache_folders.scratch() as temporary:
             copied, damaged = copies.copy_notes(source, chosen, temporary, workers=workers)
             wanted = copies.without_forgotten(copied, folder)
             added = copies.add_new(wanted, folder, sender or agreed.speaker)

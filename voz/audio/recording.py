@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from voz.audio import decode, faults
-from voz.pipeline import cache, files, sandbox
+from voz.pipeline import cache_folders, files, sandbox
 from voz.pipeline.command import UserError
 
 
@@ -19,7 +19,7 @@ def opened(path: Path) -> Iterator[tuple[np.ndarray, int]]:
         UserError: it is missing, or no audio comes out.
     """
     name = files.printable(str(path))
-    with cache.scratch() as folder:
+    with cache_folders.scratch() as folder:
         raw = folder / "raw"
         try:
             decoded = sandbox.call(decode.decode, path, raw, limit_s=decode.LIMIT_S)

@@ -17,7 +17,7 @@ from voz.audio import wav
 from voz.audio.wav import SAMPLE_RATE_HZ
 from voz.metrics.text_scores import same_words
 from voz.model import device, xtts
-from voz.pipeline import cache, files, params, records
+from voz.pipeline import cache, cache_folders, files, params, records
 
 STEP_VERSION = 3  # raise when the same samples get other scores; tests/test_curate.py holds a golden output
 _FFT_SAMPLES = 2048  # 93 ms at 22 050 Hz; bins of 11 Hz separate the partials of a chord
@@ -72,13 +72,13 @@ def analyse_clip(pcm: np.ndarray, speaker_embedding: np.ndarray) -> ClipAnalysis
 def _save(entry: Path, analysis: ClipAnalysis) -> None:
     arrays = ("envelope", "speaker_embedding")
     for name in arrays:
-        cache.save_array(entry, f"{name}.npy", getattr(analysis, name))
-    cache.save_json(entry, "scores.json", {name: value for name, value in vars(analysis).items() if name not in arrays})
+        cache_folders.save_array(entry, f"{name}.npy", getattr(analysis, name))
+    cache_folders.save_json(entry, "scores.json", {name: value for name, value in vars(analysis).items() if name not in arrays})
 
 
 def _load(entry: Path) -> ClipAnalysis:
     arrays = {name: np.load(entry / f"{name}.npy") for name in ("envelope", "speaker_embedding")}
-    return ClipAnalysis(**cache.load_json(entry, "scores.json"), **arrays)
+    return ClipAnalysis(**cache_folders.load_json(entry, "scores.json"), **arrays)
 
 
 def clipping(pcm: np.ndarray) -> float:

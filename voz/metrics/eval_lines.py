@@ -19,7 +19,7 @@ from voz.model.batches import Sample
 from voz.model.generation import Sampling
 from voz.model.history import Scores
 from voz.model.transcriber import Transcriber
-from voz.pipeline import cache
+from voz.pipeline import cache, cache_folders
 from voz.pipeline.language import later
 from voz.pipeline.records import Example
 
@@ -80,7 +80,7 @@ class EvalLines:
 
         def work(item: tuple[str, np.ndarray], entry: Path) -> None:
             pcm = wav.resample(item[1], wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ)
-            cache.save_array(entry, "speaker_embedding.npy", xtts.speaker_embedding(model, pcm))
+            cache_folders.save_array(entry, "speaker_embedding.npy", xtts.speaker_embedding(model, pcm))
 
         return store.map(
             [(line.id, pcm) for line, pcm in zip(self.lines, pcms, strict=True)],
@@ -99,13 +99,13 @@ class EvalLines:
 
         def work(item: tuple[synthesis.Line, np.ndarray], entry: Path) -> None:
             found = palatals.find_windows(item[0].text, wav.resample(item[1], wav.OUTPUT_RATE_HZ, wav.SAMPLE_RATE_HZ))
-            cache.save_json(entry, "palatals.json", {"sheismo": [window.sheismo for window in found]})
+            cache_folders.save_json(entry, "palatals.json", {"sheismo": [window.sheismo for window in found]})
 
         found = store.map(
             list(zip(self.lines, pcms, strict=True)),
             key=lambda item: store.key(item[0].id, item[0].text, wav.hash_samples(item[1])),
             work=work,
-            load=lambda entry: list(cache.load_json(entry, "palatals.json")["sheismo"]),
+            load=lambda entry: list(cache_folders.load_json(entry, "palatals.json")["sheismo"]),
             label=later("accent, eval lines"),
             unit="line",
         )

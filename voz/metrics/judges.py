@@ -19,7 +19,7 @@ import torch
 from voz import compat
 from voz.audio import wav
 from voz.metrics import measures
-from voz.pipeline import cache
+from voz.pipeline import cache, cache_folders
 
 with compat.webrtcvad_spared():
     import resemblyzer
@@ -42,7 +42,7 @@ def voice_embeddings(pcms: Sequence[np.ndarray], *, ids: Sequence[str], label: s
 
     def work(item: tuple[str, np.ndarray], entry: Path) -> None:
         found = embed(item[1])
-        cache.save_array(entry, "embedding.npy", np.zeros(0, np.float32) if found is None else found)
+        cache_folders.save_array(entry, "embedding.npy", np.zeros(0, np.float32) if found is None else found)
 
     def load(entry: Path) -> np.ndarray | None:
         found = np.load(entry / "embedding.npy")
@@ -56,10 +56,10 @@ def signal_quality(pcms: Sequence[np.ndarray], *, ids: Sequence[str], label: str
     store = cache.Cache("signal_quality", QUALITY_VERSION, params={}, model=f"{_package('distillmos')}, {_package('xls-r-sqa')}")
 
     def work(item: tuple[str, np.ndarray], entry: Path) -> None:
-        cache.save_json(entry, "quality.json", {"mos": rate(item[1])})
+        cache_folders.save_json(entry, "quality.json", {"mos": rate(item[1])})
 
     def load(entry: Path) -> float | None:
-        mos: float | None = cache.load_json(entry, "quality.json")["mos"]
+        mos: float | None = cache_folders.load_json(entry, "quality.json")["mos"]
         return mos
 
     return store.map(_items(ids, pcms), key=_key_in(store), work=work, load=load, label=label, unit="line")

@@ -10,7 +10,7 @@ from voz.audio import wav
 from voz.metrics import espeak, measures, pitch
 from voz.metrics.accent import summary as accent
 from voz.model import xtts
-from voz.pipeline import cache
+from voz.pipeline import cache, cache_folders
 
 STEP_VERSION = 3  # raise when the same samples give other figures; tests/test_line_scores.py holds golden ones
 
@@ -53,11 +53,11 @@ def analyse_lines(lines: Sequence[LineAudio], model: Callable[[], xtts.Xtts], mo
         return store.key(line.id, line.text, wav.hash_samples(line.pcm), recorded)
 
     def work(line: LineAudio, entry: Path) -> None:
-        cache.save_json(entry, "figures.json", figures_of(line))
-        cache.save_array(entry, "speaker_embedding.npy", xtts.speaker_embedding(model(), line.pcm))
+        cache_folders.save_json(entry, "figures.json", figures_of(line))
+        cache_folders.save_array(entry, "speaker_embedding.npy", xtts.speaker_embedding(model(), line.pcm))
 
     def load(entry: Path) -> LineAnalysis:
-        return LineAnalysis(cache.load_json(entry, "figures.json"), np.load(entry / "speaker_embedding.npy"))
+        return LineAnalysis(cache_folders.load_json(entry, "figures.json"), np.load(entry / "speaker_embedding.npy"))
 
     return store.map(lines, key=key, work=work, load=load, label=label, unit="line")
 

@@ -13,7 +13,7 @@ from voz.metrics.eval_lines import EvalLines
 from voz.model import batches, clip_features, gpt_loss, xtts
 from voz.model.batches import Sample
 from voz.model.history import Scores
-from voz.pipeline import cache
+from voz.pipeline import cache, cache_folders
 from voz.pipeline.language import tr
 from voz.pipeline.records import Example
 
@@ -88,8 +88,8 @@ def _losses(model: xtts.Xtts, trained: str, clips: Sequence[Sample], samples: Se
     return store.map(
         clips,
         key=lambda s: store.key(s.id, s.sha256, *judged_on),
-        work=lambda s, entry: cache.save_json(entry, "loss.json", {"loss": round(_mean_loss(model, s, samples), 5)}),
-        load=lambda entry: float(cache.load_json(entry, "loss.json")["loss"]),
+        work=lambda s, entry: cache_folders.save_json(entry, "loss.json", {"loss": round(_mean_loss(model, s, samples), 5)}),
+        load=lambda entry: float(cache_folders.load_json(entry, "loss.json")["loss"]),
         label="reference",
         unit="clip",
     )
@@ -109,7 +109,7 @@ def _spoken(model: xtts.Xtts, trained: str, samples: Sequence[Sample], lines: Ev
 
     def work(sample: Sample, entry: Path) -> None:
         for name, pcm in zip(names, lines.speak(model, sample, label=tr("with {clip}", clip=sample.id)), strict=True):
-            cache.save_array(entry, name, pcm)
+            cache_folders.save_array(entry, name, pcm)
 
     return store.map(
         samples,

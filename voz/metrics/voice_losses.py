@@ -9,7 +9,7 @@ from voz.metrics.line_scores import Figures
 from voz.model import gpt_loss
 from voz.model.batches import Sample
 from voz.model.voice import Voice
-from voz.pipeline import cache
+from voz.pipeline import cache, cache_folders
 
 STEP_VERSION = 1  # raise when the same clip and weights give another loss; tests/test_evaluate.py holds a golden one
 
@@ -24,9 +24,9 @@ def clip_losses(voice: Voice, samples: Sequence[Sample], *, label: str) -> list[
 
     def work(sample: Sample, entry: Path) -> None:
         loss = gpt_loss.of_clip(voice.model.gpt, sample, voice.conditioning.latents)
-        cache.save_json(entry, "loss.json", {"loss": loss})
+        cache_folders.save_json(entry, "loss.json", {"loss": loss})
 
     def load(entry: Path) -> Figures:
-        return dict(cache.load_json(entry, "loss.json"))
+        return dict(cache_folders.load_json(entry, "loss.json"))
 
     return store.map(samples, key=key, work=work, load=load, label=label, unit="clip")

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from voz.model import checkpoint, lora, xtts
-from voz.pipeline import cache, files
+from voz.pipeline import cache, cache_folders, files
 from voz.pipeline.command import UserError
 
 CONFIGURATION = ("config.json", "vocab.json")
@@ -101,8 +101,8 @@ def eval_loss(compute: Callable[[], float], training: str, dtype: str) -> float:
     (loss,) = store.map(
         [compute],
         key=lambda _: store.key(),
-        work=lambda each, entry: cache.save_json(entry, "loss.json", {"loss": _finite(each(), dtype)}),
-        load=lambda entry: float(cache.load_json(entry, "loss.json")["loss"]),
+        work=lambda each, entry: cache_folders.save_json(entry, "loss.json", {"loss": _finite(each(), dtype)}),
+        load=lambda entry: float(cache_folders.load_json(entry, "loss.json")["loss"]),
         label="stored weights",
     )
     return loss

@@ -77,7 +77,7 @@ class TrainingLoop:
     def run(self) -> History:
         """Train to the end and return the history. The best epoch's weights are then in `folder`, see `best_weights`."""
         if together.from_first((self.folder / DONE).is_file()):
-            os.utime(self.folder)  # `cache.trim` removes what was used longest ago
+            os.utime(self.folder)  # `cache_folders.trim` removes what was used longest ago
             self.history = History(**json.loads((self.folder / DONE).read_text(encoding="utf-8")))
             (self.folder / STATE).unlink(missing_ok=True)
             self._replay()

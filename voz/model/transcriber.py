@@ -9,7 +9,7 @@ import torch
 
 from voz.audio import wav
 from voz.model import whisper
-from voz.pipeline import cache, files
+from voz.pipeline import cache, cache_folders, files
 from voz.pipeline.language import later
 
 GREEDY_VERSION = 2  # raise when `Transcriber` gives another text for the same samples; tests/test_transcribe.py holds golden ones
@@ -56,7 +56,7 @@ class Transcriber:
             key=lambda item: store.key(item[0], wav.hash_samples(item[1])),
             batches=lambda missing: [missing[start : start + whisper.BATCH] for start in range(0, len(missing), whisper.BATCH)],
             work=work,
-            save=lambda entry, text: cache.save_json(entry, "transcription.json", {"text": text}),
-            load=lambda entry: str(cache.load_json(entry, "transcription.json")["text"]),
+            save=lambda entry, text: cache_folders.save_json(entry, "transcription.json", {"text": text}),
+            load=lambda entry: str(cache_folders.load_json(entry, "transcription.json")["text"]),
             label=label,
         )

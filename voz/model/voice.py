@@ -12,7 +12,7 @@ import torch
 from voz.audio import wav
 from voz.model import device, generation, stored, synthesis, xtts
 from voz.model.generation import Sampling
-from voz.pipeline import cache, files, parallel
+from voz.pipeline import cache, cache_folders, files, parallel
 from voz.pipeline.command import UserError
 from voz.pipeline.language import later, tr
 from voz.text import normalize, tokens
@@ -68,8 +68,8 @@ class Voice:
 
         def work(reference: Path, entry: Path) -> None:
             made = xtts.conditioning(self.model, wav.read(reference))
-            cache.save_array(entry, "latents.npy", made.latents.cpu().numpy())
-            cache.save_array(entry, "speaker.npy", made.speaker.cpu().numpy())
+            cache_folders.save_array(entry, "latents.npy", made.latents.cpu().numpy())
+            cache_folders.save_array(entry, "speaker.npy", made.speaker.cpu().numpy())
 
         def load(entry: Path) -> xtts.Conditioning:
             return xtts.Conditioning(*(torch.from_numpy(np.load(entry / f"{name}.npy")).to(self.device) for name in ("latents", "speaker")))
@@ -126,7 +126,7 @@ class Voice:
 
 
 def _save(entry: Path, pcm: np.ndarray) -> None:
-    cache.save_array(entry, _PCM, pcm)
+    cache_folders.save_array(entry, _PCM, pcm)
 
 
 def _load(entry: Path) -> np.ndarray:

@@ -4,21 +4,14 @@ An entry is a folder `${DVC_ROOT:-.}/.cache/<stage>/<2 digits>/<key>/`. Its key 
 that affect it, the model, and the version of the step. The version is an integer that is raised by hand: a hash of the source
 code would train again after every changed comment.
 
-An entry is filled under a temporary name and then renamed, so a killed stage leaves no partial entry and two processes may write
-the same one. What a killed process left is removed when the next one writes beside it: a run computes the same item again. Entries
-are not flushed to the disk, which would take longer than the work itself. Instead each stores the sizes of its files, and an entry
-that a power cut shortened is computed again.
-
 Deleting `.cache` costs only time. DVC sets DVC_ROOT to the main checkout even in its temporary copies, so experiments share the cache.
 """
 
 import functools
 import hashlib
-import io
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,21 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import numpy as np
-
-from voz.pipeline import files, parallel
+from voz.pipeline import cache_folders, files, parallel
 
 LOG = "log"
-TEMPORARY = ".tmp-"  # the start of the name of a folder that is to become an entry, or to vanish (`scratch`)
-LABEL = ".label.json"  # in each entry: what its key was made of (`make forget` searches it), and the sizes of its files
-
 A = TypeVar("A")
 V = TypeVar("V")
-
-
-def root() -> Path:
-    """The folder of the cache that this checkout uses."""
-    return Path(os.environ.get("DVC_ROOT", ".")).resolve() / ".cache"
 
 
 @dataclass(frozen=True)
@@ -71,7 +54,7 @@ class Cache:
 
     def __init__(self, stage: str, version: int, *, params: dict[str, Any], model: str = "") -> None:
         self.stage = stage
-        self.folder = root() / stage
+        self.folder = cache_folders.root() / stage
         self._salt = json.dumps([stage, version, params, model], sort_keys=True)
 
     def key(self, *made_of: str) -> Key:
@@ -83,11 +66,11 @@ class Cache:
         return self.folder / key.name[:2] / key.name
 
     def get(self, key: Key) -> Path | None:
-        """The entry's folder, marked as used just now (see `trim`); None if there is no complete entry."""
+        """The entry's folder, marked as used just now (see `cache_folders.trim`); None if there is no complete entry."""
         path = self.path(key)
         if not path.is_dir():
             return None
-        if not _is_complete(path):
+        if not cache_folders.is_complete(path):
             shutil.rmtree(path, ignore_errors=True)
             return None
         os.utime(path)
@@ -98,11 +81,11 @@ class Cache:
         """Yield an empty temporary folder to fill; it becomes the entry when the block ends without an exception."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path.parent)
-        with files.named_in_errors(path), _temporary_folder(path.parent) as temporary:
+        cache_folders.remove_abandoned(path.parent)
+        with files.named_in_errors(path), cache_folders.temporary_folder(path.parent) as temporary:
             yield temporary
-            label = json.dumps({"made_of": key.made_of, "bytes": _sizes(temporary)})
-            (temporary / LABEL).write_text(label, encoding="utf-8")
+            label = json.dumps({"made_of": key.made_of, "bytes": cache_folders.sizes(temporary)})
+            (temporary / cache_folders.LABEL).write_text(label, encoding="utf-8")
             try:
                 os.replace(temporary, path)
             except OSError:
@@ -226,15 +209,6 @@ class Cache:
         log(self.stage, computed=len(missing), reused=len(set(keys)) - len(missing))
 
 
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """Within the block, an empty folder for copies of somebody's sounds. The next one removes what kill -9 left, or `make forget`."""
-    root().mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(root())
-    with _temporary_folder(root()) as temporary:
-        yield temporary
-
-
 def _fill(cache: Cache, work: Callable[[A, Path], None], missing: tuple[Key, A]) -> "Uncached[Any] | None":
     """Compute one item into its entry. Returns the exception with its value if the item is not to be cached."""
     key, item = missing
@@ -246,97 +220,9 @@ def _fill(cache: Cache, work: Callable[[A, Path], None], missing: tuple[Key, A])
     return None
 
 
-@contextmanager
-def _temporary_folder(parent: Path) -> Iterator[Path]:
-    """Yield a new folder in `parent`, and remove it at the end if it is still there.
-
-    Its label is locked meanwhile. The system releases the lock however the process ends, so whoever gets it may remove the folder.
-    """
-    while True:
-        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=parent))
-        try:
-            descriptor = files.open_locked(temporary / LABEL, wait=False)
-            break
-        except (BlockingIOError, FileNotFoundError):  # another process took it for abandoned before the lock was there
-            continue
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        files.unlock(descriptor)
-
-
-def abandoned(parent: Path) -> Iterator[Path]:
-    """The temporary folders in `parent` whose process is gone, each locked until the next is asked for."""
-    for temporary in parent.glob(f"{TEMPORARY}*"):
-        try:
-            descriptor = files.open_locked(temporary / LABEL, wait=False)
-        except OSError:  # somebody is filling it, or just renamed it; or it may not be written, which filling an entry will report
-            continue
-        try:
-            yield temporary
-        finally:
-            files.unlock(descriptor)
-
-
-def _remove_abandoned(parent: Path) -> None:
-    for temporary in abandoned(parent):
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _sizes(entry: Path) -> dict[str, int]:
-    """Size in bytes of each file of an entry, except its label; by relative path."""
-    found = (path for path in sorted(entry.rglob("*")) if path.is_file() and path.name != LABEL)
-    return {path.relative_to(entry).as_posix(): path.stat().st_size for path in found}
-
-
-def _is_complete(entry: Path) -> bool:
-    """True if the entry has a label and the files that it lists have the sizes that it states."""
-    try:
-        label = json.loads((entry / LABEL).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return False
-    sizes = label.get("bytes") if isinstance(label, dict) else None
-    return isinstance(sizes, dict) and sizes.items() <= _sizes(entry).items()
-
-
-def save_json(entry: Path, name: str, values: dict[str, Any]) -> None:
-    """Write values as a JSON file into the folder of an entry, every digit kept. (`files.write_json` rounds: it is for metrics.)"""
-    (entry / name).write_text(json.dumps(values, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-
-
-def load_json(entry: Path, name: str) -> Any:
-    """Read what `save_json` wrote."""
-    return json.loads((entry / name).read_text(encoding="utf-8"))
-
-
-def save_array(entry: Path, name: str, array: np.ndarray) -> None:
-    """Write an array as a .npy file into the folder of an entry. (`numpy.save` given a path hides why a write failed.)"""
-    data = io.BytesIO()
-    np.save(data, array, allow_pickle=False)
-    (entry / name).write_bytes(data.getbuffer())
-
-
-def trim(limit_gb: float) -> None:
-    """Remove the least recently used entries until the cache is within the limit. The log stays."""
-    entries = []
-    for path in root().glob("*/??/*"):
-        size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
-        entries.append((path.stat().st_mtime, size, path))
-    excess = sum(size for _, size, _ in entries) - limit_gb * 1e9
-    for _, size, path in sorted(entries):
-        if excess <= 0:
-            return
-        shutil.rmtree(path, ignore_errors=True)
-        excess -= size
-
-
 def log(stage: str, **values: Any) -> None:
     """Append values that depend on the run (counts, seconds, device) to `.cache/log/<stage>.jsonl`; outputs must not hold them."""
-    path = root() / LOG / f"{stage}.jsonl"
+    path = cache_folders.root() / LOG / f"{stage}.jsonl"
     line = json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **values}, sort_keys=True) + "\n"
     with suppress(OSError):  # full or read-only: the results matter, and writing those says so
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -346,5 +232,5 @@ def log(stage: str, **values: Any) -> None:
 
 def read_log(stage: str) -> list[dict[str, Any]]:
     """All lines of a stage's log, oldest first; empty if there is none."""
-    path = root() / LOG / f"{stage}.jsonl"
+    path = cache_folders.root() / LOG / f"{stage}.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
