@@ -133,7 +133,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = arguments(__doc__, "packed", "build")
+    parser = arguments(__doc__, "packed", "build", threads=False)
     parser.add_argument(
         "--sentences",
         type=int,

@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    return arguments(__doc__, "packed", "build").parse_args()
+    return arguments(__doc__, "packed", "build", threads=False).parse_args()
 
 
 if __name__ == "__main__":
