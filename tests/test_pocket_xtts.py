@@ -64,9 +64,6 @@ def test_a_gpt_that_ignores_its_reference_is_found_and_its_conditioning_reset(mo
     assert gpt.get_style_emb(mels).abs().mean() < 0.2
 
 
-DEAF = pytest.mark.xfail(strict=True, reason="the demo GPT ignores the reference recording; only the decoder uses it: pocket/README.md")
-
-
 Heard = tuple[xtts.Xtts, dict[tuple[str, int], xtts.Conditioning]]  # by speaker and recording
 
 
@@ -80,7 +77,6 @@ def heard() -> Heard:
     return base_in_git, {which: xtts.conditioning(base_in_git, recording) for which, recording in recordings.items()}
 
 
-@DEAF
 def test_the_gpt_in_git_tells_speakers_apart(heard: Heard) -> None:
     _, found = heard
 
@@ -89,10 +85,9 @@ def test_the_gpt_in_git_tells_speakers_apart(heard: Heard) -> None:
 
     same = [apart((name, 0), (name, 1)) for name in ("demo", "other")]
     different = [apart(("demo", n), ("other", m)) for n in (0, 1) for m in (0, 1)]
-    assert max(same) < 0.5 and min(different) > 1.0
+    assert max(same) < 0.3 and min(different) > 2 * max(same)
 
 
-@DEAF
 def test_another_reference_changes_what_the_base_in_git_speaks(heard: Heard) -> None:
     base_in_git, found = heard
     line = synthesis.number(["El sábado fuimos a la casa de mi abuela."], seed=1)

@@ -14,14 +14,14 @@ import torch
 from tests import clips, tiny_voice
 from voz.audio import wav
 from voz.model import generation, synthesis, voice, xtts
-from voz.pipeline import cache
+from voz.pipeline import cache, cache_folders
 from voz.pipeline.command import UserError
 
 POCKET = Path(__file__).parent.parent / "models" / "pocket" / "xtts"
 CPU = torch.device("cpu")
 SAMPLING = generation.Sampling(temperature=0.7, top_p=0.85, top_k=50, repetition_penalty=5.0)
 TEXTS = ("bueno muchachos, gracias por la bancada.", "yo ya te dije que la llave está arriba de la mesa.", "dale, nos vemos mañana.")
-CODES = [503, 934, 111, 536, 689, 874, 865, 100, 295, 249, 591, 425]
+CODES = [252, 934, 371, 330, 820, 598, 233, 238, 325, 793, 792, 2]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_only_a_new_line_is_computed_and_whatever_decides_its_samples_makes_it_n
 def test_the_entry_names_the_clip_and_the_reference_for_make_forget(folder: Path, tmp_path: Path) -> None:
     spoken = voice.load_voice(folder, CPU)
     spoken.speak([synthesis.Line(TEXTS[0], seed=1, id="0123456789ab-0000000-0009000")], SAMPLING)
-    (label,) = tmp_path.glob(f".cache/speech/??/*/{cache.LABEL}")
+    (label,) = tmp_path.glob(f".cache/speech/??/*/{cache_folders.LABEL}")
     text = label.read_text(encoding="utf-8")
     assert "0123456789ab-0000000-0009000" in text and spoken.reference_hash in text
 
@@ -80,7 +80,7 @@ def test_a_recording_conditions_the_model_once(folder: Path, tmp_path: Path) -> 
     for made in (first.conditioning, again.conditioning):
         assert torch.equal(made.latents, direct.latents) and torch.equal(made.speaker, direct.speaker)
     assert "model" not in vars(again)
-    (label,) = tmp_path.glob(f".cache/conditioning/??/*/{cache.LABEL}")
+    (label,) = tmp_path.glob(f".cache/conditioning/??/*/{cache_folders.LABEL}")
     assert first.reference_hash in label.read_text(encoding="utf-8")
 
 
@@ -94,7 +94,7 @@ def test_the_samples_of_a_line_are_golden(tmp_path: Path) -> None:
     ((_, generated),) = generation.generate(pocket.model, [synthesis.prepare(pocket.model, pocket.conditioning, line)], SAMPLING)
     assert generated.codes.tolist() == CODES
     (pcm,) = pocket.speak([line], SAMPLING)
-    assert len(pcm) == 13_440 and float(np.sqrt(np.mean(np.square(pcm)))) == pytest.approx(0.026595, rel=1e-3)
+    assert len(pcm) == 13_440 and float(np.sqrt(np.mean(np.square(pcm)))) == pytest.approx(0.042069, rel=1e-3)
 
 
 def test_texts_are_read_as_the_model_reads_them(folder: Path) -> None:
