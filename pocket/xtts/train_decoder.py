@@ -3,7 +3,7 @@
     python -m torch.distributed.run --standalone --nproc-per-node 2 -m pocket.xtts.train_decoder pocket/build/xtts
 
 Reads   pocket/build/xtts/{latents.pt,targets.pt,voices.pt,speaker.pt}
-Writes  pocket/build/xtts/decoder.pt, decoder.jsonl    run again to go on, also with new latents
+Writes  pocket/build/xtts/decoder.pt, decoder.jsonl    run again to go on, also with new latents; export.py takes the average weights
 
 A process per core takes its share of each step's batch: six segments in 0.58 s on two cores, where two threads took 1.0 s for five. It
 runs as one process, too, which may use a GPU (`--device cuda`; pocket/decoder_on_gpu.sh).
