@@ -9,7 +9,7 @@ A process per core takes its share of each step's batch: six segments in 0.58 s 
 runs as one process, too, which may use a GPU (`--device cuda`; pocket/decoder_on_gpu.sh).
 
 The loss is the waveform's alone at first: a decoder that begins with spectral losses finds the right magnitudes with wrong phases, and
-stays there. Then spectral losses and the speaker encoder's join (the speaker consistency of YourTTS, Casanova et al. 2022,
+stays there; one that goes on with other latents (unpack.py) keeps its clicks. Then spectral losses and the speaker encoder's join (the speaker consistency of YourTTS, Casanova et al. 2022,
 arXiv:2112.02418, which XTTS has too). The waveform can be compared because the targets are moved to one pitch that the decoder can
 hold (pocket/xtts/pitch_grid.py), with pulses at fixed places in each code and one frozen noise. The targets are clean also where the
 latents come from a recording through a phone. The sound is one code (46 ms) late: the latent before a code only predicts it, the one
@@ -37,7 +37,7 @@ from voz import compat
 from voz.model import checkpoint, device, xtts
 from voz.pipeline import command
 
-STEPS, SPECTRAL_FROM = 10_000, 1000
+STEPS, SPECTRAL_FROM = 6000, 1000
 SAVE_EVERY = 200  # steps, about two minutes
 BATCH, CODES = 6, 16  # 16 codes are 0.74 s
 AVERAGE_DECAY = 0.999  # per step, of the average of the weights that is exported: single steps are noisy with six segments

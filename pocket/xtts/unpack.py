@@ -11,16 +11,17 @@ from pathlib import Path
 
 import torch
 
-from pocket.xtts import base, train_decoder, train_dvae, train_gpt, train_speaker
+from pocket.xtts import base, train_dvae, train_gpt, train_speaker
 from voz.model import checkpoint, xtts
 from voz.pipeline import command
 
-# GPT and decoder count as trained up to a step and go on at what is left of their rate, the other two as finished.
+# The GPT goes on at what is left of its rate; the decoder learns like one from random weights, the waveform's loss first, which rids it
+# of what it does not unlearn beside spectral losses (pocket/LOG.md, clicks). The other two count as finished.
 STEPS = {
     "dvae": train_dvae.STEPS,
     "gpt": train_gpt.STEPS - 2000,
     "speaker": train_speaker.STEPS,
-    "decoder": train_decoder.STEPS - 4000,
+    "decoder": 0,
 }
 PARTS = {"gpt": "gpt.", "speaker": "hifigan_decoder.speaker_encoder.", "decoder": "hifigan_decoder.waveform_decoder."}
 
