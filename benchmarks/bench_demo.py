@@ -86,7 +86,7 @@ def rows_of(args: argparse.Namespace) -> list[Row]:
     for name in records.VOICES:
         rate_hz = wav.SAMPLE_RATE_HZ if name == "real" else wav.OUTPUT_RATE_HZ
         pcms = [wav.read(args.lines / name / f"{line.id}.wav", rate_hz=rate_hz) for line in lines]
-        rows.append(Row(f"{len(lines)} test lines, {name}", [line.text for line in lines], pcms, rate_hz))
+        rows.append(Row(f"{len(lines)} test lines, {name.replace('_', '-')}", [line.text for line in lines], pcms, rate_hz))
     spoken = records.read(args.outputs, records.SpokenLine)
     rows.append(
         Row(
