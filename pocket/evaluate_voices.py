@@ -1,10 +1,11 @@
 """The part of pocket/evaluate.py about voices: the base's own speakers, its zero-shot clone of the demo speaker, the fine-tuned voice.
 
 All speak the same 240 sentences, which no training has; each holds three or more ⟨ll, y⟩. espeak-ng speaks them too, in the demo
-speaker's voice, as a perfect clone would.
+speaker's voice, as a perfect clone would; and with [ʝ], which shows what the accent alone costs with each judge.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from pocket import line_figures
 from pocket.corpus import speech
 from pocket.corpus.manifest import Recording, read_manifest
-from pocket.corpus.voices import DEMO_SPEAKER
+from pocket.corpus.voices import DEMO_SPEAKER, YE
 from voz.audio import wav
 from voz.data import dataset
 from voz.metrics import estimates, judges, measures
@@ -29,7 +30,7 @@ Pcms = list[np.ndarray]  # one per line, float32 at 22 050 Hz
 
 
 def voices(corpus: Path, base: Path, voice: Path, data: Path, ears: dict[str, Path], settings: dict[str, Any]) -> dict[str, Any]:
-    """Figures of the four voices (own, cloned, fine_tuned, espeak) and of the demo speaker's real clips.
+    """Figures of the voices (own, cloned, fine_tuned, espeak, espeak_ye) and of the demo speaker's real clips.
 
     Args:
         ears: Whisper checkpoints by the name of the error rate that each counts.
@@ -44,6 +45,7 @@ def voices(corpus: Path, base: Path, voice: Path, data: Path, ears: dict[str, Pa
         "cloned": say(model, reference, texts, sampling, "base, cloning"),
         "fine_tuned": say(xtts.load_model(voice), reference, texts, sampling, "fine-tuned"),
         "espeak": [speech.speak(line, DEMO_SPEAKER) for line in texts],
+        "espeak_ye": [speech.speak(line, replace(DEMO_SPEAKER, accent=YE)) for line in texts],
     }
     report: dict[str, Any] = {name: line_figures.sounds(texts, pcms) for name, pcms in spoken.items()}
     for figure, checkpoint in ears.items():

@@ -25,6 +25,7 @@ def test_one_row_or_one_cell() -> None:
     cost = np.random.default_rng(1).random((1, 5))
     assert dtw.align(cost).mean_cost == pytest.approx(cost.mean())
     assert dtw.align(cost).columns.tolist() == [*range(5)]
+    assert dtw.align(cost.T).rows.tolist() == [*range(5)] and dtw.align(cost.T).mean_cost == pytest.approx(cost.mean())
     assert dtw.align(cost[:, :1]).mean_cost == pytest.approx(cost[0, 0])
 
 

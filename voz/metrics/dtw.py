@@ -25,28 +25,32 @@ class Path(NamedTuple):
 def align(cost: np.ndarray) -> Path:
     """The path of least total cost from corner to corner, by steps of one row, one column or both. [N, M]
 
-    Works along anti-diagonals, whose cells depend only on the two before: O(N * M) in N + M NumPy steps.
+    Works along anti-diagonals, whose cells depend only on the two before: O(N * M) in N + M steps of NumPy. A diagonal's cells lie in a
+    matrix at even distances, and its totals in a vector with a border, cell (i, j) at i + 1.
     """
     rows, columns = cost.shape
-    total = np.full((rows + 1, columns + 1), np.inf)  # with a border: cell (i, j) is at (i + 1, j + 1)
-    step = np.zeros((rows + 1, columns + 1), np.int8)
-    total[0, 0] = 0.0
-    for diagonal in range(rows + columns - 1):
-        i = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
-        j = diagonal - i
-        before = np.stack([total[i, j], total[i, j + 1], total[i + 1, j]])
-        step[i + 1, j + 1] = before.argmin(axis=0)
-        total[i + 1, j + 1] = cost[i, j] + before.min(axis=0)
-    cells = _trace(step)
-    return Path(cells[:, 0], cells[:, 1], float(total[-1, -1] / len(cells)))
+    costs, steps = np.ascontiguousarray(cost).ravel(), np.empty(cost.size, np.int8)
+    before, last = np.full((2, rows + 1), np.inf)
+    before[0] = 0.0  # where the first cell comes from
+    for number in range(rows + columns - 1):
+        first, end = max(0, number - columns + 1), min(rows, number + 1)
+        cells = slice(first * (columns - 1) + number, (end - 1) * (columns - 1) + number + 1, max(1, columns - 1))
+        diagonal, down, right = before[first:end], last[first:end], last[first + 1 : end + 1]
+        least = np.minimum(np.minimum(diagonal, down), right)
+        aside = diagonal != least
+        steps[cells] = aside.astype(np.int8) + (aside & (down != least))
+        before, last = last, np.full(rows + 1, np.inf)
+        last[first + 1 : end + 1] = costs[cells] + least
+    path = _trace(steps.tobytes(), rows, columns)
+    return Path(path[:, 0], path[:, 1], float(last[rows] / len(path)))
 
 
-def _trace(step: np.ndarray) -> np.ndarray:
-    """The cells from the first to the last, by the step into each. [N + 1, M + 1] -> [P, 2]"""
-    i, j = step.shape[0] - 1, step.shape[1] - 1
+def _trace(steps: bytes, rows: int, columns: int) -> np.ndarray:
+    """The cells from the first to the last, by the step into each, row after row. -> [P, 2]"""
+    i, j = rows - 1, columns - 1
     cells = [(i, j)]
-    while (i, j) != (1, 1):
-        taken = step[i, j]
+    while i or j:
+        taken = steps[i * columns + j]
         i, j = i - (taken != RIGHT), j - (taken != DOWN)
         cells.append((i, j))
-    return np.array(cells[::-1]) - 1
+    return np.array(cells[::-1])
