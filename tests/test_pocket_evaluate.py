@@ -101,6 +101,7 @@ def test_voices_keep_their_bars(monkeypatch):
     assert report["lines"] == 240 and own["windows"] >= 600
     assert report["demo_speaker"]["sheismo"] >= 0.95 and cloned["sheismo"] <= 0.10 and tuned["sheismo"] >= 0.85
     assert own["cer"] <= 0.15 and cloned["cer"] <= 0.045 and tuned["cer"] <= cloned["cer"] + 0.015
+    assert max(cloned["cer_whisper_base"], tuned["cer_whisper_base"]) <= report["espeak"]["cer_whisper_base"]
     assert min(similarity["cloned"], similarity["fine_tuned"]) >= 0.85 * similarity["real"]
     for judge in (similarity, report["similarity_resemblyzer"]):
         assert judge["fine_tuned"] >= judge["cloned"] - 0.02
