@@ -60,7 +60,7 @@ $(VENV)/.installed: requirements.txt requirements-nodeps.txt tools/system.py
 	@echo "installing Python packages into $(VENV): 2 to 5 minutes, 3 GB (more with CUDA libraries)"
 	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements.txt
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps -r requirements-nodeps.txt
-	@$(BIN)/python -c "import librosa.feature.spectral" # compiles parts of itself at its first import: half a minute, now rather than in evaluate
+	@$(BIN)/python -c "import librosa.feature.spectral" # its first import compiles parts of it for half a minute: not in the first evaluate
 	@touch $@
 
 # Gradio needs an older Pillow than the stages do (requirements-review.txt), so the pages of review and listen have their own environment.

@@ -23,7 +23,7 @@ from benchmarks import real_speech
 from pocket import evaluate_voices
 from pocket.corpus import speech
 from pocket.corpus.voices import DEMO_SPEAKER
-from stages import evaluate
+from stages import evaluate, report
 from voz.audio import wav
 from voz.data import dataset
 from voz.metrics import measures
@@ -86,7 +86,7 @@ def rows_of(args: argparse.Namespace) -> list[Row]:
     for name in records.VOICES:
         rate_hz = wav.SAMPLE_RATE_HZ if name == "real" else wav.OUTPUT_RATE_HZ
         pcms = [wav.read(args.lines / name / f"{line.id}.wav", rate_hz=rate_hz) for line in lines]
-        rows.append(Row(f"{len(lines)} test lines, {name.replace('_', '-')}", [line.text for line in lines], pcms, rate_hz))
+        rows.append(Row(f"{len(lines)} test lines, {report.NAMES[name]}", [line.text for line in lines], pcms, rate_hz))
     spoken = records.read(args.outputs, records.SpokenLine)
     rows.append(
         Row(

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Train the pocket decoder, the longest of the trainings, on a machine with a GPU (pocket/README.md).
+# Train the pocket decoder on a machine with a GPU (pocket/README.md).
 #
 # From a clone that has pocket/build/xtts/{config.json,vocab.json,mel_stats.pth,speaker.pt,voices.pt,latents.pt}: speaks the sentences of
 # latents.pt again, makes the targets and trains. Killed, it goes on where it was. Needs espeak-ng and wspanish, as `make pocket` does.

@@ -29,7 +29,8 @@ def sounds(texts: Sequence[str], pcms: Sequence[np.ndarray]) -> dict[str, Any]:
         sheismo, windows: share of ⟨ll, y⟩ spoken as [ʃ], and their number.
         flatness_db: of [s] before vowels and of [ʃ], 4 to 8 kHz, mean: -2.5 for white noise, 0 for one click, much less for clicks at a
             steady rate. A real speaker, at 16 kHz through Opus, has -7.9 (24 clips): read it beside that of recordings of the same band.
-        friction_kurtosis: of the same, median: 3 for noise, tens for clicks at any rate. espeak-ng's recordings have 4.
+        friction_kurtosis: of the same, median: 3 for noise, tens for clicks at any rate. espeak-ng's recordings have 4, a real
+            speaker's [s] 3.7 (16 of them, of the notes of benchmarks/bench_real.py).
         f0_range_st: range of the pitch, 5th to 95th percentile in semitones, mean over statements and over questions.
     """
     windows: list[palatals.Window] = []

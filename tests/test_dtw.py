@@ -29,6 +29,15 @@ def test_one_row_or_one_cell() -> None:
     assert dtw.align(cost[:, :1]).mean_cost == pytest.approx(cost[0, 0])
 
 
+def test_of_equal_costs_the_diagonal_is_taken_then_the_step_down() -> None:
+    found = dtw.align(np.zeros((4, 2)))
+    assert found.rows.tolist() == [0, 1, 2, 3] and found.columns.tolist() == [0, 0, 0, 1]
+    around = np.zeros((3, 3))
+    around[1, 1] = 9.0  # the last cell is reached from above and from the left for the same cost, not from the middle
+    found = dtw.align(around)
+    assert found.rows.tolist() == [0, 0, 1, 2] and found.columns.tolist() == [0, 1, 2, 2]
+
+
 def test_the_path_follows_a_stretch() -> None:
     series = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
     slow = np.repeat(series, 2)

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from pocket.corpus import speech, voices
-from pocket.xtts import base, decoder_losses, export, pitch_grid, train_decoder, train_speaker, yin
+from pocket.xtts import base, decoder_losses, export, pitch_grid, train_decoder, train_speaker, unpack, yin
 from voz.audio import wav
 from voz.metrics import espeak, measures
-from voz.model import xtts
+from voz.model import checkpoint, xtts
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +130,16 @@ def test_the_average_of_the_decoders_weights_is_exported(model: xtts.Xtts) -> No
         assert torch.allclose(value, torch.lerp(second[name], first[name], train_decoder.AVERAGE_DECAY), atol=1e-7), name
     assert any(not torch.equal(value, second[name]) for name, value in exported.items())
     assert export.trained_weights({"model": second}) is second  # the other trainings keep no average, nor does unpack.py
+
+
+def test_a_decoder_from_exported_weights_begins_with_the_loss_of_the_waveform_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: xtts.Xtts
+) -> None:
+    monkeypatch.setattr("sys.argv", ["unpack", str(Path(__file__).parents[1] / "models" / "pocket" / "xtts"), str(tmp_path)])
+    unpack.main()
+    decoder = checkpoint.read(tmp_path / "decoder.pt")
+    assert decoder["step"] == 0 < train_decoder.SPECTRAL_FROM < train_decoder.STEPS
+    assert decoder["model"].keys() == model.hifigan_decoder.waveform_decoder.state_dict().keys()
 
 
 def test_pitch_moves_to_whole_periods_per_code_and_words_stay() -> None:

@@ -8,12 +8,12 @@ Writes  pocket/build/xtts/decoder.pt, decoder.jsonl    run again to go on, also 
 A process per core takes its share of each step's batch: six segments in 0.58 s on two cores, where two threads took 1.0 s for five. It
 runs as one process, too, which may use a GPU (`--device cuda`; pocket/decoder_on_gpu.sh).
 
-The loss is the waveform's alone at first: a decoder that begins with spectral losses finds the right magnitudes with wrong phases, and
-stays there; one that goes on without it (unpack.py) keeps its clicks. Then spectral losses and the speaker encoder's join (the speaker
-consistency of YourTTS, Casanova et al. 2022, arXiv:2112.02418, which XTTS has too). The waveform can be compared because the targets are
-moved to one pitch that the decoder can hold (pocket/xtts/pitch_grid.py), with pulses at fixed places in each code and one frozen noise.
-The targets are clean also where the latents come from a recording through a phone. The sound is one code (46 ms) late: the latent before
-a code only predicts it, the one after it has read it, and a last latent follows the last code anyway.
+The loss is the waveform's alone at first. A decoder that begins with spectral losses finds the right magnitudes with wrong phases, and
+stays there; one that goes on from exported weights (unpack.py) with them keeps its clicks. Then the spectral losses join, and the speaker
+encoder's (the speaker consistency of YourTTS, Casanova et al. 2022, arXiv:2112.02418, which XTTS has too). The waveform can be compared
+because the targets are moved to one pitch that the decoder can hold (pocket/xtts/pitch_grid.py), with pulses at fixed places in each code
+and one frozen noise. The targets are clean also where the latents come from a recording through a phone. The sound is one code (46 ms)
+late: the latent before a code only predicts it, the one after it has read it, and a last latent follows the last code anyway.
 """
 
 import argparse

@@ -15,8 +15,8 @@ from pocket.xtts import base, train_dvae, train_gpt, train_speaker
 from voz.model import checkpoint, xtts
 from voz.pipeline import command
 
-# The GPT goes on at what is left of its rate; the decoder learns like one from random weights, the waveform's loss first, which rids it
-# of what it does not unlearn beside spectral losses (pocket/LOG.md, clicks). The other two count as finished.
+# The GPT goes on at what is left of its rate, the other two count as finished. The decoder goes through its whole training, which begins
+# with the waveform's loss alone: beside spectral losses it does not unlearn clicks (pocket/LOG.md).
 STEPS = {
     "dvae": train_dvae.STEPS,
     "gpt": train_gpt.STEPS - 2000,

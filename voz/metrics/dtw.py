@@ -25,8 +25,8 @@ class Path(NamedTuple):
 def align(cost: np.ndarray) -> Path:
     """The path of least total cost from corner to corner, by steps of one row, one column or both. [N, M]
 
-    Works along anti-diagonals, whose cells depend only on the two before: O(N * M) in N + M steps of NumPy. A diagonal's cells lie in a
-    matrix at even distances, and its totals in a vector with a border, cell (i, j) at i + 1.
+    Works along anti-diagonals, whose cells depend only on the two before: O(N * M) in N + M steps of NumPy. In the flat matrix the cells
+    of an anti-diagonal are columns - 1 apart. Its totals are a vector, that of cell (i, j) at i + 1, infinite where it has no cell.
     """
     rows, columns = cost.shape
     costs, steps = np.ascontiguousarray(cost).ravel(), np.empty(cost.size, np.int8)
@@ -37,8 +37,7 @@ def align(cost: np.ndarray) -> Path:
         cells = slice(first * (columns - 1) + number, (end - 1) * (columns - 1) + number + 1, max(1, columns - 1))
         diagonal, down, right = before[first:end], last[first:end], last[first + 1 : end + 1]
         least = np.minimum(np.minimum(diagonal, down), right)
-        aside = diagonal != least
-        steps[cells] = aside.astype(np.int8) + (aside & (down != least))
+        steps[cells] = np.where(diagonal == least, DIAGONAL, np.where(down == least, DOWN, RIGHT))
         before, last = last, np.full(rows + 1, np.inf)
         last[first + 1 : end + 1] = costs[cells] + least
     path = _trace(steps.tobytes(), rows, columns)
