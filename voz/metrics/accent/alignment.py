@@ -6,7 +6,7 @@ by their slopes and the level, which find the edges of a sound.
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -29,6 +29,7 @@ SLOPE_FRAMES = 4  # the slope spans 40 ms
 SLOPE_WEIGHT, LEVEL_WEIGHT = 0.5, 0.5  # halved the errors of boundaries on synthetic voices; twice or no level is as good
 LEVEL_RANGE = (-4.0, 2.0)  # standard deviations of the speech's level
 GLIDES = ("j", "w", ";")  # espeak-ng's mnemonics
+TEXTS = 256  # whose features are kept, 0.4 MB each: the lines of evaluate are aligned once for each voice, those of train after each epoch
 PAUSES = ("_:", "_", "_!", "_|")  # espeak-ng's; "_" alone is the gap before a word
 
 
@@ -68,17 +69,24 @@ def align(text: str, pcm: np.ndarray) -> Aligned:
     Raises:
         UserError: espeak-ng is not installed.
     """
-    reference = espeak.say(text)
+    reference, rows = _reference(text)
     if not reference.phones or not np.any(pcm):
         return Aligned([], reference.words, reference.word_ends)
-    silence = np.zeros(int(LEAD_S * SAMPLE_RATE_HZ), np.float32)
-    speech = wav.resample(reference.pcm, reference.rate_hz, SAMPLE_RATE_HZ)
-    path = dtw.align(cdist(features(np.concatenate([silence, speech, silence])), features(pcm)))
+    path = dtw.align(cdist(rows, features(pcm)))
     edges_s = [phone.start_s for phone in reference.phones] + [reference.phones[-1].end_s]
     times_s = map_times(path, np.array(edges_s) + LEAD_S)
     pairs = zip(reference.phones, times_s, times_s[1:], strict=False)
     sounds = [Sound(phone.name, float(start), float(end), phone.word, phone.stressed) for phone, start, end in pairs]
     return Aligned(sounds, reference.words, reference.word_ends)
+
+
+@functools.lru_cache(maxsize=TEXTS)
+def _reference(text: str) -> tuple[espeak.Speech, np.ndarray]:
+    """espeak-ng's speech of a text, without its samples, and the features that recordings are aligned with. [N, 27]"""
+    speech = espeak.say(text)
+    silence = np.zeros(int(LEAD_S * SAMPLE_RATE_HZ), np.float32)
+    pcm = wav.resample(speech.pcm, speech.rate_hz, SAMPLE_RATE_HZ)
+    return replace(speech, pcm=speech.pcm[:0]), features(np.concatenate([silence, pcm, silence]))
 
 
 def map_times(path: dtw.Path, times_s: np.ndarray) -> np.ndarray:
